@@ -1,0 +1,3 @@
+//! The decision: targets, plan, check. Pure.
+
+pub mod risk;

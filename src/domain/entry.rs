@@ -1,0 +1,25 @@
+//! One row of the exchange's own income book.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::num::Notional;
+use crate::domain::time::Time;
+
+/// A change of the wallet balance. Types stay the exchange's words, since new ones appear.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Entry {
+    /// When it was booked.
+    pub at: Time,
+    /// `FUNDING_FEE`, `COMMISSION`, `REALIZED_PNL`, `TRANSFER`, …
+    pub kind: String,
+    /// The contract; empty for transfers.
+    pub symbol: String,
+    /// Signed, in `asset`.
+    pub amount: Notional,
+    /// The asset that changed.
+    pub asset: String,
+    /// The exchange's number, unique only within one kind, and zero on real transfers.
+    pub tran_id: i64,
+    /// The trade it belongs to; empty unless trade related.
+    pub trade_id: String,
+}

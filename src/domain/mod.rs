@@ -1,0 +1,13 @@
+//! The nouns of the trade: values without behaviour towards the outside world.
+
+pub mod account;
+pub mod entry;
+pub mod fill;
+pub mod market;
+pub mod num;
+pub mod order;
+pub mod plan;
+pub mod rules;
+pub mod snapshot;
+pub mod symbol;
+pub mod time;

@@ -1,0 +1,449 @@
+//! Exact decimals that know what they measure: a price cannot be added to a quantity.
+//!
+//! This is the only file that names the decimal crate. Products and sums saturate instead of
+//! panicking; quotients return `None` for a zero divisor or an overflow, so that every caller
+//! says what a missing figure means to it.
+
+use std::fmt;
+use std::iter::Sum;
+use std::marker::PhantomData;
+use std::ops::{Add, AddAssign, Mul, Neg, Sub, SubAssign};
+use std::str::FromStr;
+
+use rust_decimal::prelude::{FromPrimitive, ToPrimitive};
+use rust_decimal::{Decimal, RoundingStrategy};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// What an [`Amount`] measures. Types without values.
+pub mod kind {
+    /// Quote units per base unit.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub struct PriceKind;
+    /// Base units; signed where it is a position (short is negative).
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub struct QtyKind;
+    /// Quote units (USDT).
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub struct NotionalKind;
+    /// A fraction without unit: 0.05 is five per cent.
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+    pub struct RateKind;
+}
+
+/// An exact decimal of one kind.
+#[derive(Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Amount<K> {
+    value: Decimal,
+    kind: PhantomData<K>,
+}
+
+// Not derived: a derive would ask that the kind be copied too, and a kind has no values.
+impl<K> Clone for Amount<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<K> Copy for Amount<K> {}
+
+/// Quote units per base unit.
+pub type Price = Amount<kind::PriceKind>;
+/// Base units; signed where it is a position.
+pub type Qty = Amount<kind::QtyKind>;
+/// Quote units, for example USDT.
+pub type Notional = Amount<kind::NotionalKind>;
+/// A fraction without unit: 0.05 is five per cent.
+pub type Rate = Amount<kind::RateKind>;
+
+/// Why a text is not an amount.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("not a plain decimal number: {0:?}")]
+pub struct NotANumber(pub String);
+
+/// The most digits accepted before and after the point.
+const MAX_INTEGER_DIGITS: usize = 14;
+const MAX_FRACTION_DIGITS: usize = 20;
+
+impl<K> Amount<K> {
+    /// Zero.
+    pub const ZERO: Self = Self::wrap(Decimal::ZERO);
+    /// One.
+    pub const ONE: Self = Self::wrap(Decimal::ONE);
+
+    const fn wrap(value: Decimal) -> Self {
+        Self { value, kind: PhantomData }
+    }
+
+    /// `mantissa / 10^scale`: `new(5, 2)` is 0.05.
+    #[must_use]
+    pub fn new(mantissa: i64, scale: u32) -> Self {
+        Self::wrap(Decimal::new(mantissa, scale))
+    }
+
+    /// Whether it is exactly zero.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        self.value.is_zero()
+    }
+
+    /// Whether it is above zero.
+    #[must_use]
+    pub fn is_positive(&self) -> bool {
+        self.value > Decimal::ZERO
+    }
+
+    /// Whether it is below zero.
+    #[must_use]
+    pub fn is_negative(&self) -> bool {
+        self.value < Decimal::ZERO
+    }
+
+    /// The absolute value.
+    #[must_use]
+    pub fn abs(self) -> Self {
+        Self::wrap(self.value.abs())
+    }
+
+    /// Rounds toward zero to a multiple of `step`; unchanged where the step is zero (a filter
+    /// that is off).
+    #[must_use]
+    pub fn floor_to(self, step: Self) -> Self {
+        if step.value.is_zero() {
+            return self;
+        }
+        Self::wrap((self.value - self.value % step.value).normalize())
+    }
+
+    /// Rounds away from zero to a multiple of `step`; unchanged where the step is zero.
+    #[must_use]
+    pub fn ceil_to(self, step: Self) -> Self {
+        let floor = self.floor_to(step);
+        if floor.value == self.value {
+            return floor;
+        }
+        let step = Self::wrap(step.value.abs());
+        if self.is_negative() { floor - step } else { floor + step }
+    }
+
+    /// Whether it is a whole multiple of `step` (always, where the step is zero).
+    #[must_use]
+    pub fn is_multiple_of(&self, step: Self) -> bool {
+        step.value.is_zero() || (self.value % step.value).is_zero()
+    }
+
+    /// Rounded half away from zero to `digits` after the point, for people.
+    #[must_use]
+    pub fn rounded(self, digits: u32) -> Self {
+        Self::wrap(self.value.round_dp_with_strategy(digits, RoundingStrategy::MidpointAwayFromZero))
+    }
+
+    /// Digits after the point that are not trailing zeros.
+    #[must_use]
+    pub fn decimals(&self) -> u32 {
+        self.value.normalize().scale()
+    }
+
+    /// The nearest `f64`, for screens and charts only, never for an order.
+    #[must_use]
+    pub fn approx(&self) -> f64 {
+        self.value.to_f64().unwrap_or(f64::NAN)
+    }
+
+    /// The decimal nearest to a finite `f64`, at `digits` after the point.
+    #[must_use]
+    pub fn from_approx(value: f64, digits: u32) -> Option<Self> {
+        Decimal::from_f64(value).map(|value| Self::wrap(value).rounded(digits))
+    }
+
+    fn ratio_of<A, B>(over: Amount<A>, under: Amount<B>) -> Option<Self> {
+        over.value.checked_div(under.value).map(Self::wrap)
+    }
+}
+
+impl<K> From<u32> for Amount<K> {
+    fn from(value: u32) -> Self {
+        Self::wrap(Decimal::from(value))
+    }
+}
+
+impl Notional {
+    /// How many base units this buys at `price`.
+    #[must_use]
+    pub fn over_price(self, price: Price) -> Option<Qty> {
+        Qty::ratio_of(self, price)
+    }
+
+    /// The price at which `qty` base units are worth this.
+    #[must_use]
+    pub fn over_qty(self, qty: Qty) -> Option<Price> {
+        Price::ratio_of(self, qty)
+    }
+
+    /// `self / other`.
+    #[must_use]
+    pub fn over(self, other: Notional) -> Option<Rate> {
+        Rate::ratio_of(self, other)
+    }
+
+    /// `self / rate`: the margin under a notional at a leverage, an equal share of a whole.
+    #[must_use]
+    pub fn over_rate(self, rate: Rate) -> Option<Notional> {
+        Notional::ratio_of(self, rate)
+    }
+}
+
+impl Price {
+    /// `self / other`.
+    #[must_use]
+    pub fn over(self, other: Price) -> Option<Rate> {
+        Rate::ratio_of(self, other)
+    }
+
+    /// The price half way between two.
+    #[must_use]
+    pub fn mid(self, other: Price) -> Price {
+        (self + other) * Rate::new(5, 1)
+    }
+}
+
+impl Qty {
+    /// `self / other`.
+    #[must_use]
+    pub fn over(self, other: Qty) -> Option<Rate> {
+        Rate::ratio_of(self, other)
+    }
+}
+
+impl Rate {
+    /// `self / other`.
+    #[must_use]
+    pub fn over(self, other: Rate) -> Option<Rate> {
+        Rate::ratio_of(self, other)
+    }
+
+    /// As basis points: 0.0001 is 1.
+    #[must_use]
+    pub fn bps(self) -> Rate {
+        self * Rate::from(10_000)
+    }
+
+    /// From basis points: 1 is 0.0001.
+    #[must_use]
+    pub fn from_bps(bps: Rate) -> Rate {
+        bps * Rate::new(1, 4)
+    }
+}
+
+impl<K> Add for Amount<K> {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self::wrap(self.value.saturating_add(other.value))
+    }
+}
+
+impl<K> Sub for Amount<K> {
+    type Output = Self;
+    fn sub(self, other: Self) -> Self {
+        Self::wrap(self.value.saturating_sub(other.value))
+    }
+}
+
+impl<K> AddAssign for Amount<K> {
+    fn add_assign(&mut self, other: Self) {
+        self.value = self.value.saturating_add(other.value);
+    }
+}
+
+impl<K> SubAssign for Amount<K> {
+    fn sub_assign(&mut self, other: Self) {
+        self.value = self.value.saturating_sub(other.value);
+    }
+}
+
+impl<K> Neg for Amount<K> {
+    type Output = Self;
+    fn neg(self) -> Self {
+        Self::wrap(-self.value)
+    }
+}
+
+impl<K> Sum for Amount<K> {
+    fn sum<I: Iterator<Item = Self>>(iter: I) -> Self {
+        iter.fold(Self::ZERO, Add::add)
+    }
+}
+
+/// Any amount scaled by a rate keeps its kind; a rate times a rate is a rate.
+impl<K> Mul<Rate> for Amount<K> {
+    type Output = Amount<K>;
+    fn mul(self, rate: Rate) -> Amount<K> {
+        Amount::wrap(self.value.saturating_mul(rate.value))
+    }
+}
+
+impl Mul<Price> for Qty {
+    type Output = Notional;
+    fn mul(self, price: Price) -> Notional {
+        Notional::wrap(self.value.saturating_mul(price.value))
+    }
+}
+
+impl<K> fmt::Display for Amount<K> {
+    /// Plain digits, never an exponent. With a precision, rounded half away from zero.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let plain = match f.precision() {
+            Some(digits) => {
+                let mut rounded = self.rounded(digits as u32).value;
+                rounded.rescale(digits as u32);
+                rounded
+            }
+            None => self.value.normalize(),
+        };
+        let digits = plain.abs().to_string();
+        f.pad_integral(plain.is_zero() || plain.is_sign_positive(), "", &digits)
+    }
+}
+
+impl<K> fmt::Debug for Amount<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl<K> FromStr for Amount<K> {
+    type Err = NotANumber;
+
+    /// Accepts `-?digits[.digits]` and nothing else: no exponent, no underscore, no sign `+`, no
+    /// NaN, and at most 14 digits before and 20 after the point.
+    fn from_str(text: &str) -> Result<Self, NotANumber> {
+        let refuse = || NotANumber(text.chars().take(40).collect());
+        let unsigned = text.strip_prefix('-').unwrap_or(text);
+        let (integer, fraction) = match unsigned.split_once('.') {
+            Some((integer, fraction)) if !fraction.is_empty() => (integer, fraction),
+            Some(_) => return Err(refuse()),
+            None => (unsigned, ""),
+        };
+        let digits_only = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        if integer.is_empty()
+            || integer.len() > MAX_INTEGER_DIGITS
+            || fraction.len() > MAX_FRACTION_DIGITS
+            || !digits_only(integer)
+            || !digits_only(fraction)
+        {
+            return Err(refuse());
+        }
+        // Trailing zeros carry nothing and would use up the mantissa of a large number.
+        let fraction = fraction.trim_end_matches('0');
+        let plain = if fraction.is_empty() { integer.to_owned() } else { format!("{integer}.{fraction}") };
+        let value = Decimal::from_str_exact(&plain).map_err(|_| refuse())?;
+        Ok(Self::wrap(if text.starts_with('-') { -value } else { value }))
+    }
+}
+
+impl<K> Serialize for Amount<K> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de, K> Deserialize<'de> for Amount<K> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor<K>(PhantomData<K>);
+        impl<K> serde::de::Visitor<'_> for Visitor<K> {
+            type Value = Amount<K>;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a decimal number")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Amount<K>, E> {
+                text.parse().map_err(E::custom)
+            }
+            fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Amount<K>, E> {
+                value.to_string().parse().map_err(E::custom)
+            }
+            fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Amount<K>, E> {
+                value.to_string().parse().map_err(E::custom)
+            }
+            fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Amount<K>, E> {
+                // Rust prints the shortest digits that read back as the same float, so a number
+                // written as 0.05 in a file arrives as exactly 0.05.
+                value.to_string().parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_any(Visitor(PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn qty(text: &str) -> Qty {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn only_plain_decimals_are_numbers() {
+        for text in
+            ["0", "-0", "1", "-1.5", "0.00000001", "60000000000", "99999999999999.00000000000000000000"]
+        {
+            assert!(text.parse::<Price>().is_ok(), "{text}");
+        }
+        for text in [
+            "",
+            "-",
+            ".",
+            "1.",
+            ".5",
+            "+1",
+            "1e5",
+            "NaN",
+            "inf",
+            "1_000",
+            " 1",
+            "0x1",
+            "١",
+            "999999999999999",
+        ] {
+            assert!(text.parse::<Price>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn rounding_to_a_step_goes_toward_zero() {
+        for (value, step, floor, ceil) in [
+            ("1.2345", "0.001", "1.234", "1.235"),
+            ("-1.2345", "0.001", "-1.234", "-1.235"),
+            ("7", "5", "5", "10"),
+            ("0.3", "0.1", "0.3", "0.3"),
+            ("12.5", "0", "12.5", "12.5"),
+        ] {
+            assert_eq!(qty(value).floor_to(qty(step)), qty(floor));
+            assert_eq!(qty(value).ceil_to(qty(step)), qty(ceil));
+        }
+    }
+
+    #[test]
+    fn display_is_plain_and_precision_rounds_half_away_from_zero() {
+        assert_eq!(qty("0.00000010").to_string(), "0.0000001");
+        assert_eq!(format!("{:.2}", qty("1.005")), "1.01");
+        assert_eq!(format!("{:.2}", qty("-1.005")), "-1.01");
+        assert_eq!(format!("{:+.1}", qty("2")), "+2.0");
+        assert_eq!(format!("{:>6}", qty("1.5")), "   1.5");
+        assert_eq!(qty("-0").to_string(), "0");
+    }
+
+    #[test]
+    fn products_saturate_and_quotients_refuse_zero() {
+        let big: Qty = qty("99999999999999");
+        let price: Price = "99999999999999".parse().unwrap();
+        let notional = big * price;
+        assert!((notional * Rate::from(u32::MAX) * Rate::from(u32::MAX)).is_positive());
+        assert_eq!(Notional::ONE.over_price(Price::ZERO), None);
+    }
+
+    #[test]
+    fn json_reads_strings_and_numbers_and_writes_strings() {
+        let read: Vec<Rate> = serde_json::from_str(r#"["0.05", 0.05, 3, -2]"#).unwrap();
+        assert_eq!(serde_json::to_string(&read).unwrap(), r#"["0.05","0.05","3","-2"]"#);
+    }
+}

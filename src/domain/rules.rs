@@ -1,0 +1,311 @@
+//! What the exchange allows for one contract, and fitting a quantity to it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::num::{Notional, Price, Qty, Rate};
+use crate::domain::order::Side;
+use crate::domain::symbol::Symbol;
+use crate::domain::time::Time;
+
+/// Bounds of a quantity: `min ≤ qty ≤ max` and `(qty − min) mod step = 0`; zero turns a bound off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lot {
+    /// Smallest order.
+    pub min: Qty,
+    /// Largest order.
+    pub max: Qty,
+    /// Increment.
+    pub step: Qty,
+}
+
+/// Where a contract stands in its life, in the exchange's words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Status {
+    /// Open for trading.
+    Trading,
+    /// Anything else: `SETTLING`, `PENDING_TRADING`, …
+    Other(String),
+}
+
+impl Status {
+    /// The exchange's word.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Status::Trading => "TRADING",
+            Status::Other(word) => word,
+        }
+    }
+
+    /// From the exchange's word.
+    #[must_use]
+    pub fn read(word: &str) -> Status {
+        if word == "TRADING" { Status::Trading } else { Status::Other(word.to_owned()) }
+    }
+}
+
+/// The trading rules of one contract.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rules {
+    /// The contract.
+    pub symbol: Symbol,
+    /// What one unit is: `BTC`, `1000SHIB`.
+    pub base: String,
+    /// What it is priced in.
+    pub quote: String,
+    /// What margin is posted in.
+    pub margin_asset: String,
+    /// `PERPETUAL`, `TRADIFI_PERPETUAL`, `CURRENT_QUARTER`, …
+    pub contract: String,
+    /// Whether it trades now.
+    pub status: Status,
+    /// When trading began.
+    pub onboard: Time,
+    /// When it will be settled for good; `None` for a perpetual that nobody delists.
+    pub delivery: Option<Time>,
+    /// The exchange's own tags: `Layer-1`, `Meme`, …
+    pub tags: Vec<String>,
+    /// Price increment.
+    pub tick: Price,
+    /// Lowest and highest limit price; zero turns a bound off.
+    pub price_bounds: (Price, Price),
+    /// Bounds of limit orders.
+    pub lot: Lot,
+    /// Bounds of market orders; the maximum is usually far smaller.
+    pub market_lot: Lot,
+    /// Smallest order value, unless it is reduce-only.
+    pub min_notional: Notional,
+    /// A limit buy may not be above mark × this.
+    pub price_up: Rate,
+    /// A limit sell may not be below mark × this.
+    pub price_down: Rate,
+    /// A market order may not walk further than this fraction from mark.
+    pub market_bound: Rate,
+    /// Clearance fee of a liquidation, as a share of notional.
+    pub liquidation_fee: Rate,
+    /// Open orders allowed at once.
+    pub max_open_orders: u32,
+}
+
+/// Far future used by the exchange for "never delivers".
+pub const NO_DELIVERY_MS: i64 = 4_133_404_800_000;
+
+/// Why a quantity cannot be ordered.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// Nothing is left after rounding to the step.
+    #[error("rounds to zero at the step of {step}")]
+    BelowStep {
+        /// The step.
+        step: Qty,
+    },
+    /// Less than the smallest quantity.
+    #[error("{qty} is below the smallest order of {min}")]
+    BelowMinQty {
+        /// After rounding.
+        qty: Qty,
+        /// The rule.
+        min: Qty,
+    },
+    /// Worth less than the smallest order value.
+    #[error("worth {notional:.2}, the exchange wants at least {min} for an order that is not reduce-only")]
+    BelowMinNotional {
+        /// After rounding.
+        notional: Notional,
+        /// The rule.
+        min: Notional,
+    },
+}
+
+impl Rules {
+    /// Rounds `wanted` toward zero to the step, checks the minimums at `price`, and splits at the
+    /// maximum. Reduce-only orders are exempt from the minimum value, and only from that.
+    ///
+    /// Returns quantities that each satisfy every rule and together are the largest such quantity
+    /// not above `wanted`.
+    pub fn fit(&self, wanted: Qty, price: Price, market: bool, reduce_only: bool) -> Result<Vec<Qty>, Unfit> {
+        let lot = self.effective_lot(market);
+        let qty = round_to_lot(wanted.abs(), &lot);
+        if qty.is_zero() {
+            return Err(Unfit::BelowStep { step: lot.step });
+        }
+        if qty < lot.min {
+            return Err(Unfit::BelowMinQty { qty, min: lot.min });
+        }
+        let worth = qty * price;
+        if !reduce_only && worth < self.min_notional {
+            return Err(Unfit::BelowMinNotional { notional: worth, min: self.min_notional });
+        }
+        Ok(self.split(qty, &lot, price, reduce_only))
+    }
+
+    /// Both lots at once for a market order, since some exchanges switch parts of the market lot off.
+    fn effective_lot(&self, market: bool) -> Lot {
+        if !market {
+            return self.lot;
+        }
+        let smaller_max = match (self.market_lot.max.is_zero(), self.lot.max.is_zero()) {
+            (true, _) => self.lot.max,
+            (false, true) => self.market_lot.max,
+            (false, false) => self.market_lot.max.min(self.lot.max),
+        };
+        let step = if self.market_lot.step.is_zero() { self.lot.step } else { self.market_lot.step };
+        Lot { min: self.market_lot.min.max(self.lot.min), max: smaller_max, step }
+    }
+
+    /// Cuts `qty` into parts not above the maximum. A last part too small to stand alone takes its
+    /// share from the one before it.
+    fn split(&self, qty: Qty, lot: &Lot, price: Price, reduce_only: bool) -> Vec<Qty> {
+        let max = round_to_lot(lot.max, lot);
+        if max.is_zero() || qty <= max {
+            return vec![qty];
+        }
+        let least_worth = if reduce_only { Notional::ZERO } else { self.min_notional };
+        let mut parts = Vec::new();
+        let mut left = qty;
+        while left > max {
+            parts.push(max);
+            left -= max;
+        }
+        if left.is_zero() {
+            return parts;
+        }
+        if left < lot.min || left * price < least_worth {
+            let least = least_worth.over_price(price).unwrap_or(lot.min).max(lot.min).ceil_to(lot.step);
+            if let Some(previous) = parts.last_mut() {
+                *previous -= least - left;
+                left = least;
+            }
+        }
+        parts.push(left);
+        parts
+    }
+
+    /// Rounds a limit price to the tick on the side that protects its sender: a buy down, a sell up,
+    /// and keeps it inside the exchange's bounds around `mark`.
+    #[must_use]
+    pub fn fit_limit(&self, side: Side, price: Price, mark: Price) -> Price {
+        let off = |bound: Price| bound.is_zero();
+        let (lowest, highest) = self.price_bounds;
+        let on_tick_down = |price: Price| (price - lowest).floor_to(self.tick) + lowest;
+        let on_tick_up = |price: Price| (price - lowest).ceil_to(self.tick) + lowest;
+        match side {
+            Side::Buy => {
+                let mut bound = price.min(mark * self.price_up);
+                if !off(highest) {
+                    bound = bound.min(highest);
+                }
+                on_tick_down(bound)
+            }
+            Side::Sell => {
+                let mut bound = price.max(mark * self.price_down);
+                if !off(lowest) {
+                    bound = bound.max(lowest);
+                }
+                on_tick_up(bound)
+            }
+        }
+    }
+
+    /// The smallest quantity that an opening order may have at `price`.
+    #[must_use]
+    pub fn least_open(&self, price: Price, market: bool) -> Option<Qty> {
+        let lot = self.effective_lot(market);
+        let by_worth = self.min_notional.over_price(price)?;
+        let least = by_worth.max(lot.min).max(lot.step);
+        Some((least - lot.min).ceil_to(lot.step) + lot.min)
+    }
+
+    /// The delivery time if one is set at all: perpetuals carry a far future one.
+    #[must_use]
+    pub fn delisting(&self) -> Option<Time> {
+        self.delivery
+    }
+
+    /// Whether new exposure may be taken: trading, and nobody has announced its end.
+    #[must_use]
+    pub fn opens(&self) -> bool {
+        self.status == Status::Trading && self.delivery.is_none()
+    }
+}
+
+/// The largest `min + k·step ≤ qty`, or the plain multiple below it where the minimum is off grid.
+fn round_to_lot(qty: Qty, lot: &Lot) -> Qty {
+    if qty < lot.min {
+        return qty.floor_to(lot.step);
+    }
+    (qty - lot.min).floor_to(lot.step) + lot.min
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A contract with round rules: tick 0.01, step 0.1, 0.1 to 100 units, worth at least 5.
+    pub(crate) fn plain(symbol: &str) -> Rules {
+        let lot = Lot { min: Qty::new(1, 1), max: Qty::from(100), step: Qty::new(1, 1) };
+        Rules {
+            symbol: symbol.parse().unwrap(),
+            base: symbol.trim_end_matches("USDT").to_owned(),
+            quote: "USDT".into(),
+            margin_asset: "USDT".into(),
+            contract: "PERPETUAL".into(),
+            status: Status::Trading,
+            onboard: Time::default(),
+            delivery: None,
+            tags: Vec::new(),
+            tick: Price::new(1, 2),
+            price_bounds: (Price::new(1, 2), Price::from(100_000)),
+            lot,
+            market_lot: lot,
+            min_notional: Notional::from(5),
+            price_up: Rate::new(105, 2),
+            price_down: Rate::new(95, 2),
+            market_bound: Rate::new(5, 2),
+            liquidation_fee: Rate::new(125, 4),
+            max_open_orders: 200,
+        }
+    }
+
+    fn qty(text: &str) -> Qty {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn quantities_go_toward_zero_and_minimums_bite() {
+        let rules = plain("AUSDT");
+        let price = Price::from(10);
+        assert_eq!(rules.fit(qty("1.29"), price, true, false), Ok(vec![qty("1.2")]));
+        assert_eq!(rules.fit(qty("0.09"), price, true, false), Err(Unfit::BelowStep { step: qty("0.1") }));
+        assert!(matches!(rules.fit(qty("0.4"), price, true, false), Err(Unfit::BelowMinNotional { .. })));
+        assert_eq!(rules.fit(qty("0.4"), price, true, true), Ok(vec![qty("0.4")]));
+    }
+
+    #[test]
+    fn a_large_order_is_cut_at_the_maximum_and_no_part_is_too_small() {
+        let rules = plain("AUSDT");
+        let parts = rules.fit(qty("200.2"), Price::from(10), true, false).unwrap();
+        assert_eq!(parts, vec![qty("100"), qty("99.7"), qty("0.5")]);
+        let parts = rules.fit(qty("200.2"), Price::from(10), true, true).unwrap();
+        assert_eq!(parts, vec![qty("100"), qty("100"), qty("0.2")]);
+    }
+
+    #[test]
+    fn a_minimum_off_the_step_grid_shifts_the_grid() {
+        let mut rules = plain("AUSDT");
+        rules.lot = Lot { min: qty("0.5"), max: qty("100"), step: qty("0.2") };
+        rules.market_lot = rules.lot;
+        assert_eq!(rules.fit(qty("1.0"), Price::from(10), true, false), Ok(vec![qty("0.9")]));
+    }
+
+    #[test]
+    fn limit_prices_round_to_protect_and_stay_within_the_band() {
+        let rules = plain("AUSDT");
+        let mark = Price::from(100);
+        let at = |text: &str| text.parse::<Price>().unwrap();
+        assert_eq!(rules.fit_limit(Side::Buy, at("100.506"), mark), at("100.50"));
+        assert_eq!(rules.fit_limit(Side::Sell, at("99.494"), mark), at("99.50"));
+        assert_eq!(rules.fit_limit(Side::Buy, at("140"), mark), at("105"));
+        assert_eq!(rules.fit_limit(Side::Sell, at("60"), mark), at("95"));
+    }
+}

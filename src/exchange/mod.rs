@@ -1,0 +1,148 @@
+//! What a pass asks of an exchange, and the venues that answer.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::decide::risk::ApprovedOrder;
+use crate::domain::account::{AccountModes, Balance, Bracket, MarginSetting, Position};
+use crate::domain::entry::Entry;
+use crate::domain::fill::Fill;
+use crate::domain::market::Market;
+use crate::domain::order::Order;
+use crate::domain::rules::Rules;
+use crate::domain::symbol::Symbol;
+use crate::domain::time::Time;
+
+/// Everything one wave of reads brings back.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// Exchange time when the wave was sent.
+    pub at: Time,
+    /// What the exchange calls the account.
+    pub account: String,
+    /// Account-wide modes.
+    pub modes: AccountModes,
+    /// Totals in the quote asset.
+    pub balance: Balance,
+    /// Open positions by contract.
+    pub positions: BTreeMap<Symbol, Position>,
+    /// Leverage and margin type by contract.
+    pub settings: BTreeMap<Symbol, MarginSetting>,
+    /// Prices by contract, of every contract that has both a mark and a book.
+    pub markets: BTreeMap<Symbol, Market>,
+    /// Trading rules by contract.
+    pub rules: BTreeMap<Symbol, Rules>,
+    /// Maintenance tiers by contract.
+    pub brackets: BTreeMap<Symbol, Vec<Bracket>>,
+    /// Resting orders, ours and others'.
+    pub open_orders: Vec<Order>,
+    /// Taker fee as a fraction of notional.
+    pub taker_fee: crate::domain::num::Rate,
+}
+
+/// What is known of an order after it was sent once.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// A 2xx answer with our id.
+    Accepted(Order),
+    /// A definite refusal: nothing was placed.
+    Rejected {
+        /// The exchange's code.
+        code: i64,
+        /// The exchange's words, cleaned and cut.
+        msg: String,
+    },
+    /// No byte left this machine.
+    NotSent(String),
+    /// Everything else. Only the exchange knows.
+    Unknown(String),
+}
+
+/// Why a read or a setting failed. Never carries a URL, a signature or a key.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// No answer, or one that cannot be understood.
+    #[error("{endpoint}: {detail}")]
+    Unavailable {
+        /// Method and path, without parameters.
+        endpoint: String,
+        /// What happened.
+        detail: String,
+    },
+    /// Over a limit, or banned: nothing may be sent before `until`.
+    #[error("{endpoint}: rate-limited until {until}")]
+    RateLimited {
+        /// Method and path.
+        endpoint: String,
+        /// Exchange time.
+        until: Time,
+    },
+    /// Key, secret, permission or account setting: retrying cannot help.
+    #[error("{endpoint}: {detail}")]
+    Refused {
+        /// Method and path.
+        endpoint: String,
+        /// What the exchange said.
+        detail: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// The exchange understood and said no.
+    #[error("{endpoint}: {msg} ({code})")]
+    Rejected {
+        /// Method and path.
+        endpoint: String,
+        /// The exchange's code.
+        code: i64,
+        /// The exchange's words, cleaned and cut.
+        msg: String,
+    },
+}
+
+/// A venue, as a pass sees it. Two answer: Binance over HTTP and the simulated exchange in process.
+///
+/// Nothing here retries an order: [`Exchange::place`] sends it once and classifies the answer.
+#[expect(async_fn_in_trait, reason = "used generically on one thread, never as a trait object")]
+pub trait Exchange {
+    /// The environment this connection speaks to: `paper`, `testnet` or `live` with its host.
+    fn environment(&self) -> String;
+
+    /// Learns the exchange's time. Comes before every other call.
+    async fn connect(&mut self) -> Result<Time, ExchangeError>;
+
+    /// Exchange time now.
+    fn now(&self) -> Time;
+
+    /// How long after its signed time an order may still be accepted.
+    fn recv_window(&self) -> Duration;
+
+    /// One concurrent wave of reads.
+    async fn observe(&self) -> Result<Observation, ExchangeError>;
+
+    /// Sends one order, once, signed with `stamp`.
+    async fn place(&self, order: &ApprovedOrder, stamp: Time) -> Reply;
+
+    /// The order with our id; `None` where the exchange knows none (`-2013`).
+    async fn order(&self, symbol: &Symbol, client_id: &str) -> Result<Option<Order>, ExchangeError>;
+
+    /// Every order of the contract created at or after `since`, ours and others', at most 7 days back.
+    async fn orders_since(&self, symbol: &Symbol, since: Time) -> Result<Vec<Order>, ExchangeError>;
+
+    /// Executions of one order.
+    async fn fills_of(&self, symbol: &Symbol, order_id: i64) -> Result<Vec<Fill>, ExchangeError>;
+
+    /// Our executions of the contract at or after `since`, ascending, all pages.
+    async fn fills_since(&self, symbol: &Symbol, since: Time) -> Result<Vec<Fill>, ExchangeError>;
+
+    /// Income rows at or after `since`, ascending, all pages.
+    async fn income_since(&self, since: Time) -> Result<Vec<Entry>, ExchangeError>;
+
+    /// Sets nominal leverage; setting what is set already is a success.
+    async fn set_leverage(&self, symbol: &Symbol, leverage: u32) -> Result<(), ExchangeError>;
+
+    /// Sets cross margin; setting what is set already is a success.
+    async fn set_cross(&self, symbol: &Symbol) -> Result<(), ExchangeError>;
+
+    /// Cancels one resting order; one that is gone already is a success.
+    async fn cancel(&self, symbol: &Symbol, client_id: &str) -> Result<(), ExchangeError>;
+}

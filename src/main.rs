@@ -1,0 +1,2 @@
+//! The rebal program.
+fn main() {}
