@@ -1,8 +1,76 @@
 //! The check between a plan and the exchange, and the proof that it was passed.
+//!
+//! Guards of single legs (spread, mark gap) drop the leg; guards of the whole (leverage, margin,
+//! liquidation, caps) drop the increases with the smallest drift until the rest fits. Nothing is
+//! dropped without a reason in `plan.skipped`. What forbids trading altogether comes back as breaches, all of them.
 
-use crate::domain::order::OrderRequest;
+use crate::decide::exposure::exposure;
+use crate::domain::account::max_notional;
+use crate::domain::num::{Notional, Price, Rate};
+use crate::domain::order::{ClientId, OrderKind, OrderRequest, Purpose, TimeInForce};
+use crate::domain::plan::{Leg, Plan, SkipReason, Skipped};
+use crate::domain::snapshot::Snapshot;
 
-/// An order that passed the check. Only this module makes one, and an exchange takes nothing else.
+/// What must never be exceeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Widest book that is traded, basis points.
+    pub max_spread_bps: Rate,
+    /// Largest `|mark − mid| / mid` that is traded.
+    pub max_mark_gap: Rate,
+    /// Orders in one pass.
+    pub max_orders: usize,
+    /// Turnover of one pass over the sum of all targets.
+    pub max_turnover: Rate,
+    /// Largest loss from the peak.
+    pub max_drawdown: Rate,
+    /// No increase above this gross exposure over equity.
+    pub max_effective_leverage: Rate,
+    /// No increase that leaves less than this uniform move until liquidation.
+    pub min_liquidation_distance: Rate,
+    /// Share of equity that stays free.
+    pub margin_buffer: Rate,
+    /// Nominal leverage that orders are margined at.
+    pub leverage: u32,
+}
+
+/// What is known of the account besides the snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The id of the halt in force.
+    pub halt: Option<String>,
+    /// `1 − nav / peak`.
+    pub drawdown: Rate,
+}
+
+/// Why a plan may not be carried out at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Breach {
+    /// The latch is set.
+    #[error("trading is halted (halt {0})")]
+    Halted(String),
+    /// Two positions per contract.
+    #[error("the account is in hedge mode, rebal needs one-way mode")]
+    HedgeMode,
+    /// Pooled collateral.
+    #[error("the account is in multi-assets mode, rebal needs single-asset mode")]
+    MultiAssetsMode,
+    /// The exchange does not let the account trade.
+    #[error("the exchange does not let this account trade")]
+    MayNotTrade,
+    /// There is nothing to trade with.
+    #[error("equity is {0}, there is nothing to trade with")]
+    NoEquity(Notional),
+}
+
+/// A plan that passed the check. Only [`check`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approved {
+    plan: Plan,
+}
+
+/// An order that passed the check. Only [`Approved::orders`] makes one, and an exchange takes
+/// nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApprovedOrder {
     request: OrderRequest,
@@ -14,4 +82,229 @@ impl ApprovedOrder {
     pub fn request(&self) -> &OrderRequest {
         &self.request
     }
+}
+
+impl Approved {
+    /// What is left of the plan.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// One order per leg, in order, with the ids of `install` and `decision`.
+    pub fn orders(&self, install: u32, decision: u32) -> Vec<(ApprovedOrder, &Leg)> {
+        // The check caps the legs far below 256, so every leg has a number of its own.
+        (0..=u8::MAX)
+            .zip(&self.plan.legs)
+            .map(|(leg, of)| (approve(of, install, decision, leg), of))
+            .collect()
+    }
+}
+
+fn approve(leg: &Leg, install: u32, decision: u32, number: u8) -> ApprovedOrder {
+    let purpose = if leg.reduce_only { Purpose::Reduce } else { Purpose::Open };
+    let kind = leg
+        .limit_price
+        .map_or(OrderKind::Market, |price| OrderKind::Limit { price, time_in_force: TimeInForce::Ioc });
+    ApprovedOrder {
+        request: OrderRequest {
+            symbol: leg.symbol.clone(),
+            side: leg.side,
+            qty: leg.qty,
+            kind,
+            reduce_only: leg.reduce_only,
+            client_id: ClientId { install, decision, leg: number, purpose }.to_string(),
+        },
+    }
+}
+
+/// More legs than this have no id of their own, whatever the configuration says.
+const MOST_LEGS: usize = 200;
+
+/// Checks `plan` against `limits`: the approved rest of it, or every reason why nothing may be sent.
+pub fn check(
+    plan: Plan,
+    snapshot: &Snapshot,
+    limits: &Limits,
+    standing: &Standing,
+) -> Result<Approved, Vec<Breach>> {
+    let breaches = breaches(snapshot, standing);
+    if !breaches.is_empty() {
+        return Err(breaches);
+    }
+    let mut checking = Checking { plan, snapshot, limits };
+    checking.drop_legs(|leg, checking| checking.market_guard(leg));
+    checking.drop_legs(|leg, checking| checking.position_cap(leg));
+    if standing.drawdown >= limits.max_drawdown {
+        let detail = format!(
+            "drawdown {} is at its limit of {}",
+            percent(standing.drawdown),
+            percent(limits.max_drawdown)
+        );
+        checking.drop_legs(|leg, _| (!leg.reduce_only).then(|| (SkipReason::Drawdown, detail.clone())));
+    }
+    checking.cap_orders();
+    checking.cap_turnover();
+    checking.drop_increases_until_fits(Checking::leverage_excess);
+    checking.drop_increases_until_fits(Checking::margin_shortfall);
+    checking.drop_increases_until_fits(Checking::liquidation_nearness);
+    Ok(Approved { plan: checking.finish() })
+}
+
+fn breaches(snapshot: &Snapshot, standing: &Standing) -> Vec<Breach> {
+    let equity = snapshot.balance.equity;
+    [
+        standing.halt.clone().map(Breach::Halted),
+        snapshot.modes.hedge.then_some(Breach::HedgeMode),
+        snapshot.modes.multi_assets.then_some(Breach::MultiAssetsMode),
+        (!snapshot.modes.can_trade).then_some(Breach::MayNotTrade),
+        (!equity.is_positive()).then_some(Breach::NoEquity(equity)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// A reason to drop a leg.
+type Objection = (SkipReason, String);
+
+/// A plan that is being cut down to what is allowed.
+struct Checking<'a> {
+    plan: Plan,
+    snapshot: &'a Snapshot,
+    limits: &'a Limits,
+}
+
+impl Checking<'_> {
+    fn skip(&mut self, leg: &Leg, (reason, detail): Objection) {
+        self.plan.skipped.push(Skipped { symbol: leg.symbol.clone(), reason, detail });
+    }
+
+    fn drop_legs(&mut self, objection: impl Fn(&Leg, &Self) -> Option<Objection>) {
+        for leg in std::mem::take(&mut self.plan.legs) {
+            match objection(&leg, self) {
+                Some(objection) => self.skip(&leg, objection),
+                None => self.plan.legs.push(leg),
+            }
+        }
+    }
+
+    /// Drops the increase with the smallest drift for as long as `objection` has one.
+    fn drop_increases_until_fits(&mut self, objection: impl Fn(&Self) -> Option<Objection>) {
+        while let Some(objection) = objection(self) {
+            let Some(last) = self.plan.legs.pop_if(|leg| !leg.reduce_only) else { return };
+            self.skip(&last, objection);
+        }
+    }
+
+    fn market_guard(&self, leg: &Leg) -> Option<Objection> {
+        let market = self.snapshot.coins.get(&leg.symbol)?.market?;
+        let limits = self.limits;
+        let spread = market.quote.spread_bps()?;
+        if spread > limits.max_spread_bps {
+            let detail = format!("the book is {spread:.1} bps wide, the limit is {}", limits.max_spread_bps);
+            return Some((SkipReason::Spread, detail));
+        }
+        let gap = market.mark_gap()?;
+        (gap > limits.max_mark_gap).then(|| {
+            let detail = format!(
+                "mark and book differ by {}, the limit is {}",
+                percent(gap),
+                percent(limits.max_mark_gap)
+            );
+            (SkipReason::MarkGap, detail)
+        })
+    }
+
+    fn position_cap(&self, leg: &Leg) -> Option<Objection> {
+        let coin = self.snapshot.coins.get(&leg.symbol)?;
+        let most =
+            max_notional(&coin.brackets, self.limits.leverage.min(coin.brackets.first()?.max_leverage))?;
+        let after = ((coin.qty() + leg.side.signed(leg.qty)) * leg.ref_price).abs();
+        (!leg.reduce_only && after > most).then(|| {
+            let detail =
+                format!("a position of {after:.0} is above the {most:.0} that this leverage may carry");
+            (SkipReason::PositionCap, detail)
+        })
+    }
+
+    fn cap_orders(&mut self) {
+        let most = self.limits.max_orders.min(MOST_LEGS);
+        while self.plan.legs.len() > most {
+            let Some(last) = self.plan.legs.pop() else { return };
+            self.skip(&last, (SkipReason::OrderCap, format!("{most} orders per pass are allowed")));
+        }
+    }
+
+    fn cap_turnover(&mut self) {
+        let most = self.plan.gross_target * self.limits.max_turnover;
+        let over = |checking: &Self| {
+            (checking.plan.turnover() > most)
+                .then(|| (SkipReason::TurnoverCap, format!("a turnover of {most:.2} per pass is allowed")))
+        };
+        self.drop_increases_until_fits(over);
+    }
+
+    fn leverage_excess(&self) -> Option<Objection> {
+        let after = exposure(self.snapshot, &self.plan.legs).leverage;
+        let most = self.limits.max_effective_leverage;
+        (after > most).then(|| {
+            (SkipReason::Leverage, format!("effective leverage would be {after:.2}x, the limit is {most}x"))
+        })
+    }
+
+    fn liquidation_nearness(&self) -> Option<Objection> {
+        let distance = exposure(self.snapshot, &self.plan.legs).liquidation_distance?;
+        let least = self.limits.min_liquidation_distance;
+        (distance < least).then(|| {
+            let detail = format!(
+                "a fall of {} would liquidate the account, at least {} is wanted",
+                percent(distance),
+                percent(least)
+            );
+            (SkipReason::Liquidation, detail)
+        })
+    }
+
+    fn margin_shortfall(&self) -> Option<Objection> {
+        let balance = &self.snapshot.balance;
+        let kept_free = balance.equity * self.limits.margin_buffer;
+        let free_after = balance.available + self.plan.legs.iter().map(|leg| self.margin_effect(leg)).sum();
+        (free_after < kept_free).then(|| {
+            let detail = format!("{free_after:.2} would stay free, the buffer is {kept_free:.2}");
+            (SkipReason::Margin, detail)
+        })
+    }
+
+    /// What a leg does to the free margin, fee included: an increase ties up its initial margin at
+    /// the worst price it may pay and the loss it would open with, a reduction frees margin at the
+    /// mark.
+    fn margin_effect(&self, leg: &Leg) -> Notional {
+        let coin = self.snapshot.coins.get(&leg.symbol);
+        let most =
+            coin.and_then(|coin| coin.brackets.first()).map_or(u32::MAX, |bracket| bracket.max_leverage);
+        let wanted = Rate::from(self.limits.leverage.min(most).max(1));
+        let margin = |notional: Notional, leverage: Rate| notional.over_rate(leverage).unwrap_or(notional);
+        if leg.reduce_only {
+            let set =
+                coin.and_then(|coin| coin.setting).map_or(wanted, |now| Rate::from(now.leverage.max(1)));
+            return margin(leg.notional, set) - leg.est_fee;
+        }
+        let worst: Price = leg.limit_price.unwrap_or(leg.ref_price).max(leg.ref_price);
+        let opening_loss = leg.qty * (worst - leg.ref_price);
+        -(margin(leg.qty * worst, wanted) + opening_loss + leg.est_fee)
+    }
+
+    /// Settings of coins whose increases were all dropped are not touched either.
+    fn finish(mut self) -> Plan {
+        let legs = &self.plan.legs;
+        self.plan
+            .settings
+            .retain(|setting| legs.iter().any(|leg| leg.symbol == setting.symbol && !leg.reduce_only));
+        self.plan
+    }
+}
+
+fn percent(rate: Rate) -> String {
+    format!("{:.1} %", rate * Rate::from(100))
 }
