@@ -3,4 +3,5 @@
 pub mod decide;
 pub mod domain;
 pub mod exchange;
+pub mod ledger;
 pub mod strategy;
