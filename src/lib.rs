@@ -4,4 +4,5 @@ pub mod decide;
 pub mod domain;
 pub mod exchange;
 pub mod ledger;
+pub mod pass;
 pub mod strategy;

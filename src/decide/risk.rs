@@ -8,7 +8,7 @@ use crate::decide::exposure::exposure;
 use crate::domain::account::max_notional;
 use crate::domain::num::{Notional, Price, Rate};
 use crate::domain::order::{ClientId, OrderKind, OrderRequest, Purpose, TimeInForce};
-use crate::domain::plan::{Leg, Plan, SkipReason, Skipped};
+use crate::domain::plan::{Leg, Plan, SkipReason, Skipped, Warning};
 use crate::domain::snapshot::Snapshot;
 
 /// What must never be exceeded.
@@ -89,6 +89,11 @@ impl Approved {
     #[must_use]
     pub fn plan(&self) -> &Plan {
         &self.plan
+    }
+
+    /// Adds what the owner should know besides; the orders stay as they were checked.
+    pub fn warn(&mut self, warnings: impl IntoIterator<Item = Warning>) {
+        self.plan.warnings.extend(warnings);
     }
 
     /// One order per leg, in order, with the ids of `install` and `decision`.
