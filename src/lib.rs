@@ -3,3 +3,6 @@
 pub mod decide;
 pub mod domain;
 pub mod exchange;
+pub mod render;
+pub mod report;
+pub mod ui;
