@@ -1,7 +1,16 @@
 //! Reports as text: one file per format, nothing here prints.
 
+mod bar;
+mod coins;
+mod grid;
 pub mod json;
+mod orders;
+mod paint;
+mod remarks;
+mod summary;
+pub mod table;
 pub mod text;
+mod words;
 
 use std::fmt;
 use std::str::FromStr;
@@ -95,8 +104,8 @@ impl Default for Style {
 
 /// A plan in `format`; every text ends with one line break.
 pub fn plan(report: &PlanReport, format: Format, style: &Style) -> Result<String, Unsupported> {
-    let _ = style;
     match format {
+        Format::Table => Ok(table::plan(report, style)),
         Format::Json => Ok(json::object(report)),
         _ => Err(unsupported("a plan", format)),
     }
@@ -104,8 +113,8 @@ pub fn plan(report: &PlanReport, format: Format, style: &Style) -> Result<String
 
 /// A pass in `format`; every text ends with one line break.
 pub fn pass(report: &PassReport, format: Format, style: &Style) -> Result<String, Unsupported> {
-    let _ = style;
     match format {
+        Format::Table => Ok(table::pass(report, style)),
         Format::Json => Ok(json::object(report)),
         _ => Err(unsupported("a pass", format)),
     }
@@ -115,10 +124,9 @@ pub fn pass(report: &PassReport, format: Format, style: &Style) -> Result<String
 /// can be told.
 #[must_use]
 pub fn error(report: &ErrorReport, format: Format, style: &Style) -> String {
-    let _ = style;
     match format {
         Format::Json => json::object(report),
-        _ => report.message.clone(),
+        _ => table::error(report, style),
     }
 }
 

@@ -5,3 +5,4 @@ pub mod heading;
 pub mod lines;
 pub mod pass;
 pub mod plan;
+pub mod remarks;

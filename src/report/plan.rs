@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::domain::num::{Notional, Rate};
-use crate::domain::plan::{Held, Leg, Plan, Skipped, Standing, Warning};
+use crate::domain::plan::{Held, Leg, Plan, Setting, Skipped, Standing, Warning};
 use crate::report::heading::Heading;
 
 /// Digits kept of figures that are quotients; products and sums stay exact.
@@ -82,6 +82,8 @@ pub struct PlanReport {
     pub warnings: Vec<Warning>,
     /// Every coin of the strategy, in its order.
     pub coins: Vec<Standing>,
+    /// Margin type and leverage to set before the first order.
+    pub settings: Vec<Setting>,
 }
 
 impl PlanReport {
@@ -110,6 +112,7 @@ impl PlanReport {
             skipped: plan.skipped.clone(),
             warnings: plan.warnings.clone(),
             coins: plan.coins.iter().cloned().map(tidy_standing).collect(),
+            settings: plan.settings.clone(),
         }
     }
 }
