@@ -7,7 +7,6 @@
 //! * edges, the only IO: [`config`], [`exchange`], [`ledger`], [`ui`]
 //! * the pass: [`pass`]
 
-pub mod config;
 pub mod decide;
 pub mod domain;
 pub mod exchange;

@@ -4,6 +4,8 @@ pub mod exposure;
 pub mod nav;
 pub mod plan;
 pub mod risk;
+#[cfg(test)]
+mod samples;
 
 use crate::decide::plan::Execution;
 use crate::decide::risk::{Approved, Breach, Limits, Standing};

@@ -314,3 +314,138 @@ impl Planning<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::samples::{coin, execution, snapshot};
+    use crate::domain::num::Notional;
+    use crate::domain::time::Time;
+    use crate::strategy::basket::{Basket, OnExit, RebalanceTo, Sizing};
+    use crate::strategy::{Memory, Strategy};
+
+    fn basket(symbols: &[&str], target: u32) -> Basket {
+        Basket {
+            symbols: symbols.iter().map(|name| name.parse().unwrap()).collect(),
+            sizing: Sizing::Fixed(Notional::from(target)),
+            threshold: Rate::new(5, 2),
+            rebalance_to: RebalanceTo::Target,
+            on_exit: OnExit::Close,
+        }
+    }
+
+    fn planned(symbols: &[&str], target: u32, coins: Vec<Coin>) -> Plan {
+        let snapshot = snapshot(200, coins);
+        plan(&snapshot, &basket(symbols, target).wishes(&snapshot, Memory::default()), &execution())
+    }
+
+    fn legs(plan: &Plan) -> Vec<String> {
+        let show = |leg: &Leg| {
+            let kind = if leg.reduce_only { "reduce" } else { "open" };
+            let limit = leg.limit_price.unwrap();
+            format!(
+                "{} {} {} {kind} @{limit} {}",
+                leg.symbol,
+                leg.side.as_str(),
+                leg.qty,
+                leg.reason.as_str()
+            )
+        };
+        plan.legs.iter().map(show).collect()
+    }
+
+    fn skips(plan: &Plan) -> Vec<(SkipReason, String)> {
+        plan.skipped.iter().map(|skipped| (skipped.reason, skipped.symbol.to_string())).collect()
+    }
+
+    /// Worked by hand: A is worth 120 (+20 %), B 80 (-20 %), C exactly 100, D nothing; target 100.
+    #[test]
+    fn strength_is_sold_before_weakness_is_bought_largest_drift_first() {
+        let coins = vec![
+            coin("AUSDT", "12", "10"),
+            coin("BUSDT", "8", "10"),
+            coin("CUSDT", "10", "10"),
+            coin("DUSDT", "10", "0"),
+        ];
+        let plan = planned(&["AUSDT", "BUSDT", "CUSDT", "DUSDT"], 100, coins);
+        assert_eq!(
+            legs(&plan),
+            [
+                "AUSDT SELL 1.6 reduce @11.94 above_band",
+                "DUSDT BUY 10 open @10.05 entry",
+                "BUSDT BUY 2.5 open @8.04 below_band",
+            ]
+        );
+        assert_eq!(plan.held.len(), 1);
+        assert_eq!(plan.turnover().to_string(), "139.2");
+        assert_eq!(plan.est_fees().to_string(), "0.0696");
+    }
+
+    #[test]
+    fn a_small_target_sells_at_its_band_but_buys_only_where_the_minimum_lets_it() {
+        // Target 20, minimum 5: a coin 10 % down is worth 18 and its missing 2 cannot be bought.
+        let plan = planned(&["AUSDT", "BUSDT"], 20, vec![coin("AUSDT", "9", "2"), coin("BUSDT", "11", "2")]);
+        assert_eq!(legs(&plan), ["BUSDT SELL 0.1 reduce @10.95 above_band"]);
+        assert_eq!(skips(&plan), [(SkipReason::BelowMinNotional, "AUSDT".to_owned())]);
+        let bands: Vec<_> =
+            plan.coins.iter().map(|coin| coin.effective_buy_band.unwrap().to_string()).collect();
+        // 0.6 units at 9 are the smallest order above 5; 0.5 at 11.
+        assert_eq!(bands, ["0.27", "0.275"]);
+        assert!(plan.warnings.iter().all(|warning| warning.code == "effective_buy_band"));
+        assert!(plan.warnings[0].detail.contains("a target of 108 per coin"), "{}", plan.warnings[0].detail);
+    }
+
+    #[test]
+    fn what_cannot_be_traded_is_skipped_with_its_reason() {
+        let mut priceless = coin("AUSDT", "10", "0");
+        priceless.market = None;
+        let mut settling = coin("BUSDT", "10", "0");
+        settling.rules.as_mut().unwrap().status = crate::domain::rules::Status::read("SETTLING");
+        let mut ending = coin("CUSDT", "10", "0");
+        ending.rules.as_mut().unwrap().delivery = Time::from_ms(1);
+        let mut coarse = coin("DUSDT", "10", "0");
+        coarse.rules.as_mut().unwrap().min_notional = Notional::from(500);
+        let mut unresolved = coin("EUSDT", "10", "0");
+        unresolved.block = Some(Block::Unresolved { until: Time::default() });
+        let names = ["AUSDT", "BUSDT", "CUSDT", "DUSDT", "EUSDT", "FUSDT"];
+        let plan = planned(&names, 100, vec![priceless, settling, ending, coarse, unresolved]);
+        let reasons: Vec<_> = plan.skipped.iter().map(|skipped| skipped.reason).collect();
+        use SkipReason::{Delisting, Infeasible, NoPrice, NotListed, NotTrading, Unresolved};
+        assert_eq!(reasons, [NoPrice, NotTrading, Delisting, Infeasible, Unresolved, NotListed]);
+        assert!(plan.legs.is_empty());
+    }
+
+    #[test]
+    fn a_held_coin_whose_end_is_announced_is_closed_and_a_leaver_is_sold_whole() {
+        let mut ending = coin("AUSDT", "10", "3");
+        ending.rules.as_mut().unwrap().delivery = Time::from_ms(1);
+        let plan = planned(&["AUSDT"], 30, vec![ending, coin("ZUSDT", "10", "0.3")]);
+        assert_eq!(
+            legs(&plan),
+            ["ZUSDT SELL 0.3 reduce @9.95 left_universe", "AUSDT SELL 3 reduce @9.95 delisting"]
+        );
+    }
+
+    #[test]
+    fn a_position_that_nobody_of_ours_opened_is_left_alone() {
+        let mut theirs = coin("ZUSDT", "10", "5");
+        theirs.managed = false;
+        let plan = planned(&["AUSDT"], 100, vec![coin("AUSDT", "10", "10"), theirs]);
+        assert!(plan.legs.is_empty());
+        assert_eq!(plan.warnings[0].code, "unmanaged_position");
+    }
+
+    #[test]
+    fn leverage_and_margin_type_are_set_only_where_they_differ_and_only_for_increases() {
+        let mut isolated = coin("AUSDT", "10", "0");
+        isolated.setting = Some(crate::domain::account::MarginSetting { leverage: 20, cross: false });
+        let mut capped = coin("BUSDT", "10", "0");
+        capped.brackets[0].max_leverage = 3;
+        let plan =
+            planned(&["AUSDT", "BUSDT", "CUSDT"], 100, vec![isolated, capped, coin("CUSDT", "10", "0")]);
+        let settings: Vec<_> =
+            plan.settings.iter().map(|set| (set.symbol.to_string(), set.leverage, set.to_cross)).collect();
+        assert_eq!(settings, [("AUSDT".to_owned(), Some(5), true), ("BUSDT".to_owned(), Some(3), false)]);
+        assert!(plan.warnings.iter().any(|warning| warning.code == "leverage_lowered"));
+    }
+}

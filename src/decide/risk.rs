@@ -313,3 +313,163 @@ impl Checking<'_> {
 fn percent(rate: Rate) -> String {
     format!("{:.1} %", rate * Rate::from(100))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::plan::plan;
+    use crate::decide::samples::{coin, execution, limits, snapshot, symbol};
+    use crate::domain::snapshot::Coin;
+    use crate::strategy::basket::{Basket, OnExit, RebalanceTo, Sizing};
+    use crate::strategy::{Memory, Strategy};
+
+    /// Coins A, B, … of which each is worth `values[i]`, all with a target of 100.
+    fn account(equity: i64, values: &[&str]) -> (Snapshot, Plan) {
+        let coins: Vec<Coin> = ["AUSDT", "BUSDT", "CUSDT", "DUSDT", "EUSDT", "FUSDT", "GUSDT"]
+            .iter()
+            .zip(values)
+            .map(|(name, qty)| coin(name, "10", qty))
+            .collect();
+        let symbols = coins.iter().map(|coin| coin.rules.as_ref().unwrap().symbol.clone()).collect();
+        let basket = Basket {
+            symbols,
+            sizing: Sizing::Fixed(Notional::from(100)),
+            threshold: Rate::new(5, 2),
+            rebalance_to: RebalanceTo::Target,
+            on_exit: OnExit::Close,
+        };
+        let snapshot = snapshot(equity, coins);
+        let plan = plan(&snapshot, &basket.wishes(&snapshot, Memory::default()), &execution());
+        (snapshot, plan)
+    }
+
+    fn checked(
+        (snapshot, plan): (Snapshot, Plan),
+        limits: &Limits,
+    ) -> (Vec<String>, Vec<(String, SkipReason)>) {
+        let approved = check(plan, &snapshot, limits, &Standing::default()).unwrap();
+        let legs = approved.plan().legs.iter().map(|leg| leg.symbol.to_string()).collect();
+        let skipped = approved
+            .plan()
+            .skipped
+            .iter()
+            .map(|skipped| (skipped.symbol.to_string(), skipped.reason))
+            .collect();
+        (legs, skipped)
+    }
+
+    fn one(name: &str, reason: SkipReason) -> Vec<(String, SkipReason)> {
+        vec![(name.to_owned(), reason)]
+    }
+
+    #[test]
+    fn within_every_limit_the_plan_passes_as_it_is() {
+        let (legs, skipped) = checked(account(200, &["12", "8", "0"]), &limits());
+        assert_eq!((legs.join(" "), skipped), ("AUSDT CUSDT BUSDT".to_owned(), vec![]));
+    }
+
+    #[test]
+    fn the_governor_drops_the_smallest_drift_first() {
+        // 200 of equity carry 600 at 3x: five entries of 100 and two holdings of 80 are 660 gross;
+        // the two refills (drift -20 %) go first, then one entry, since 560 + fees fits.
+        let (legs, skipped) = checked(account(200, &["8", "8", "0", "0", "0", "0", "0"]), &limits());
+        assert_eq!(legs, ["CUSDT", "DUSDT", "EUSDT", "FUSDT"]);
+        let dropped: Vec<_> = skipped.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(dropped, ["BUSDT", "AUSDT", "GUSDT"]);
+        assert!(skipped.iter().all(|(_, reason)| *reason == SkipReason::Leverage));
+    }
+
+    #[test]
+    fn margin_is_kept_back_by_the_buffer() {
+        // 46 free; two entries at 5x tie up about 20.1 each with their opening loss and fee. Both
+        // leave 4.9, more than a buffer of 10 % of 46 = 4.6; at 12 % = 5.5 one must go.
+        let at = |buffer| Limits {
+            margin_buffer: Rate::new(buffer, 2),
+            max_effective_leverage: Rate::from(10),
+            min_liquidation_distance: Rate::ZERO,
+            ..limits()
+        };
+        assert_eq!(checked(account(46, &["0", "0"]), &at(10)).1, vec![]);
+        assert_eq!(checked(account(46, &["0", "0"]), &at(12)).1, one("BUSDT", SkipReason::Margin));
+    }
+
+    #[test]
+    fn a_wide_book_and_a_torn_mark_are_not_traded_even_to_reduce() {
+        let (mut snapshot, plan) = account(200, &["12", "0"]);
+        let widen = |snapshot: &mut Snapshot, name: &str, ask: &str| {
+            let market = snapshot.coins.get_mut(&symbol(name)).unwrap().market.as_mut().unwrap();
+            market.quote.ask = ask.parse().unwrap();
+        };
+        widen(&mut snapshot, "AUSDT", "10.05");
+        let (_, skipped) = checked((snapshot.clone(), plan.clone()), &limits());
+        assert_eq!(skipped, one("AUSDT", SkipReason::Spread));
+        let market = snapshot.coins.get_mut(&symbol("AUSDT")).unwrap().market.as_mut().unwrap();
+        market.quote.bid = "10.5".parse().unwrap();
+        market.quote.ask = "10.51".parse().unwrap();
+        let (_, skipped) = checked((snapshot, plan), &limits());
+        assert_eq!(skipped, one("AUSDT", SkipReason::MarkGap));
+    }
+
+    #[test]
+    fn caps_on_orders_and_turnover_keep_the_most_urgent() {
+        let few = Limits { max_orders: 1, ..limits() };
+        let (legs, skipped) = checked(account(200, &["12", "8", "0"]), &few);
+        assert_eq!((legs.join(" "), skipped.len()), ("AUSDT".to_owned(), 2));
+        // Turnover 20 + 100 + 20 = 140 of a gross target of 300; 40 % of it is 120.
+        let slow = Limits { max_turnover: Rate::new(4, 1), ..limits() };
+        let (_, skipped) = checked(account(200, &["12", "8", "0"]), &slow);
+        assert_eq!(skipped, one("BUSDT", SkipReason::TurnoverCap));
+    }
+
+    #[test]
+    fn an_increase_that_comes_too_close_to_liquidation_is_dropped() {
+        // Equity 50, after one entry gross 100: distance (50 - 1) / (100 - 1) = 49 %; after two,
+        // (50 - 2) / (200 - 2) = 24 %.
+        let near = Limits {
+            min_liquidation_distance: Rate::new(3, 1),
+            max_effective_leverage: Rate::from(10),
+            ..limits()
+        };
+        assert_eq!(checked(account(50, &["0", "0"]), &near).1, one("BUSDT", SkipReason::Liquidation));
+    }
+
+    #[test]
+    fn at_the_drawdown_limit_nothing_is_opened_and_reductions_go() {
+        let (snapshot, plan) = account(200, &["12", "8"]);
+        let standing = Standing { halt: None, drawdown: Rate::new(3, 1) };
+        let approved = check(plan, &snapshot, &limits(), &standing).unwrap();
+        assert_eq!(approved.plan().legs.len(), 1);
+        assert_eq!(approved.plan().skipped[0].reason, SkipReason::Drawdown);
+    }
+
+    #[test]
+    fn every_breach_is_told_at_once() {
+        let (mut snapshot, plan) = account(200, &["0"]);
+        snapshot.modes.hedge = true;
+        snapshot.modes.multi_assets = true;
+        snapshot.balance.equity = Notional::ZERO;
+        let standing = Standing { halt: Some("h1".into()), drawdown: Rate::ZERO };
+        let breaches = check(plan, &snapshot, &limits(), &standing).unwrap_err();
+        assert_eq!(
+            breaches,
+            [
+                Breach::Halted("h1".into()),
+                Breach::HedgeMode,
+                Breach::MultiAssetsMode,
+                Breach::NoEquity(Notional::ZERO)
+            ]
+        );
+    }
+
+    #[test]
+    fn orders_carry_the_ids_that_the_ledger_will_look_for() {
+        let (snapshot, plan) = account(200, &["12", "8"]);
+        let approved = check(plan, &snapshot, &limits(), &Standing::default()).unwrap();
+        let ids: Vec<_> = approved
+            .orders(0xabc, 42)
+            .into_iter()
+            .map(|(order, _)| order.request().client_id.clone())
+            .collect();
+        assert_eq!(ids, ["rb1000abc0000002a00r", "rb1000abc0000002a01o"]);
+    }
+}

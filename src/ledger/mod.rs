@@ -210,6 +210,18 @@ impl Ledger {
         Ok(())
     }
 
+    /// Keeps a plan under its name.
+    pub async fn keep_plan(&mut self, id: &str, at: Time, plan: &str) -> Result<(), LedgerError> {
+        sqlx::query("INSERT OR REPLACE INTO plan (id, at, plan) VALUES (?, ?, ?)")
+            .bind(id)
+            .bind(at.ms())
+            .bind(plan)
+            .execute(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+        Ok(())
+    }
+
     /// The paper account as it was left.
     pub async fn paper(&mut self) -> Result<Option<String>, LedgerError> {
         let row = sqlx::query("SELECT state FROM paper WHERE id = 1")

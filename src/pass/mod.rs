@@ -9,7 +9,7 @@ pub mod observe;
 pub mod record;
 pub mod settle;
 
-use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::decide::nav::Nav;
@@ -72,18 +72,18 @@ pub trait Watch {
 
 /// A request to stop at the next safe point, from a signal.
 #[derive(Default)]
-pub struct Stop(Cell<bool>);
+pub struct Stop(AtomicBool);
 
 impl Stop {
     /// Asks the pass to send nothing more.
     pub fn ask(&self) {
-        self.0.set(true);
+        self.0.store(true, Ordering::Relaxed);
     }
 
     /// Whether somebody asked.
     #[must_use]
     pub fn asked(&self) -> bool {
-        self.0.get()
+        self.0.load(Ordering::Relaxed)
     }
 }
 
