@@ -7,7 +7,12 @@ use crate::domain::num::Rate;
 /// there is no drift or no band.
 ///
 /// A buy side that can never trade is drawn at the scale of the sell side.
-pub(crate) fn bar(drift: Option<Rate>, sell_band: Option<Rate>, buy_band: Option<Rate>, half: usize) -> String {
+pub(crate) fn bar(
+    drift: Option<Rate>,
+    sell_band: Option<Rate>,
+    buy_band: Option<Rate>,
+    half: usize,
+) -> String {
     let scale = |drift: Rate| if drift.is_negative() { buy_band.or(sell_band) } else { sell_band };
     let share = drift.and_then(|drift| drift.abs().over(scale(drift)?));
     let (Some(drift), Some(share)) = (drift, share) else {

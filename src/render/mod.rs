@@ -133,3 +133,8 @@ pub fn error(report: &ErrorReport, format: Format, style: &Style) -> String {
 fn unsupported(what: &'static str, format: Format) -> Unsupported {
     Unsupported { what, format, fitting: "table, json, csv or markdown" }
 }
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;

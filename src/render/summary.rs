@@ -114,6 +114,10 @@ pub(crate) fn totals(plan: &PlanReport) -> Vec<Remark> {
         format!("{} {quote}, {} available", money(plan.equity), money(plan.available), quote = plan.quote);
     let mut rows = vec![row("equity", equity)];
     rows.extend(account(plan));
+    if plan.has_changes {
+        rows.push(turnover(plan));
+    }
+    rows.push(counts(plan));
     rows
 }
 
@@ -134,7 +138,12 @@ pub(crate) fn pass_totals(pass: &PassReport, quote: &str) -> Vec<Remark> {
     if !pass.orders.is_empty() {
         rows.push(row("traded", traded(&pass.orders, quote)));
     }
-    rows.extend(pass.plan.iter().flat_map(account));
+    let Some(plan) = &pass.plan else { return rows };
+    rows.extend(account(plan));
+    if plan.has_changes && pass.orders.is_empty() {
+        rows.push(turnover(plan));
+    }
+    rows.push(counts(plan));
     rows
 }
 
@@ -156,22 +165,24 @@ fn traded(orders: &[OrderReport], quote: &str) -> String {
 }
 
 fn account(plan: &PlanReport) -> Vec<Remark> {
-    let mut rows = vec![row("nav", format!("{}, drawdown {}", fixed(plan.nav, 4), share(plan.drawdown)))];
+    let mut rows = vec![row("NAV", format!("{}, drawdown {}", fixed(plan.nav, 4), share(plan.drawdown)))];
     let (before, after) = (fixed(plan.leverage_before, 2), fixed(plan.leverage_after, 2));
     rows.push(row("leverage", if before == after { before } else { format!("{before} → {after}") }));
     rows.push(row(
         "liquidation",
         liquidation(plan.liquidation_distance_before, plan.liquidation_distance_after),
     ));
-    if plan.has_changes {
-        rows.push(row(
-            "turnover",
-            format!("{} {}, fees about {}", money(plan.turnover), plan.quote, fee(plan.est_fees)),
-        ));
-    }
-    let Counts { sell, buy, hold, skip } = plan.counts();
-    rows.push(row("coins", format!("{sell} sell, {buy} buy, {hold} hold, {skip} skip")));
     rows
+}
+
+fn turnover(plan: &PlanReport) -> Remark {
+    let text = format!("{} {}, fees about {}", money(plan.turnover), plan.quote, fee(plan.est_fees));
+    row("turnover", text)
+}
+
+fn counts(plan: &PlanReport) -> Remark {
+    let Counts { sell, buy, hold, skip } = plan.counts();
+    row("coins", format!("{sell} sell, {buy} buy, {hold} hold, {skip} skip"))
 }
 
 fn liquidation(before: Option<Rate>, after: Option<Rate>) -> String {
