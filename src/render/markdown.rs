@@ -1,9 +1,10 @@
 //! Plans and passes as GitHub-flavoured markdown.
 
 use crate::domain::order::Side;
+use crate::render::grid::Align;
 use crate::render::remarks::{self, Remark};
-use crate::render::text::{clean, fee, instant, money, percent, price};
-use crate::render::{summary, words};
+use crate::render::text::{clean, instant, money, percent};
+use crate::render::{coins, orders, summary};
 use crate::report::heading::Heading;
 use crate::report::lines::{Action, Line};
 use crate::report::pass::{OrderReport, Outcome, PassReport};
@@ -14,7 +15,7 @@ use crate::report::plan::PlanReport;
 pub fn plan(report: &PlanReport) -> String {
     let mut text = head("plan", &report.heading, report.halted.as_deref());
     text.push_str(&format!("{}\n", escape(&summary::plan_verdict(report).1)));
-    text.push_str(&coins(report));
+    text.push_str(&standings(report));
     text.push_str(&bullets("Not traded", remarks::not_traded(report)));
     text.push_str(&bullets("Worth knowing", remarks::warnings(report)));
     text.push_str(&bullets("Account", summary::totals(report)));
@@ -28,10 +29,10 @@ pub fn pass(report: &PassReport) -> String {
     let mut text = head("pass", &report.heading, report.halted.as_deref());
     text.push_str(&format!("{}\n", escape(&summary::pass_verdict(report).1)));
     if let Some(plan) = report.plan.as_ref().filter(|_| report.outcome == Outcome::DryRun) {
-        text.push_str(&coins(plan));
+        text.push_str(&standings(plan));
     }
-    text.push_str(&orders("Orders", &report.orders, quote));
-    text.push_str(&orders("Settled from earlier passes", &report.settled, quote));
+    text.push_str(&sent("Orders", &report.orders, quote));
+    text.push_str(&sent("Settled from earlier passes", &report.settled, quote));
     text.push_str(&bullets("What happens next", remarks::troubled(report, quote)));
     if let Some(plan) = &report.plan {
         text.push_str(&bullets("Not traded", remarks::not_traded(plan)));
@@ -60,19 +61,19 @@ fn head(what: &str, heading: &Heading, halted: Option<&str>) -> String {
     text
 }
 
-fn coins(plan: &PlanReport) -> String {
+fn standings(plan: &PlanReport) -> String {
     let rows: Vec<Vec<String>> = plan.lines().iter().map(|line| coin(line, &plan.quote)).collect();
     table(&["coin", "value", "target", "drift", "action", "why"], "lrrrll", &rows)
 }
 
 fn coin(line: &Line, quote: &str) -> Vec<String> {
-    let (action, why) = match &line.action {
-        Action::Trade { side, qty, notional, reason, .. } => {
+    let action = match &line.action {
+        Action::Trade { side, qty, notional, .. } => {
             let verb = if *side == Side::Buy { "buy" } else { "sell" };
-            (format!("**{verb}** {qty} ≈ {} {quote}", money(*notional)), words::reason(*reason).0)
+            format!("**{verb}** {qty} ≈ {} {quote}", money(*notional))
         }
-        Action::Hold => ("hold".to_owned(), ""),
-        Action::Skip { reason, .. } => ("skip".to_owned(), words::skip(*reason).0),
+        Action::Hold => "hold".to_owned(),
+        Action::Skip { .. } => "skip".to_owned(),
     };
     vec![
         escape(line.symbol.coin(quote)),
@@ -80,30 +81,21 @@ fn coin(line: &Line, quote: &str) -> Vec<String> {
         line.target.map_or_else(String::new, money),
         line.drift.map_or_else(String::new, percent),
         action,
-        why.to_owned(),
+        coins::why(line, true),
     ]
 }
 
-fn orders(title: &str, orders: &[OrderReport], quote: &str) -> String {
-    if orders.is_empty() {
+fn sent(title: &str, reports: &[OrderReport], quote: &str) -> String {
+    if reports.is_empty() {
         return String::new();
     }
-    let row = |order: &OrderReport| {
-        let side = if order.side == Side::Buy { "buy" } else { "sell" };
-        vec![
-            escape(order.symbol.coin(quote)),
-            side.to_owned(),
-            order.qty.to_string(),
-            order.filled_qty.to_string(),
-            order.avg_price.map_or_else(String::new, price),
-            format!("{} {}", fee(order.fee), escape(&order.fee_asset)).trim_end().to_owned(),
-            format!("{:+.2}", order.realized_pnl),
-            words::status(order.status).to_owned(),
-        ]
-    };
-    let rows: Vec<Vec<String>> = orders.iter().map(row).collect();
-    let heads = ["coin", "side", "ordered", "filled", "avg price", "fee", "profit", "result"];
-    format!("\n### {title}\n{}", table(&heads, "llrrrrrl", &rows))
+    let Some(grid) = orders::grids(reports, quote).into_iter().next() else { return String::new() };
+    let heads: Vec<&str> = grid.columns.iter().map(|(head, _)| head.as_str()).collect();
+    let aligns: String =
+        grid.columns.iter().map(|(_, align)| if *align == Align::Right { 'r' } else { 'l' }).collect();
+    let escaped = |row: &(_, Vec<String>)| row.1.iter().map(|cell| escape(cell)).collect();
+    let rows: Vec<Vec<String>> = grid.rows.iter().map(escaped).collect();
+    format!("\n### {title}\n{}", table(&heads, &aligns, &rows))
 }
 
 /// `aligns` holds `l` or `r` per column.

@@ -23,10 +23,16 @@ pub(crate) fn plan_verdict(plan: &PlanReport) -> (Tone, String) {
         count(counts.sell, "coin"),
         counts.buy
     );
-    if counts.skip > 0 {
-        text.push_str(&format!(" {} cannot be traded, see below.", count(counts.skip, "coin")));
-    }
+    text.push_str(&cannot(counts));
     (Tone::Strong, text)
+}
+
+/// Not being able to act is said as loudly as acting.
+fn cannot(counts: Counts) -> String {
+    match counts.skip {
+        0 => String::new(),
+        skip => format!(" {} cannot be traded, see below.", count(skip, "coin")),
+    }
 }
 
 fn nothing_to_do(plan: &PlanReport, counts: Counts) -> (Tone, String) {
@@ -46,6 +52,7 @@ fn nothing_to_do(plan: &PlanReport, counts: Counts) -> (Tone, String) {
     }
     let all = match counts.hold {
         1 => "the only coin is inside its band".to_owned(),
+        2 => "both coins are inside their bands".to_owned(),
         many => format!("all {many} coins are inside their bands"),
     };
     let nearest = plan.nearest().map_or_else(String::new, |near| format!(" {}", nearest(&near, &plan.quote)));
@@ -65,11 +72,15 @@ fn nearest(near: &Nearest, quote: &str) -> String {
 /// What a pass came to.
 pub(crate) fn pass_verdict(pass: &PassReport) -> (Tone, String) {
     let orders = count(pass.orders.len(), "order");
+    let cannot = pass.plan.as_ref().map_or_else(String::new, |plan| cannot(plan.counts()));
     match (pass.outcome, &pass.plan) {
         (Outcome::NothingToDo, Some(plan)) => plan_verdict(plan),
         (Outcome::NothingToDo, None) => (Tone::Good, "Nothing to do.".to_owned()),
-        (Outcome::Traded, _) => (Tone::Good, format!("Traded: {orders}, all filled.")),
-        (Outcome::Partial, _) => (Tone::Bad, format!("Partly done: {}.", tally(&pass.orders))),
+        (Outcome::Traded, _) => (Tone::Good, format!("Traded: {orders}, all filled.{cannot}")),
+        (Outcome::Partial, _) if pass.orders.is_empty() => {
+            (Tone::Bad, format!("Nothing was sent, and an earlier order is still unsettled.{cannot}"))
+        }
+        (Outcome::Partial, _) => (Tone::Bad, format!("Partly done: {}.{cannot}", tally(&pass.orders))),
         (Outcome::DryRun, Some(plan)) => {
             let (tone, text) = plan_verdict(plan);
             (tone, format!("Dry run, nothing was sent. {text}"))

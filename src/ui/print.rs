@@ -5,7 +5,6 @@ use std::io::{self, ErrorKind, Write};
 use crate::ui::Ui;
 
 const YELLOW: &str = "\u{1b}[33m";
-const RED: &str = "\u{1b}[31m";
 const DIM: &str = "\u{1b}[2m";
 const PLAIN: &str = "\u{1b}[0m";
 
@@ -28,9 +27,9 @@ impl Ui {
         self.aside(YELLOW, "warning: ", text);
     }
 
-    /// Says on stderr why the command failed; never silent.
-    pub fn fail(&self, text: &str) {
-        self.aside(RED, "error: ", text);
+    /// Writes to stderr, as it is, a text that was rendered for it: why the command failed.
+    pub fn err(&self, text: &str) {
+        let _ = write_all(&mut io::stderr().lock(), text);
     }
 
     /// Says on stderr what only `--verbose` asks for.
