@@ -128,6 +128,15 @@ pub(crate) fn five() -> Plan {
     }
 }
 
+/// Twenty coins of a first pass, all bought.
+pub(crate) fn twenty() -> Plan {
+    let names = "BTC ETH SOL BNB XRP DOGE ADA 1000SHIB 币安人生 AVAX LINK WIF 1000PEPE SUI TAO ONDO FET RENDER NEAR HYPE";
+    let coins: Vec<Standing> =
+        names.split(' ').map(|name| standing(&format!("{name}USDT"), "0", 25)).collect();
+    let legs = coins.iter().map(|coin| leg(coin, Side::Buy, "12.3", "1.62", Reason::Entry)).collect();
+    Plan { legs, coins, ..Plan::default() }
+}
+
 /// Two coins well inside symmetric bands.
 pub(crate) fn quiet() -> Plan {
     let coins = vec![standing("BTCUSDT", "20.30", 5), standing("ETHUSDT", "19.20", 5)];

@@ -15,13 +15,15 @@ pub(crate) fn plan_verdict(plan: &PlanReport) -> (Tone, String) {
     if !plan.has_changes {
         return nothing_to_do(plan, counts);
     }
+    let directions = [(counts.sell, "sell"), (counts.buy, "buy")].into_iter().filter(|(coins, _)| *coins > 0);
+    let directions: Vec<String> =
+        directions.map(|(coins, verb)| format!("{verb} {}", count(coins, "coin"))).collect();
     let mut text = format!(
-        "{} worth {} {}: {} to sell, {} to buy.",
+        "{} worth {} {}: {}.",
         count(plan.legs.len(), "order"),
         money(plan.turnover),
         plan.quote,
-        count(counts.sell, "coin"),
-        counts.buy
+        directions.join(", ")
     );
     text.push_str(&cannot(counts));
     (Tone::Strong, text)
