@@ -1,8 +1,19 @@
 //! rebal keeps a portfolio of coins at its targets, one pass at a time.
+//!
+//! The layers, in reading order; what each may import is enforced by `tests/it/tidy.rs`:
+//!
+//! * nouns: [`domain`]
+//! * decisions, pure: [`strategy`], [`decide`], [`report`], [`render`], [`wire`]
+//! * edges, the only IO: [`config`], [`exchange`], [`ledger`], [`ui`]
+//! * the pass: [`pass`]
 
 pub mod decide;
 pub mod domain;
 pub mod exchange;
+pub mod ledger;
+pub mod pass;
 pub mod render;
 pub mod report;
+pub mod strategy;
 pub mod ui;
+pub mod wire;
