@@ -1,5 +1,7 @@
 //! The verdict in one sentence, and the totals.
 
+use std::collections::BTreeMap;
+
 use crate::domain::num::{Notional, Rate};
 use crate::domain::order::Side;
 use crate::render::paint::Tone;
@@ -131,7 +133,23 @@ pub(crate) fn totals(plan: &PlanReport) -> Vec<Remark> {
         rows.push(turnover(plan));
     }
     rows.push(counts(plan));
+    rows.extend(settings(plan));
     rows
+}
+
+/// What is set at the exchange before the first order.
+fn settings(plan: &PlanReport) -> Option<Remark> {
+    let mut leverages: BTreeMap<u32, usize> = BTreeMap::new();
+    for leverage in plan.settings.iter().filter_map(|setting| setting.leverage) {
+        *leverages.entry(leverage).or_default() += 1;
+    }
+    let said = |(leverage, coins): (u32, usize)| format!("leverage {leverage}x for {}", count(coins, "coin"));
+    let mut parts: Vec<String> = leverages.into_iter().map(said).collect();
+    match plan.settings.iter().filter(|setting| setting.to_cross).count() {
+        0 => {}
+        coins => parts.push(format!("cross margin for {}", count(coins, "coin"))),
+    }
+    (!parts.is_empty()).then(|| row("set first", parts.join(", ")))
 }
 
 /// The account before and after a pass.

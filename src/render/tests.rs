@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::*;
 use crate::domain::num::{Notional, Qty, Rate};
 use crate::domain::order::Side;
-use crate::domain::plan::{Leg, Plan, Reason, SkipReason, Skipped, Standing, Warning};
+use crate::domain::plan::{Leg, Plan, Reason, Setting, SkipReason, Skipped, Standing, Warning};
 use crate::render::grid::width_of;
 use crate::report::pass::{OrderOutcome, OrderReport, Outcome};
 
@@ -183,6 +183,19 @@ fn twenty_equal_warnings_are_one_line() {
     let shown = table_of(&report, 500);
     assert_eq!(shown.matches("leverage lowered").count(), 1);
     assert_eq!(shown.matches("at most 3x").count(), 1);
+}
+
+#[test]
+fn settings_to_change_first_are_said_once() {
+    let mut many = sample::twenty();
+    let setting =
+        |coin: &Standing| Setting { symbol: coin.symbol.clone(), leverage: Some(5), to_cross: false };
+    many.settings = many.coins.iter().map(setting).collect();
+    many.settings[0].leverage = Some(3);
+    many.settings[1].to_cross = true;
+    let shown = table_of(&PlanReport::new(sample::heading("paper"), sample::figures(), &many), 120);
+    let expected = "  set first    leverage 3x for 1 coin, leverage 5x for 19 coins, cross margin for 1 coin";
+    assert_eq!(shown.lines().last(), Some(expected));
 }
 
 #[test]

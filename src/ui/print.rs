@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use crate::ui::Ui;
 
 const YELLOW: &str = "\u{1b}[33m";
+const RED: &str = "\u{1b}[31m";
 const DIM: &str = "\u{1b}[2m";
 const PLAIN: &str = "\u{1b}[0m";
 
@@ -27,7 +28,17 @@ impl Ui {
         self.aside(YELLOW, "warning: ", text);
     }
 
-    /// Writes to stderr, as it is, a text that was rendered for it: why the command failed.
+    /// Says on stderr why the command failed; never silent.
+    pub fn fail(&self, text: &str) {
+        self.aside(RED, "error: ", text);
+    }
+
+    /// Says on stderr what to do about it; never silent.
+    pub fn hint(&self, text: &str) {
+        self.aside(YELLOW, "hint: ", text);
+    }
+
+    /// Writes to stderr, as it is, a text that was rendered for a terminal, colours and all.
     pub fn err(&self, text: &str) {
         let _ = write_all(&mut io::stderr().lock(), text);
     }
