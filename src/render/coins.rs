@@ -118,7 +118,8 @@ fn band(line: &Line) -> String {
     }
 }
 
-fn why(line: &Line, wordy: bool) -> String {
+/// Why this happens, or what a held coin waits for; in a few words, or in one.
+pub(crate) fn why(line: &Line, wordy: bool) -> String {
     let pick = |(long, short): (&'static str, &'static str)| if wordy { long } else { short };
     match &line.action {
         Action::Trade { reason, orders: 1, .. } => pick(words::reason(*reason)).to_owned(),

@@ -47,7 +47,7 @@ impl Grid {
 
     fn table(&self, width: Option<u16>) -> Table {
         let mut table = bare(width);
-        table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─')));
+        table.load_style(TableStyle::new().header_separator(LineStyle::none().fill('─')));
         table.set_header(one_line(self.columns.iter().map(|(head, _)| head.clone()).collect()));
         for (_, cells) in &self.rows {
             table.add_row(one_line(cells.clone()));

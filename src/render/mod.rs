@@ -2,8 +2,10 @@
 
 mod bar;
 mod coins;
+pub mod csv;
 mod grid;
 pub mod json;
+pub mod markdown;
 mod orders;
 mod paint;
 mod remarks;
@@ -107,7 +109,9 @@ pub fn plan(report: &PlanReport, format: Format, style: &Style) -> Result<String
     match format {
         Format::Table => Ok(table::plan(report, style)),
         Format::Json => Ok(json::object(report)),
-        _ => Err(unsupported("a plan", format)),
+        Format::Csv => Ok(csv::plan(report)),
+        Format::Markdown => Ok(markdown::plan(report)),
+        Format::Html => Err(unsupported("a plan", format)),
     }
 }
 
@@ -116,7 +120,9 @@ pub fn pass(report: &PassReport, format: Format, style: &Style) -> Result<String
     match format {
         Format::Table => Ok(table::pass(report, style)),
         Format::Json => Ok(json::object(report)),
-        _ => Err(unsupported("a pass", format)),
+        Format::Csv => Ok(csv::pass(report)),
+        Format::Markdown => Ok(markdown::pass(report)),
+        Format::Html => Err(unsupported("a pass", format)),
     }
 }
 
@@ -133,3 +139,8 @@ pub fn error(report: &ErrorReport, format: Format, style: &Style) -> String {
 fn unsupported(what: &'static str, format: Format) -> Unsupported {
     Unsupported { what, format, fitting: "table, json, csv or markdown" }
 }
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;

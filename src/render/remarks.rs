@@ -6,9 +6,9 @@ use crate::domain::symbol::Symbol;
 use crate::render::paint::Tone;
 use crate::render::text::{clean, coins, count, money, short_percent};
 use crate::render::words;
-use crate::report::pass::{OrderOutcome, OrderReport};
+use crate::report::pass::{OrderOutcome, OrderReport, PassReport};
 use crate::report::plan::PlanReport;
-use crate::report::remarks::OneSided;
+use crate::report::remarks::{Group, OneSided};
 
 /// Up to this many coins of a group are told one by one; of more, one stands for all.
 const TOLD_ONE_BY_ONE: usize = 3;
@@ -18,7 +18,7 @@ pub(crate) type Remark = (Tone, String, String);
 
 /// Coins that should have been traded and were not, one remark per reason.
 pub(crate) fn not_traded(plan: &PlanReport) -> Vec<Remark> {
-    let remark = |group: crate::report::remarks::Group<_>| {
+    let remark = |group: Group<_>| {
         (Tone::Attention, words::skip(group.about).0.to_owned(), told(&group.rows, &plan.quote))
     };
     plan.skips().into_iter().map(remark).collect()
@@ -36,9 +36,12 @@ pub(crate) fn warnings(plan: &PlanReport) -> Vec<Remark> {
 }
 
 /// What happens next with orders that did not do all they were sent for, one remark per status.
-pub(crate) fn troubled(orders: &[OrderReport], quote: &str) -> Vec<Remark> {
+/// Of earlier passes' orders only those that are still open or unknown have a next.
+pub(crate) fn troubled(pass: &PassReport, quote: &str) -> Vec<Remark> {
     let mut by_status: BTreeMap<OrderOutcome, Vec<&OrderReport>> = BTreeMap::new();
-    for order in orders.iter().filter(|order| !order.status.is_done()) {
+    let open = |order: &&OrderReport| matches!(order.status, OrderOutcome::Unknown | OrderOutcome::Accepted);
+    let earlier = pass.settled.iter().filter(open);
+    for order in earlier.chain(&pass.orders).filter(|order| !order.status.is_done()) {
         by_status.entry(order.status).or_default().push(order);
     }
     let remark = |(status, orders): (OrderOutcome, Vec<&OrderReport>)| {
@@ -99,10 +102,10 @@ fn one_sided(note: &OneSided, plan: &PlanReport) -> String {
     let furthest = short_percent(-note.buy_band_to);
     let buy_at = if nearest == furthest { nearest } else { format!("{nearest} to {furthest}") };
     let (low, high) = (money(note.target_from), money(note.target_to));
-    let target = if low == high { format!("target {low}") } else { format!("targets {low} to {high}") };
+    let target = if low == high { format!("target of {low}") } else { format!("targets of {low} to {high}") };
     let advice = if note.advice.is_empty() { String::new() } else { format!("; {}", clean(&note.advice)) };
     format!(
-        "{who} {sell} at {} but can {buy} only at {buy_at}: the smallest order is large beside the {target} {}{advice}",
+        "{who} {sell} at {} but can {buy} only at {buy_at}, since the smallest order is large beside the {target} {}{advice}",
         short_percent(note.sell_band),
         plan.quote,
     )

@@ -1,5 +1,7 @@
 //! The verdict in one sentence, and the totals.
 
+use std::collections::BTreeMap;
+
 use crate::domain::num::{Notional, Rate};
 use crate::domain::order::Side;
 use crate::render::paint::Tone;
@@ -15,18 +17,26 @@ pub(crate) fn plan_verdict(plan: &PlanReport) -> (Tone, String) {
     if !plan.has_changes {
         return nothing_to_do(plan, counts);
     }
+    let directions = [(counts.sell, "sell"), (counts.buy, "buy")].into_iter().filter(|(coins, _)| *coins > 0);
+    let directions: Vec<String> =
+        directions.map(|(coins, verb)| format!("{verb} {}", count(coins, "coin"))).collect();
     let mut text = format!(
-        "{} worth {} {}: {} to sell, {} to buy.",
+        "{} worth {} {}: {}.",
         count(plan.legs.len(), "order"),
         money(plan.turnover),
         plan.quote,
-        count(counts.sell, "coin"),
-        counts.buy
+        directions.join(", ")
     );
-    if counts.skip > 0 {
-        text.push_str(&format!(" {} cannot be traded, see below.", count(counts.skip, "coin")));
-    }
+    text.push_str(&cannot(counts));
     (Tone::Strong, text)
+}
+
+/// Not being able to act is said as loudly as acting.
+fn cannot(counts: Counts) -> String {
+    match counts.skip {
+        0 => String::new(),
+        skip => format!(" {} cannot be traded, see below.", count(skip, "coin")),
+    }
 }
 
 fn nothing_to_do(plan: &PlanReport, counts: Counts) -> (Tone, String) {
@@ -46,6 +56,7 @@ fn nothing_to_do(plan: &PlanReport, counts: Counts) -> (Tone, String) {
     }
     let all = match counts.hold {
         1 => "the only coin is inside its band".to_owned(),
+        2 => "both coins are inside their bands".to_owned(),
         many => format!("all {many} coins are inside their bands"),
     };
     let nearest = plan.nearest().map_or_else(String::new, |near| format!(" {}", nearest(&near, &plan.quote)));
@@ -65,11 +76,15 @@ fn nearest(near: &Nearest, quote: &str) -> String {
 /// What a pass came to.
 pub(crate) fn pass_verdict(pass: &PassReport) -> (Tone, String) {
     let orders = count(pass.orders.len(), "order");
+    let cannot = pass.plan.as_ref().map_or_else(String::new, |plan| cannot(plan.counts()));
     match (pass.outcome, &pass.plan) {
         (Outcome::NothingToDo, Some(plan)) => plan_verdict(plan),
         (Outcome::NothingToDo, None) => (Tone::Good, "Nothing to do.".to_owned()),
-        (Outcome::Traded, _) => (Tone::Good, format!("Traded: {orders}, all filled.")),
-        (Outcome::Partial, _) => (Tone::Bad, format!("Partly done: {}.", tally(&pass.orders))),
+        (Outcome::Traded, _) => (Tone::Good, format!("Traded: {orders}, all filled.{cannot}")),
+        (Outcome::Partial, _) if pass.orders.is_empty() => {
+            (Tone::Bad, format!("Nothing was sent, and an earlier order is still unsettled.{cannot}"))
+        }
+        (Outcome::Partial, _) => (Tone::Bad, format!("Partly done: {}.{cannot}", tally(&pass.orders))),
         (Outcome::DryRun, Some(plan)) => {
             let (tone, text) = plan_verdict(plan);
             (tone, format!("Dry run, nothing was sent. {text}"))
@@ -114,7 +129,27 @@ pub(crate) fn totals(plan: &PlanReport) -> Vec<Remark> {
         format!("{} {quote}, {} available", money(plan.equity), money(plan.available), quote = plan.quote);
     let mut rows = vec![row("equity", equity)];
     rows.extend(account(plan));
+    if plan.has_changes {
+        rows.push(turnover(plan));
+    }
+    rows.push(counts(plan));
+    rows.extend(settings(plan));
     rows
+}
+
+/// What is set at the exchange before the first order.
+fn settings(plan: &PlanReport) -> Option<Remark> {
+    let mut leverages: BTreeMap<u32, usize> = BTreeMap::new();
+    for leverage in plan.settings.iter().filter_map(|setting| setting.leverage) {
+        *leverages.entry(leverage).or_default() += 1;
+    }
+    let said = |(leverage, coins): (u32, usize)| format!("leverage {leverage}x for {}", count(coins, "coin"));
+    let mut parts: Vec<String> = leverages.into_iter().map(said).collect();
+    match plan.settings.iter().filter(|setting| setting.to_cross).count() {
+        0 => {}
+        coins => parts.push(format!("cross margin for {}", count(coins, "coin"))),
+    }
+    (!parts.is_empty()).then(|| row("set first", parts.join(", ")))
 }
 
 /// The account before and after a pass.
@@ -134,7 +169,12 @@ pub(crate) fn pass_totals(pass: &PassReport, quote: &str) -> Vec<Remark> {
     if !pass.orders.is_empty() {
         rows.push(row("traded", traded(&pass.orders, quote)));
     }
-    rows.extend(pass.plan.iter().flat_map(account));
+    let Some(plan) = &pass.plan else { return rows };
+    rows.extend(account(plan));
+    if plan.has_changes && pass.orders.is_empty() {
+        rows.push(turnover(plan));
+    }
+    rows.push(counts(plan));
     rows
 }
 
@@ -156,22 +196,24 @@ fn traded(orders: &[OrderReport], quote: &str) -> String {
 }
 
 fn account(plan: &PlanReport) -> Vec<Remark> {
-    let mut rows = vec![row("nav", format!("{}, drawdown {}", fixed(plan.nav, 4), share(plan.drawdown)))];
+    let mut rows = vec![row("NAV", format!("{}, drawdown {}", fixed(plan.nav, 4), share(plan.drawdown)))];
     let (before, after) = (fixed(plan.leverage_before, 2), fixed(plan.leverage_after, 2));
     rows.push(row("leverage", if before == after { before } else { format!("{before} → {after}") }));
     rows.push(row(
         "liquidation",
         liquidation(plan.liquidation_distance_before, plan.liquidation_distance_after),
     ));
-    if plan.has_changes {
-        rows.push(row(
-            "turnover",
-            format!("{} {}, fees about {}", money(plan.turnover), plan.quote, fee(plan.est_fees)),
-        ));
-    }
-    let Counts { sell, buy, hold, skip } = plan.counts();
-    rows.push(row("coins", format!("{sell} sell, {buy} buy, {hold} hold, {skip} skip")));
     rows
+}
+
+fn turnover(plan: &PlanReport) -> Remark {
+    let text = format!("{} {}, fees about {}", money(plan.turnover), plan.quote, fee(plan.est_fees));
+    row("turnover", text)
+}
+
+fn counts(plan: &PlanReport) -> Remark {
+    let Counts { sell, buy, hold, skip } = plan.counts();
+    row("coins", format!("{sell} sell, {buy} buy, {hold} hold, {skip} skip"))
 }
 
 fn liquidation(before: Option<Rate>, after: Option<Rate>) -> String {

@@ -39,8 +39,7 @@ pub fn pass(report: &PassReport, style: &Style) -> String {
     }
     page.orders("", &report.orders, quote);
     page.orders("Settled from earlier passes", &report.settled, quote);
-    let troubled: Vec<_> = report.settled.iter().chain(&report.orders).cloned().collect();
-    page.remarks("What happens next", remarks::troubled(&troubled, quote));
+    page.remarks("What happens next", remarks::troubled(report, quote));
     if let Some(plan) = &report.plan {
         page.remarks("Not traded", remarks::not_traded(plan));
         page.remarks("Worth knowing", remarks::warnings(plan));

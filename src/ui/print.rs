@@ -33,6 +33,16 @@ impl Ui {
         self.aside(RED, "error: ", text);
     }
 
+    /// Says on stderr what to do about it; never silent.
+    pub fn hint(&self, text: &str) {
+        self.aside(YELLOW, "hint: ", text);
+    }
+
+    /// Writes to stderr, as it is, a text that was rendered for a terminal, colours and all.
+    pub fn err(&self, text: &str) {
+        let _ = write_all(&mut io::stderr().lock(), text);
+    }
+
     /// Says on stderr what only `--verbose` asks for.
     pub fn detail(&self, text: &str) {
         if self.verbose {
