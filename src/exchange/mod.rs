@@ -1,5 +1,7 @@
 //! What a pass asks of an exchange, and the venues that answer.
 
+pub mod binance;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
