@@ -1,1 +1,8 @@
-//! Integration tests.
+//! What rebal promises, tested from outside the crate in one binary.
+
+mod archive;
+mod config;
+mod data;
+mod listing;
+mod protocol_model;
+mod tidy;
