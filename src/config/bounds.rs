@@ -210,8 +210,7 @@ fn spans(config: &Config, check: &mut Check<'_>) {
 
 fn names(config: &Config, check: &mut Check<'_>) {
     let quote = &config.quote;
-    let capital = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit();
-    if !(2..=12).contains(&quote.len()) || !quote.chars().all(capital) {
+    if !is_asset(quote) {
         check.refuse("quote", quote, "must be the name of an asset in capitals, such as USDT");
     }
     for (key, symbols, strict) in [
@@ -237,6 +236,10 @@ fn names(config: &Config, check: &mut Check<'_>) {
     if !chat.is_empty() && !numeric && !channel {
         check.refuse("telegram.chat_id", chat, "must be a number or @channel");
     }
+}
+
+fn is_asset(name: &str) -> bool {
+    (2..=12).contains(&name.len()) && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit())
 }
 
 fn symbol_list(key: &str, symbols: &[Symbol], quote: Option<&str>, check: &mut Check<'_>) {
@@ -266,7 +269,8 @@ fn shares(config: &Config, check: &mut Check<'_>) {
     for (coin, share) in shares {
         let named = format!("{{ {coin} = {share} }}");
         let contract = contract_of(coin, &config.quote);
-        if contract.parse::<Symbol>().is_err() || coin.chars().any(|c| c.is_ascii_lowercase()) {
+        let nameable = contract.parse::<Symbol>().is_ok() || !is_asset(&config.quote);
+        if !nameable || coin.chars().any(|c| c.is_ascii_lowercase()) {
             check.refuse(KEY, &named, "must name coins in capitals, such as BTC");
         } else if !contracts.insert(contract) {
             check.refuse(KEY, &named, "names the same contract twice");

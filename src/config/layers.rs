@@ -66,18 +66,22 @@ impl Known {
         Fault::UnknownKey { key: shown_key(key), origin, suggestion: self.nearest(key) }
     }
 
-    /// The key or section that was probably meant.
+    /// The key or section that was probably meant: a slip of one or two letters, else the same name
+    /// in another section, else the least different one if that is similar at all.
     fn nearest(&self, key: &str) -> Option<String> {
-        let distance = |known: &&String| strsim::osa_distance(key, known);
-        let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
-        let candidates = || self.keys.iter().chain(&self.sections);
-        let closest = candidates().min_by_key(distance)?;
-        let same_name = self.keys.iter().filter(|known| last(known) == last(key)).min_by_key(distance);
-        match (distance(&closest), same_name) {
-            (0..=2, _) => Some(closest.clone()),
-            (_, Some(same)) => Some(same.clone()),
-            (far, None) => (far * 3 <= key.len()).then(|| closest.clone()),
+        let all = || self.keys.iter().chain(&self.sections);
+        let closest = |candidates: &mut dyn Iterator<Item = &String>| {
+            candidates.map(|known| (strsim::osa_distance(key, known), known.clone())).min()
+        };
+        let slip = closest(&mut all().filter(|known| known.len().abs_diff(key.len()) <= 2));
+        if let Some((0..=2, known)) = slip {
+            return Some(known);
         }
+        let last = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
+        if let Some((_, same)) = closest(&mut self.keys.iter().filter(|known| last(known) == last(key))) {
+            return Some(same);
+        }
+        closest(&mut all()).filter(|(far, _)| far * 3 <= key.len()).map(|(_, known)| known)
     }
 }
 

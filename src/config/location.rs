@@ -55,17 +55,17 @@ fn is_name(text: &str, extra: &str) -> bool {
     text.len() <= MAX_NAME && text.chars().all(|c| c.is_ascii_alphanumeric() || extra.contains(c))
 }
 
-/// Whether a text is more likely a key, token or PEM than a word, path or address.
+/// Whether a text more likely holds a key, token, password or PEM than a word, path or address.
 #[must_use]
 pub(crate) fn looks_secret(text: &str) -> bool {
-    let dense = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '=' | '_' | '-' | ':' | '/');
-    let long_run = text.split('/').any(|part| {
-        part.len() >= 32
-            && part.chars().all(dense)
-            && part.chars().any(|c| c.is_ascii_digit())
-            && part.chars().any(|c| c.is_ascii_alphabetic())
+    let dense = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '=' | '_' | '-' | ':');
+    let long_run = text.split(|c| !dense(c)).any(|run| {
+        run.len() >= 32
+            && run.chars().any(|c| c.is_ascii_digit())
+            && run.chars().any(|c| c.is_ascii_alphabetic())
     });
-    long_run || text.contains("-----BEGIN") || text.contains("PRIVATE KEY")
+    let password = text.split_once("://").is_some_and(|(_, rest)| rest.contains('@'));
+    long_run || password || text.contains("-----BEGIN") || text.contains("PRIVATE KEY")
 }
 
 impl fmt::Display for Location {

@@ -151,9 +151,13 @@ fn fitting(known: &Known, mut assignment: Assignment) -> Result<Assignment, Faul
         }
     }
     let secret = assignment.key.starts_with("credentials.") || assignment.key == "telegram.token";
-    let problem = match secret || looks_secret(&assignment.value.to_string()) {
-        true => location::NotALocation.to_string(),
-        false => plainly(error.message()),
+    let problem = if secret {
+        location::NotALocation.to_string()
+    } else if looks_secret(error.message()) {
+        "holds what looks like a secret (it is not shown here): secrets go where credentials.* point"
+            .to_owned()
+    } else {
+        plainly(error.message())
     };
     Err(Fault::WrongType { key: shown_key(&assignment.key), origin: assignment.origin, problem })
 }
@@ -173,10 +177,28 @@ fn plainly(message: &str) -> String {
         if let Some((found, wanted)) =
             message.strip_prefix(prefix).and_then(|rest| rest.split_once(", expected "))
         {
-            return format!("found {found}, wanted {wanted}");
+            return format!("found {}, wanted {}", everyday(found), everyday(wanted));
         }
     }
     message
+}
+
+/// The parser's word for a type in everyday language.
+fn everyday(word: &str) -> String {
+    match word {
+        "u32" | "u64" => "a whole number that is not negative",
+        "a string" => "a text in quotes",
+        "a boolean" => "true or false",
+        "a sequence" | "sequence" => "a list",
+        "map" => "a table",
+        other => {
+            return other
+                .replace("floating point ", "number ")
+                .replace("integer ", "number ")
+                .replace('`', "");
+        }
+    }
+    .to_owned()
 }
 
 fn one_of(words: &[&str]) -> String {

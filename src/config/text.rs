@@ -5,20 +5,40 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serializer};
 
+/// A value that is written as one word. Says what is wanted where something else is found.
+struct Word<R> {
+    wanted: &'static str,
+    read: R,
+}
+
+impl<T, R: Fn(&str) -> Result<T, String>> serde::de::Visitor<'_> for Word<R> {
+    type Value = T;
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.wanted)
+    }
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<T, E> {
+        (self.read)(text).map_err(E::custom)
+    }
+}
+
 /// A duration such as `5m`.
 pub(crate) mod span {
     use std::time::Duration;
 
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::{Deserializer, Serializer};
 
+    use super::Word;
     use crate::domain::time::{parse_span, show_span};
+
+    /// What a message asks for.
+    pub(super) const WANTED: &str = "a duration like 5m, 8h or 30d";
 
     pub(crate) fn serialize<S: Serializer>(span: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&show_span(*span))
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-        parse_span(&String::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+        deserializer.deserialize_any(Word { wanted: WANTED, read: parse_span })
     }
 }
 
@@ -26,8 +46,9 @@ pub(crate) mod span {
 pub(crate) mod optional_span {
     use std::time::Duration;
 
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::{Deserializer, Serializer};
 
+    use super::Word;
     use crate::domain::time::{parse_span, show_span};
 
     pub(crate) fn serialize<S: Serializer>(
@@ -40,11 +61,11 @@ pub(crate) mod optional_span {
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Option<Duration>, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        if text.is_empty() {
-            return Ok(None);
-        }
-        parse_span(&text).map(Some).map_err(serde::de::Error::custom)
+        let read = |text: &str| match text {
+            "" => Ok(None),
+            text => parse_span(text).map(Some),
+        };
+        deserializer.deserialize_any(Word { wanted: super::span::WANTED, read })
     }
 }
 
