@@ -6,14 +6,19 @@
 //! * decisions, pure: [`strategy`], [`decide`], [`report`], [`render`], [`wire`]
 //! * edges, the only IO: [`config`], [`exchange`], [`ledger`], [`ui`]
 //! * the pass: [`pass`]
+//! * the command line: [`command`], and [`error`] for what a failure means to the shell
 
+pub mod command;
+pub mod config;
 pub mod decide;
 pub mod domain;
+pub mod error;
 pub mod exchange;
 pub mod ledger;
 pub mod pass;
 pub mod render;
 pub mod report;
+pub mod sim;
 pub mod strategy;
 pub mod ui;
 pub mod wire;

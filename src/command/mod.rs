@@ -130,7 +130,7 @@ fn fail(ui: &Ui, format: Format, error: &CommandError) -> u8 {
     } else {
         ui.fail(&error.message);
         if !error.hint.is_empty() {
-            ui.warn(&error.hint);
+            ui.hint(&error.hint);
         }
     }
     exit_code

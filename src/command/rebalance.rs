@@ -9,7 +9,7 @@ use crate::error::{CommandError, Kind};
 use crate::exchange::{Exchange, ExchangeError};
 use crate::ledger::Ledger;
 use crate::pass::{self, Mode, PassError, Prepared, Stop, Watch, lock};
-use crate::render;
+use crate::render::{self, Style};
 use crate::report::pass::PassReport;
 use crate::ui::{self, Progress, PromptError, Ui};
 
@@ -133,7 +133,8 @@ fn agreed(
     if silent || prepared.plan().legs.is_empty() || prepared.verdict.is_err() {
         return Ok(true);
     }
-    context.ui.note(&render::table::plan(plan, &context.style));
+    let style = Style { color: context.ui.color_notes, ..context.style };
+    context.ui.err(&render::table::plan(plan, &style));
     let question = format!("Send {} orders to {}?", plan.legs.len(), context.config.mode.as_str().to_uppercase());
     match ui::confirm(&context.ui, &question, false) {
         Ok(answer) => Ok(answer),
