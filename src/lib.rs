@@ -4,10 +4,11 @@
 //!
 //! * nouns: [`domain`]
 //! * decisions, pure: [`strategy`], [`decide`], [`report`], [`render`], [`wire`]
-//! * edges, the only IO: [`config`], [`exchange`], [`ledger`], [`ui`]
+//! * edges, the only IO: [`archive`], [`config`], [`exchange`], [`ledger`], [`ui`]
 //! * the pass: [`pass`]
 //! * the command line: [`command`], and [`error`] for what a failure means to the shell
 
+pub mod archive;
 pub mod command;
 pub mod config;
 pub mod decide;

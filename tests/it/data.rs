@@ -5,7 +5,7 @@ use std::path::PathBuf;
 /// The file or folder `relative` under `REBAL_DATA`; `None`, said aloud, where that is not set.
 ///
 /// A set `REBAL_DATA` that lacks the file fails the test: a wrong path must not look like a pass.
-pub fn recorded(relative: &str) -> Option<PathBuf> {
+pub(crate) fn recorded(relative: &str) -> Option<PathBuf> {
     let Some(folder) = std::env::var_os("REBAL_DATA") else {
         eprintln!("skipped: REBAL_DATA is not set");
         return None;
