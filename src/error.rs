@@ -94,7 +94,11 @@ impl CommandError {
 
 impl From<ConfigError> for CommandError {
     fn from(error: ConfigError) -> CommandError {
-        CommandError::new(Kind::Config, error.to_string(), "correct it and run the command again; nothing was sent")
+        CommandError::new(
+            Kind::Config,
+            error.to_string(),
+            "correct it and run the command again; nothing was sent",
+        )
     }
 }
 
@@ -106,7 +110,11 @@ impl From<FolderError> for CommandError {
 
 impl From<SecretError> for CommandError {
     fn from(error: SecretError) -> CommandError {
-        CommandError::new(Kind::Config, error.to_string(), "see [credentials] in the configuration; nothing was sent")
+        CommandError::new(
+            Kind::Config,
+            error.to_string(),
+            "see [credentials] in the configuration; nothing was sent",
+        )
     }
 }
 
@@ -120,7 +128,9 @@ impl From<LockError> for CommandError {
     fn from(error: LockError) -> CommandError {
         let (kind, hint) = match &error {
             LockError::Busy(_) => (Kind::Locked, "wait for it to end; nothing was sent"),
-            LockError::File { .. } => (Kind::Storage, "check the folder's owner and permissions, or give --state-dir DIR"),
+            LockError::File { .. } => {
+                (Kind::Storage, "check the folder's owner and permissions, or give --state-dir DIR")
+            }
         };
         CommandError::new(kind, error.to_string(), hint)
     }
@@ -194,9 +204,11 @@ fn breached(breaches: &[Breach], message: String) -> CommandError {
             CommandError::new(Kind::Config, "", "switch to single-asset: Futures > Preferences > Asset Mode")
         }
         Breach::MayNotTrade => CommandError::new(Kind::Config, "", "the exchange's notices say why"),
-        Breach::NoEquity(_) => {
-            CommandError::new(Kind::Unavailable, "", "transfer the quote asset into the futures wallet; nothing was sent")
-        }
+        Breach::NoEquity(_) => CommandError::new(
+            Kind::Unavailable,
+            "",
+            "transfer the quote asset into the futures wallet; nothing was sent",
+        ),
     };
     let errors: Vec<CommandError> = breaches.iter().map(of).collect();
     let kind = errors.first().map_or(Kind::Internal, |error| error.kind);

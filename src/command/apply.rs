@@ -105,7 +105,9 @@ impl Basis {
         if self.config != now.config {
             moved.push("the configuration changed".to_owned());
         }
-        for symbol in self.positions.keys().chain(now.positions.keys()).collect::<std::collections::BTreeSet<_>>() {
+        for symbol in
+            self.positions.keys().chain(now.positions.keys()).collect::<std::collections::BTreeSet<_>>()
+        {
             let (before, after) = (self.positions.get(symbol), now.positions.get(symbol));
             if before != after {
                 let show = |qty: Option<&Qty>| qty.copied().unwrap_or_default();
@@ -159,7 +161,8 @@ fn read_file(path: &Path) -> Result<Stored, CommandError> {
         return Err(refuse("too large for a plan".to_owned()));
     }
     let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-    let stored: Stored = serde_json::from_str(&text).map_err(|error| refuse(format!("not a plan: {error}")))?;
+    let stored: Stored =
+        serde_json::from_str(&text).map_err(|error| refuse(format!("not a plan: {error}")))?;
     if stored.schema != "rebal.plan/1" {
         return Err(refuse(format!("not a plan but {:?}", stored.schema)));
     }

@@ -139,7 +139,9 @@ fn fail(ui: &Ui, format: Format, error: &CommandError) -> u8 {
 /// Help and version are data; anything else clap has to say is a usage error.
 fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
     let wants_json = arguments.iter().any(|argument| argument == "--json" || argument == "--format=json")
-        || arguments.windows(2).any(|pair| matches!(pair, [option, value] if option == "--format" && value == "json"));
+        || arguments
+            .windows(2)
+            .any(|pair| matches!(pair, [option, value] if option == "--format" && value == "json"));
     if error.use_stderr() && wants_json {
         let ui = Ui::new(ColorChoice::Never, false, false);
         let message = error.to_string();

@@ -40,7 +40,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     context.heed_ban(&mut ledger).await?;
     let stop = listen_for_signals();
     let done = match venue::open(context, &mut ledger).await? {
-        Venue::Usdm(mut exchange) => pass_once(context, args, exchange.as_mut(), &mut ledger, halt, &stop).await,
+        Venue::Usdm(mut exchange) => {
+            pass_once(context, args, exchange.as_mut(), &mut ledger, halt, &stop).await
+        }
         Venue::Paper(mut exchange) => {
             let done = pass_once(context, args, exchange.as_mut(), &mut ledger, halt, &stop).await;
             // Paper time moves one interval with every pass, whatever became of it.
@@ -62,7 +64,11 @@ async fn dry_run(context: &Context) -> Result<u8, CommandError> {
     }
 }
 
-async fn dry_pass<E: Exchange>(context: &Context, mut exchange: E, mut ledger: Ledger) -> Result<u8, CommandError> {
+async fn dry_pass<E: Exchange>(
+    context: &Context,
+    mut exchange: E,
+    mut ledger: Ledger,
+) -> Result<u8, CommandError> {
     let settings = settings::settings(&context.config)?;
     exchange.connect().await?;
     let halt = context.halt(&mut ledger).await?;
@@ -135,10 +141,13 @@ fn agreed(
     }
     let style = Style { color: context.ui.color_notes, ..context.style };
     context.ui.err(&render::table::plan(plan, &style));
-    let question = format!("Send {} orders to {}?", plan.legs.len(), context.config.mode.as_str().to_uppercase());
+    let question =
+        format!("Send {} orders to {}?", plan.legs.len(), context.config.mode.as_str().to_uppercase());
     match ui::confirm(&context.ui, &question, false) {
         Ok(answer) => Ok(answer),
-        Err(PromptError::Interrupted) => Err(CommandError::new(Kind::Interrupted, "interrupted", "nothing was sent")),
+        Err(PromptError::Interrupted) => {
+            Err(CommandError::new(Kind::Interrupted, "interrupted", "nothing was sent"))
+        }
         Err(error) => Err(CommandError::new(Kind::Config, error.to_string(), "nothing was sent")),
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::archive;
+use crate::archive::error::ArchiveError;
 use crate::config::secrets;
 use crate::config::words::{Mode, Prices, Venue as Market};
 use crate::domain::symbol::Symbol;
@@ -76,7 +77,9 @@ fn usdm(context: &Context, account: bool) -> Result<Usdm, CommandError> {
         cache: Some(context.folders.state.clone()).filter(|folder| folder.is_dir()),
         quote: config.quote.clone(),
     });
-    made.map_err(|error| CommandError::new(Kind::Config, error.to_string(), "see exchange.base_url; nothing was sent"))
+    made.map_err(|error| {
+        CommandError::new(Kind::Config, error.to_string(), "see exchange.base_url; nothing was sent")
+    })
 }
 
 fn credentials(context: &Context) -> Result<(secrecy::SecretString, Signer), CommandError> {
@@ -112,7 +115,11 @@ fn terms(context: &Context) -> Terms {
 
 fn made(paper: Result<Paper, crate::exchange::paper::Unreadable>) -> Result<Paper, CommandError> {
     paper.map_err(|error| {
-        CommandError::new(Kind::Storage, error.to_string(), "start a new paper account with another --state-dir")
+        CommandError::new(
+            Kind::Storage,
+            error.to_string(),
+            "start a new paper account with another --state-dir",
+        )
     })
 }
 
@@ -124,13 +131,13 @@ fn synthetic(context: &Context, kept: Option<&str>) -> Result<Paper, CommandErro
 }
 
 fn recorded(context: &Context, folder: &Path, kept: Option<&str>) -> Result<Paper, CommandError> {
-    let refuse = |error: archive::ArchiveError| {
+    let refuse = |error: ArchiveError| {
         CommandError::new(Kind::Config, error.to_string(), "see paper.prices; nothing was traded")
     };
     let symbols = &context.config.basket.symbols;
     let bars = archive::klines(folder, Some(symbols)).map_err(refuse)?;
     let funding = match &context.config.paper.funding {
-        Some(folder) => archive::funding(folder, symbols).map_err(refuse)?,
+        Some(folder) => archive::funding(folder, Some(symbols)).map_err(refuse)?,
         None => Default::default(),
     };
     let listing = recorded_listing(context, folder, &bars)?;
@@ -141,7 +148,11 @@ fn recorded(context: &Context, folder: &Path, kept: Option<&str>) -> Result<Pape
     let mut paper = made(Paper::new(world, terms, kept, &environment, Clock::Passes))?;
     if let (None, Some(start)) = (kept, context.config.paper.start) {
         paper.sim().advance(start).map_err(|end| {
-            CommandError::new(Kind::Config, format!("paper.start = {start}, but {end}"), "choose an earlier paper.start")
+            CommandError::new(
+                Kind::Config,
+                format!("paper.start = {start}, but {end}"),
+                "choose an earlier paper.start",
+            )
         })?;
     }
     Ok(paper)
@@ -175,10 +186,11 @@ pub(super) fn read_listing(file: &Path) -> Result<Vec<Listed>, CommandError> {
             "give a file with the answer of GET /fapi/v1/exchangeInfo, plain or gzip",
         )
     };
-    let bytes = archive::read_maybe_gz(file, MOST_LISTING_BYTES).map_err(|error| refuse(error.to_string()))?;
+    let bytes =
+        archive::read_maybe_gz(file, MOST_LISTING_BYTES).map_err(|error| refuse(error.to_string()))?;
     let read = wire_listing::exchange_info(&bytes).map_err(|error| refuse(error.to_string()))?;
     let listed = |rules| Listed::new(rules, Vec::new(), USUAL_FUNDING_HOURS, listing::plain_shape());
-    Ok(read.rows.into_iter().map(listed).collect())
+    Ok(read.rows.into_values().map(listed).collect())
 }
 
 /// Paper money on the prices of this moment.
@@ -216,7 +228,8 @@ async fn settlements(
     let mut settled = Vec::new();
     for (symbol, prints) in held.iter().zip(futures_util::future::join_all(asked).await) {
         let of_ours = prints?.into_iter().filter(|print| print.at > since && print.at <= now);
-        let prints = of_ours.map(|print| FundingPrint { at: print.at, rate: print.rate, mark: None }).collect();
+        let prints =
+            of_ours.map(|print| FundingPrint { at: print.at, rate: print.rate, mark: None }).collect();
         settled.push((symbol.clone(), prints));
     }
     Ok(settled)

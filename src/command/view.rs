@@ -52,7 +52,12 @@ pub(super) fn dry_run(context: &Context, prepared: &Prepared, plan: PlanReport) 
 }
 
 /// The report of a pass that acted.
-pub(super) fn pass_report(context: &Context, prepared: &Prepared, acted: &Acted, plan: PlanReport) -> PassReport {
+pub(super) fn pass_report(
+    context: &Context,
+    prepared: &Prepared,
+    acted: &Acted,
+    plan: PlanReport,
+) -> PassReport {
     let (word, exit_code) = record::verdict(prepared, acted);
     let outcome = match word {
         "interrupted" => report::Outcome::Interrupted,
@@ -65,7 +70,8 @@ pub(super) fn pass_report(context: &Context, prepared: &Prepared, acted: &Acted,
     let before = prepared.seen.snapshot.balance.equity;
     report.plan = Some(plan);
     report.orders = acted.sent.iter().map(sent_order).collect();
-    report.settled = prepared.settled.resolved.iter().map(|(intent, outcome)| settled_order(intent, outcome)).collect();
+    report.settled =
+        prepared.settled.resolved.iter().map(|(intent, outcome)| settled_order(intent, outcome)).collect();
     report.equity_before = Some(before);
     report.equity_after = match &acted.after {
         Some(after) => Some(after.balance.equity),
@@ -90,11 +96,8 @@ fn sent_order(sent: &Sent) -> OrderReport {
 }
 
 fn settled_order(intent: &Intent, outcome: &Outcome) -> OrderReport {
-    let asked = OrderReport {
-        reason: intent.reason.clone(),
-        qty: intent.qty,
-        ..blank(&intent.symbol, intent.side)
-    };
+    let asked =
+        OrderReport { reason: intent.reason.clone(), qty: intent.qty, ..blank(&intent.symbol, intent.side) };
     order(asked, outcome)
 }
 
@@ -131,7 +134,11 @@ fn order(asked: OrderReport, outcome: &Outcome) -> OrderReport {
         client_order_id: outcome.client_id.clone(),
         status,
         filled_qty: filled,
-        avg_price: outcome.order.as_ref().and_then(|order| order.avg_price).filter(|price| price.is_positive()),
+        avg_price: outcome
+            .order
+            .as_ref()
+            .and_then(|order| order.avg_price)
+            .filter(|price| price.is_positive()),
         fee: outcome.fills.iter().map(|fill| fill.fee).sum(),
         fee_asset: outcome.fills.first().map(|fill| fill.fee_asset.clone()).unwrap_or_default(),
         realized_pnl: outcome.fills.iter().map(|fill| fill.realized).sum(),

@@ -52,7 +52,8 @@ impl Paper {
     ) -> Result<Paper, Unreadable> {
         let sim = match kept {
             Some(json) => {
-                let state: State = serde_json::from_str(json).map_err(|error| Unreadable(error.to_string()))?;
+                let state: State =
+                    serde_json::from_str(json).map_err(|error| Unreadable(error.to_string()))?;
                 sim::Exchange::resume(world, terms, state)
             }
             None => sim::Exchange::new(world, terms),
