@@ -3,3 +3,4 @@
 pub mod decide;
 pub mod domain;
 pub mod exchange;
+pub mod sim;
