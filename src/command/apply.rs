@@ -202,8 +202,9 @@ mod tests {
         assert_eq!(moved(|now| now.config = "d".into()), ["the configuration changed"]);
         assert_eq!(moved(|now| now.positions.clear()), ["the position in AUSDT went from 3 to 0"]);
         let at = |mark: &str| mark.parse::<Price>().unwrap();
-        assert_eq!(moved(|now| drop(now.marks.insert(symbol.clone(), at("100.5")))), none);
-        let moved = moved(|now| drop(now.marks.insert(symbol.clone(), at("100.51"))));
+        let remarked = |mark: &str| BTreeMap::from([(symbol.clone(), at(mark))]);
+        assert_eq!(moved(|now| now.marks = remarked("100.5")), none);
+        let moved = moved(|now| now.marks = remarked("100.51"));
         assert_eq!(moved, ["AUSDT moved 0.51 %, 0.50 % is allowed"]);
     }
 }

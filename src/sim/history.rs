@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use crate::domain::market::Bar;
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::sim::book::nearest_tick;
-use crate::sim::prices::{Bar, FundingPrint, Prices, path_digits};
+use crate::sim::prices::{FundingPrint, Prices, path_digits};
 use crate::sim::synthetic;
 use crate::sim::{Exchange, Listed};
 

@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use crate::domain::account::max_notional;
 use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
+use crate::domain::market::Bar;
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::order::{Order, OrderKind, OrderRequest, OrderStatus, Side, TimeInForce};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::sim::account::{self, MONEY_DIGITS, Resting};
 use crate::sim::book::Level;
-use crate::sim::prices::Bar;
 use crate::sim::refusal::Refusal;
 use crate::sim::{Exchange, Listed, rules};
 

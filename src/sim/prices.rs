@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::market::{Mark, Market, Quote};
-use crate::domain::num::{Price, Qty, Rate};
+use crate::domain::market::{Bar, Mark, Market, Quote};
+use crate::domain::num::{Price, Rate};
 use crate::domain::rules::Status;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
@@ -14,23 +14,6 @@ use crate::sim::book::{Book, nearest_tick};
 use crate::sim::refusal::Refusal;
 use crate::sim::synthetic::{self, Step};
 use crate::sim::{Exchange, Listed, World};
-
-/// One candle.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bar {
-    /// When it begins.
-    pub open_time: Time,
-    /// First price.
-    pub open: Price,
-    /// Highest price.
-    pub high: Price,
-    /// Lowest price.
-    pub low: Price,
-    /// Last price.
-    pub close: Price,
-    /// Base units traded.
-    pub volume: Qty,
-}
 
 /// Recorded prices, each contract's bars ascending.
 #[derive(Clone, Debug, Default)]

@@ -1,12 +1,13 @@
 //! What happens by itself as time passes: new prices, funding, deliveries, liquidation.
 
+use crate::domain::market::Bar;
 use crate::domain::num::{Notional, Rate};
 use crate::domain::order::Side;
 use crate::domain::rules::Status;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::sim::account::{self, MONEY_DIGITS};
-use crate::sim::prices::{Bar, Prices};
+use crate::sim::prices::Prices;
 use crate::sim::{Exchange, Listed, synthetic};
 
 impl Exchange {
