@@ -1,8 +1,3 @@
-//! What rebal promises, tested from outside the crate in one binary.
+//! Integration tests.
 
-mod archive;
-mod config;
-mod data;
-mod listing;
-mod protocol_model;
-mod tidy;
+mod ledger;

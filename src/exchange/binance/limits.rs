@@ -1,0 +1,98 @@
+//! What the exchange still lets us ask this minute, and until when it wants silence.
+
+use crate::domain::time::Time;
+
+/// Request weight per minute and address, shared by everybody behind it.
+const WEIGHT_PER_MINUTE: u32 = 2400;
+
+/// The running count of one minute, in exchange time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Limits {
+    minute: i64,
+    used: u32,
+    not_before: Option<Time>,
+}
+
+impl Limits {
+    /// Whether `weight` still fits. Fails with the time from which it may be tried again.
+    pub(super) fn fits(&self, now: Time, weight: u32) -> Result<(), Time> {
+        if let Some(until) = self.not_before.filter(|until| *until > now) {
+            return Err(until);
+        }
+        let used = if self.minute == minute(now) { self.used } else { 0 };
+        if used.saturating_add(weight) > WEIGHT_PER_MINUTE {
+            return Err(Time::clamped((minute(now) + 1) * 60_000));
+        }
+        Ok(())
+    }
+
+    /// Counts a request that is about to be sent.
+    pub(super) fn spend(&mut self, now: Time, weight: u32) {
+        self.turn(now);
+        self.used = self.used.saturating_add(weight);
+    }
+
+    /// Learns what the exchange itself has counted.
+    pub(super) fn counted(&mut self, now: Time, used: u32) {
+        self.turn(now);
+        self.used = self.used.max(used);
+    }
+
+    /// Sends nothing before `until`.
+    pub(super) fn hold(&mut self, until: Time) {
+        self.not_before = self.not_before.max(Some(until));
+    }
+
+    /// Until when nothing may be sent, if that was ever asked.
+    pub(super) fn not_before(&self) -> Option<Time> {
+        self.not_before
+    }
+
+    /// What has been used of the present minute.
+    pub(super) fn used(&self, now: Time) -> u32 {
+        if self.minute == minute(now) { self.used } else { 0 }
+    }
+
+    fn turn(&mut self, now: Time) {
+        if self.minute != minute(now) {
+            self.minute = minute(now);
+            self.used = 0;
+        }
+    }
+}
+
+fn minute(time: Time) -> i64 {
+    time.ms() / 60_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Time {
+        Time::clamped(1_795_163_340_000 + seconds * 1000)
+    }
+
+    #[test]
+    fn a_wave_that_would_pass_the_limit_waits_for_the_next_minute() {
+        let mut limits = Limits::default();
+        limits.spend(at(1), 41);
+        limits.counted(at(2), 2380);
+        limits.counted(at(2), 12);
+        assert_eq!(limits.fits(at(3), 20), Ok(()));
+        assert_eq!(limits.fits(at(3), 21), Err(at(60)));
+        assert_eq!(limits.fits(at(60), 2400), Ok(()));
+        limits.spend(at(61), 5);
+        assert_eq!(limits.used(at(62)), 5);
+    }
+
+    #[test]
+    fn silence_is_kept_until_its_end_and_never_shortened() {
+        let mut limits = Limits::default();
+        limits.hold(at(100));
+        limits.hold(at(50));
+        assert_eq!(limits.fits(at(99), 0), Err(at(100)));
+        assert_eq!(limits.fits(at(100), 1), Ok(()));
+        assert_eq!(limits.not_before(), Some(at(100)));
+    }
+}

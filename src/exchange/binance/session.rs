@@ -1,0 +1,302 @@
+//! Signed conversation with one host: key, clock, limits, and what a failed answer means.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use secrecy::{ExposeSecret, SecretString};
+use tokio::sync::Semaphore;
+
+use crate::domain::order::OrderRequest;
+use crate::domain::time::Time;
+use crate::exchange::binance::client::{Answer, Failure, Http};
+use crate::exchange::binance::limits::Limits;
+use crate::exchange::{ExchangeError, Reply};
+use crate::wire::binance::error::{self, OrderAnswer, ReadFailure};
+use crate::wire::binance::request::{Access, Call, Request};
+use crate::wire::binance::usdm::market;
+use crate::wire::json::WireError;
+use crate::wire::sign::Signer;
+use crate::wire::text;
+
+/// Key and signer of an account.
+pub(super) struct Credentials {
+    pub(super) key: SecretString,
+    pub(super) signer: Signer,
+}
+
+/// A conversation with one host.
+pub(super) struct Session {
+    http: Http,
+    credentials: Option<Credentials>,
+    recv_window: Duration,
+    clock: Mutex<Option<Clock>>,
+    limits: Mutex<Limits>,
+    /// Reads in flight at once. Orders do not queue here: their time is signed already.
+    reads: Semaphore,
+    /// One measurement of the clock at a time.
+    syncing: tokio::sync::Mutex<()>,
+}
+
+/// A round trip longer than this makes "half way" a poor guess of when the answer was made.
+const SLOW: Duration = Duration::from_millis(500);
+
+/// Exchange time at one instant of this machine's monotonic clock.
+#[derive(Clone, Copy, Debug)]
+struct Clock {
+    at: Instant,
+    time: Time,
+}
+
+impl Clock {
+    fn now(&self) -> Time {
+        self.time + self.at.elapsed()
+    }
+}
+
+/// Why one attempt failed.
+enum Stumble {
+    /// The signed time was refused: measuring the clock may help.
+    Clock(String),
+    Error(ExchangeError),
+}
+
+impl Session {
+    pub(super) fn new(
+        http: Http,
+        credentials: Option<Credentials>,
+        recv_window: Duration,
+        concurrency: usize,
+    ) -> Session {
+        Session {
+            http,
+            credentials,
+            recv_window,
+            clock: Mutex::new(None),
+            limits: Mutex::new(Limits::default()),
+            reads: Semaphore::new(concurrency.max(1)),
+            syncing: tokio::sync::Mutex::new(()),
+        }
+    }
+
+    pub(super) fn host(&self) -> &str {
+        self.http.host()
+    }
+
+    pub(super) fn has(&self, call: Call) -> bool {
+        self.http.has(call)
+    }
+
+    pub(super) fn recv_window(&self) -> Duration {
+        self.recv_window
+    }
+
+    /// Exchange time now; 1970 before the first measurement.
+    pub(super) fn now(&self) -> Time {
+        held(&self.clock).map_or(Time::default(), |clock| clock.now())
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        *held(&self.limits)
+    }
+
+    pub(super) fn hold(&self, until: Time) {
+        held(&self.limits).hold(until);
+    }
+
+    /// Measures the exchange's clock: its answer is taken to have been made half way between
+    /// question and answer. A slow first answer (it opened the connection) is measured once more.
+    pub(super) async fn sync(&self) -> Result<Time, ExchangeError> {
+        let (mut clock, mut round_trip) = self.measure().await?;
+        if round_trip > SLOW {
+            let (again, faster) = self.measure().await?;
+            if faster < round_trip {
+                (clock, round_trip) = (again, faster);
+            }
+        }
+        clock.time = clock.time + round_trip / 2;
+        *held(&self.clock) = Some(clock);
+        Ok(clock.now())
+    }
+
+    async fn measure(&self) -> Result<(Clock, Duration), ExchangeError> {
+        let request = Request::new(Call::Time);
+        let asked = Instant::now();
+        let body = self.attempt(&request).await.map_err(|stumble| self.error(&request, stumble))?;
+        let at = Instant::now();
+        let time = market::time(&body).map_err(unreadable)?;
+        Ok((Clock { at, time }, at.duration_since(asked)))
+    }
+
+    /// Refuses a wave that would pass the exchange's limit before any of it is sent.
+    pub(super) fn admit(&self, first: Call, weight: u32) -> Result<(), ExchangeError> {
+        held(&self.limits)
+            .fits(self.now(), weight)
+            .map_err(|until| ExchangeError::RateLimited { endpoint: first.name().into(), until })
+    }
+
+    /// Sends a read or a setting and returns the body of its 2xx answer. Where the exchange refuses
+    /// the signed time, the clock is measured again and the request sent once more, newly signed.
+    pub(super) async fn ask(&self, request: &Request) -> Result<Vec<u8>, ExchangeError> {
+        let measured = held(&self.clock).map(|clock| clock.at);
+        match self.once(request).await {
+            Err(Stumble::Clock(_)) if request.call.route().access == Access::Signed => {
+                self.sync_unless_newer(measured).await?;
+                self.once(request).await.map_err(|stumble| self.error(request, stumble))
+            }
+            answer => answer.map_err(|stumble| self.error(request, stumble)),
+        }
+    }
+
+    /// A whole wave may be refused at once; the first one back measures for all.
+    async fn sync_unless_newer(&self, measured: Option<Instant>) -> Result<(), ExchangeError> {
+        let _one_at_a_time = self.syncing.lock().await;
+        if held(&self.clock).map(|clock| clock.at) == measured {
+            self.sync().await?;
+        }
+        Ok(())
+    }
+
+    async fn once(&self, request: &Request) -> Result<Vec<u8>, Stumble> {
+        // Closed by nobody; were it ever, nothing would be lost by not waiting.
+        let _place = self.reads.acquire().await;
+        self.attempt(request).await
+    }
+
+    async fn attempt(&self, request: &Request) -> Result<Vec<u8>, Stumble> {
+        let endpoint = request.call.name();
+        let now = self.now();
+        self.admit(request.call, request.weight()).map_err(Stumble::Error)?;
+        let params = self.params(request, now).map_err(Stumble::Error)?;
+        held(&self.limits).spend(now, request.weight());
+        let answer = self.http.send(request.call, &params).await.map_err(|failure| {
+            let detail = failure.detail();
+            Stumble::Error(ExchangeError::Unavailable { endpoint: endpoint.into(), detail })
+        })?;
+        self.learn(request.call, &answer);
+        if answer.is_success() {
+            return Ok(answer.body);
+        }
+        Err(self.stumble(endpoint, &answer))
+    }
+
+    fn params(&self, request: &Request, now: Time) -> Result<String, ExchangeError> {
+        let endpoint = request.call.name().to_owned();
+        let refused = |detail: &str, hint: &str| ExchangeError::Refused {
+            endpoint: endpoint.clone(),
+            detail: detail.into(),
+            hint: hint.into(),
+        };
+        if request.call.route().access == Access::Public {
+            return Ok(request.encoded());
+        }
+        let Some(credentials) = &self.credentials else {
+            return Err(refused("no API key", "Set credentials.api_key and credentials.api_secret."));
+        };
+        if held(&self.clock).is_none() {
+            let detail = "the exchange's time is not known yet".into();
+            return Err(ExchangeError::Unavailable { endpoint, detail });
+        }
+        request
+            .signed(&credentials.signer, now, self.recv_window)
+            .map_err(|error| refused(&error.to_string(), "Store the API secret again."))
+    }
+
+    /// Keeps the exchange's own count. The one of bookTicker is known to be wrong.
+    fn learn(&self, call: Call, answer: &Answer) {
+        if let (Some(used), true) = (answer.used_weight, call != Call::BookTicker) {
+            held(&self.limits).counted(self.now(), used);
+        }
+    }
+
+    fn stumble(&self, endpoint: &'static str, answer: &Answer) -> Stumble {
+        let endpoint = endpoint.to_owned();
+        let now = self.now_or_local();
+        let failure = error::read_failure(answer.status, answer.retry_after.as_deref(), &answer.body, now);
+        Stumble::Error(match failure {
+            ReadFailure::Clock(said) => return Stumble::Clock(self.scrub(&said)),
+            ReadFailure::RateLimited(until) => {
+                self.hold(until);
+                ExchangeError::RateLimited { endpoint, until }
+            }
+            ReadFailure::Refused { detail, hint } => {
+                ExchangeError::Refused { endpoint, detail: self.scrub(&detail), hint: hint.into() }
+            }
+            ReadFailure::Rejected(refusal) => {
+                ExchangeError::Rejected { endpoint, code: refusal.code, msg: self.scrub(&refusal.msg) }
+            }
+            ReadFailure::Unavailable(detail) => {
+                ExchangeError::Unavailable { endpoint, detail: self.scrub(&detail) }
+            }
+        })
+    }
+
+    fn error(&self, request: &Request, stumble: Stumble) -> ExchangeError {
+        match stumble {
+            Stumble::Error(error) => error,
+            Stumble::Clock(detail) => ExchangeError::Refused {
+                endpoint: request.call.name().into(),
+                detail,
+                hint: error::CLOCK_HINT.into(),
+            },
+        }
+    }
+
+    /// Sends an order once, signed with `stamp`, and sorts the answer. Nothing is ever repeated.
+    pub(super) async fn place(&self, order: &OrderRequest, stamp: Time) -> Reply {
+        let Some(credentials) = &self.credentials else {
+            return Reply::NotSent("no API key".into());
+        };
+        if let Some(until) = self.limits().not_before().filter(|until| *until > self.now()) {
+            return Reply::NotSent(format!("rate-limited until {until}"));
+        }
+        let request = Request::place(order);
+        let params = match request.signed(&credentials.signer, stamp, self.recv_window) {
+            Ok(params) => params,
+            Err(error) => return Reply::NotSent(error.to_string()),
+        };
+        let answer = match self.http.send_order(request.call, &params).await {
+            Ok(answer) => answer,
+            Err(Failure::NotSent(detail)) => return Reply::NotSent(detail),
+            Err(Failure::Lost(detail)) => return Reply::Unknown(detail),
+        };
+        self.learn(request.call, &answer);
+        let now = self.now_or_local();
+        let limit = error::rate_limit(answer.status, answer.retry_after.as_deref(), &answer.body, now);
+        if let Some(until) = limit {
+            self.hold(until);
+        }
+        match error::order_answer(answer.status, &answer.body, &order.client_id, &order.symbol) {
+            OrderAnswer::Accepted(order) => Reply::Accepted(order),
+            OrderAnswer::Rejected(refusal) => {
+                Reply::Rejected { code: refusal.code, msg: self.scrub(&refusal.msg) }
+            }
+            OrderAnswer::Unknown(detail) => Reply::Unknown(self.scrub(&detail)),
+        }
+    }
+
+    /// Before the first measurement a limit's end can only be told by this machine's own clock.
+    fn now_or_local(&self) -> Time {
+        match *held(&self.clock) {
+            Some(clock) => clock.now(),
+            None => Time::from(std::time::SystemTime::now()),
+        }
+    }
+
+    /// Words of the exchange without our key, should it echo it.
+    fn scrub(&self, said: &str) -> String {
+        match &self.credentials {
+            Some(credentials) => text::without(said, credentials.key.expose_secret()),
+            None => said.to_owned(),
+        }
+    }
+}
+
+/// An answer that arrived but cannot be read.
+pub(super) fn unreadable(error: WireError) -> ExchangeError {
+    ExchangeError::Unavailable { endpoint: error.endpoint.into(), detail: error.detail }
+}
+
+/// The value behind a lock. A panic elsewhere leaves it whole: every change is one assignment.
+fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
+    lock.lock().unwrap_or_else(PoisonError::into_inner)
+}

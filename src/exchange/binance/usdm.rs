@@ -1,0 +1,300 @@
+//! Binance USDⓈ-M futures as a venue.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use crate::decide::risk::ApprovedOrder;
+use crate::domain::entry::Entry;
+use crate::domain::fill::Fill;
+use crate::domain::market::Market;
+use crate::domain::order::{Order, OrderRequest};
+use crate::domain::rules::Rules;
+use crate::domain::symbol::Symbol;
+use crate::domain::time::Time;
+use crate::exchange::binance::cache::Cache;
+use crate::exchange::binance::client::{Http, SetupError};
+use crate::exchange::binance::session::{Credentials, Session, unreadable};
+use crate::exchange::binance::{history, observe};
+use crate::exchange::{Exchange, ExchangeError, Observation, Reply};
+use crate::wire::binance::error;
+use crate::wire::binance::request::{Call, Request};
+use crate::wire::binance::usdm::account::{self, KeyPermissions};
+use crate::wire::binance::usdm::market::{self, DayStats, FundingPrint, FundingTerms, Kline};
+use crate::wire::binance::usdm::{Problem, listing, order};
+use crate::wire::json::WireError;
+use crate::wire::sign::Signer;
+
+/// The official host of live accounts.
+pub const LIVE_URL: &str = "https://fapi.binance.com";
+/// The official host of demo ("testnet") accounts.
+pub const TESTNET_URL: &str = "https://demo-fapi.binance.com";
+
+/// Everything a connection needs to know.
+pub struct Settings {
+    /// `scheme://host[:port]`; must be an official host, or this machine.
+    pub base_url: String,
+    /// What [`Exchange::environment`] answers; names the cache file too.
+    pub environment: String,
+    /// API key and what signs with its secret; `None` reads public data only.
+    pub credentials: Option<(SecretString, Signer)>,
+    /// How long after its signed time a request may still be accepted.
+    pub recv_window: Duration,
+    /// Total time for one request, from connecting to the last byte.
+    pub timeout: Duration,
+    /// Reads in flight at once.
+    pub concurrency: usize,
+    /// How old cached trading rules may be.
+    pub exchange_info_max_age: Duration,
+    /// Folder of the cache; `None` keeps it in memory.
+    pub cache: Option<PathBuf>,
+    /// The asset that margin is posted in, for example `USDT`.
+    pub quote: String,
+}
+
+/// A connection to Binance USDⓈ-M futures. Opens nothing until asked.
+pub struct Usdm {
+    session: Session,
+    cache: Cache,
+    environment: String,
+    quote: String,
+    problems: Mutex<Vec<Problem>>,
+}
+
+/// Trading rules and prices of every contract, for those who need no account.
+pub type PublicMarkets = (Time, BTreeMap<Symbol, Rules>, BTreeMap<Symbol, Market>);
+
+impl Usdm {
+    /// Prepares a connection. Fails on a URL outside the allow-list.
+    pub fn new(settings: Settings) -> Result<Usdm, SetupError> {
+        let credentials = settings.credentials.map(|(key, signer)| Credentials { key, signer });
+        let key = credentials.as_ref().map(|credentials| &credentials.key);
+        let http = Http::new(&settings.base_url, key, settings.timeout, settings.concurrency)?;
+        let session = Session::new(http, credentials, settings.recv_window, settings.concurrency);
+        let max_age = settings.exchange_info_max_age;
+        let cache = Cache::new(settings.cache, &settings.environment, session.host(), max_age);
+        Ok(Usdm {
+            session,
+            cache,
+            environment: settings.environment,
+            quote: settings.quote,
+            problems: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// Sends nothing before `until`: what an earlier pass was told. Asking for the time is allowed
+    /// once, since until then nobody knows how late it is.
+    pub fn hold_until(&self, until: Time) {
+        self.session.hold(until);
+    }
+
+    /// Request weight spent in the present minute, by the exchange's count where it told.
+    #[must_use]
+    pub fn used_weight(&self) -> u32 {
+        self.session.limits().used(self.session.now())
+    }
+
+    /// Rows of market data that the last wave could not read, and why.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Rules (cached) and prices of every contract, without key or signature, for paper trading on
+    /// live prices. Maintenance tiers are not public.
+    pub async fn public_markets(&self) -> Result<PublicMarkets, ExchangeError> {
+        let at = self.session.now();
+        let cached = self.cache.load(at, false);
+        let rules = async {
+            if let Some(listing) = cached {
+                return Ok((listing, Vec::new()));
+            }
+            let info = self.read(Request::new(Call::ExchangeInfo), listing::exchange_info).await?;
+            Ok((self.cache.store(self.session.now(), info.rows, None), info.problems))
+        };
+        let (rules, marks, quotes) = tokio::join!(
+            rules,
+            self.read(Request::new(Call::PremiumIndex), market::premium_index),
+            self.read(Request::new(Call::BookTicker), market::book_ticker),
+        );
+        let ((listing, mut problems), marks, quotes) = (rules?, marks?, quotes?);
+        problems.extend(marks.problems);
+        problems.extend(quotes.problems);
+        self.note(problems);
+        Ok((at, listing.rules.clone(), market::markets(&marks.rows, &quotes.rows)))
+    }
+
+    /// What every contract traded in the last 24 hours (weight 40).
+    pub async fn day_stats(&self) -> Result<BTreeMap<Symbol, DayStats>, ExchangeError> {
+        let stats = self.read(Request::new(Call::Ticker24h), market::ticker_24h).await?;
+        Ok(stats.rows)
+    }
+
+    /// How often and how far each contract's funding may go; absent means every 8 hours.
+    pub async fn funding_terms(&self) -> Result<BTreeMap<Symbol, FundingTerms>, ExchangeError> {
+        let terms = self.read(Request::new(Call::FundingInfo), market::funding_info).await?;
+        Ok(terms.rows)
+    }
+
+    /// Settled funding of one contract, ascending: the first `limit` (at most 1000) prints at or
+    /// after `since`. At most 500 such requests per five minutes.
+    pub async fn funding_rates(
+        &self,
+        symbol: &Symbol,
+        since: Time,
+        limit: usize,
+    ) -> Result<Vec<FundingPrint>, ExchangeError> {
+        let request = Request::new(Call::FundingRate).with("symbol", symbol);
+        let request = request.with("startTime", since.ms()).with("limit", limit.clamp(1, 1000));
+        self.read(request, market::funding_rates).await
+    }
+
+    /// Candles of one contract, ascending: the first `limit` (at most 1500) that open at or after
+    /// `since`. `interval` is the exchange's word, for example `5m`.
+    pub async fn klines(
+        &self,
+        symbol: &Symbol,
+        interval: &str,
+        since: Time,
+        limit: usize,
+    ) -> Result<Vec<Kline>, ExchangeError> {
+        let request = Request::new(Call::Klines).with("symbol", symbol).with("interval", interval);
+        let request = request.with("startTime", since.ms()).with("limit", limit.clamp(1, 1500));
+        self.read(request, market::klines).await
+    }
+
+    /// What the key may do; `None` where the environment has no such endpoint (testnet), which is
+    /// "not verifiable", never "fine".
+    pub async fn key_permissions(&self) -> Result<Option<KeyPermissions>, ExchangeError> {
+        if !self.session.has(Call::KeyPermissions) {
+            return Ok(None);
+        }
+        self.read(Request::new(Call::KeyPermissions), account::key_permissions).await.map(Some)
+    }
+
+    /// Asks, and reads the answer.
+    async fn read<T>(
+        &self,
+        request: Request,
+        read: impl Fn(&[u8]) -> Result<T, WireError>,
+    ) -> Result<T, ExchangeError> {
+        read(&self.session.ask(&request).await?).map_err(unreadable)
+    }
+
+    fn note(&self, problems: Vec<Problem>) {
+        *self.problems.lock().unwrap_or_else(PoisonError::into_inner) = problems;
+    }
+
+    /// Private, since only an approved order may be sent.
+    async fn send(&self, order: &OrderRequest, stamp: Time) -> Reply {
+        let reply = self.session.place(order, stamp).await;
+        if let Reply::Rejected { code, .. } = &reply
+            && error::outdates_rules(*code)
+        {
+            self.cache.forget();
+        }
+        reply
+    }
+}
+
+impl Exchange for Usdm {
+    fn environment(&self) -> String {
+        self.environment.clone()
+    }
+
+    async fn connect(&mut self) -> Result<Time, ExchangeError> {
+        self.session.sync().await
+    }
+
+    fn now(&self) -> Time {
+        self.session.now()
+    }
+
+    fn not_before(&self) -> Option<Time> {
+        self.session.limits().not_before()
+    }
+
+    fn recv_window(&self) -> Duration {
+        self.session.recv_window()
+    }
+
+    async fn observe(&self) -> Result<Observation, ExchangeError> {
+        let (observation, problems) = observe::observe(&self.session, &self.cache, &self.quote).await?;
+        self.note(problems);
+        Ok(observation)
+    }
+
+    async fn place(&self, order: &ApprovedOrder, stamp: Time) -> Reply {
+        self.send(order.request(), stamp).await
+    }
+
+    async fn order(&self, symbol: &Symbol, client_id: &str) -> Result<Option<Order>, ExchangeError> {
+        let request = Request::by_client_id(Call::QueryOrder, symbol, client_id);
+        let order = match self.read(request, order::queried).await {
+            Err(ExchangeError::Rejected { code: -2013, .. }) => return Ok(None),
+            answer => answer?,
+        };
+        if order.symbol != *symbol || order.client_id != client_id {
+            let detail = "the answer is about another order".into();
+            return Err(unreadable(WireError { endpoint: Call::QueryOrder.name(), detail }));
+        }
+        Ok(Some(order))
+    }
+
+    async fn orders_since(&self, symbol: &Symbol, since: Time) -> Result<Vec<Order>, ExchangeError> {
+        history::orders_since(&self.session, symbol, since).await
+    }
+
+    async fn fills_of(&self, symbol: &Symbol, order_id: i64) -> Result<Vec<Fill>, ExchangeError> {
+        history::fills_of(&self.session, symbol, order_id).await
+    }
+
+    async fn fills_since(&self, symbol: &Symbol, since: Time) -> Result<Vec<Fill>, ExchangeError> {
+        history::fills_since(&self.session, symbol, since).await
+    }
+
+    async fn income_since(&self, since: Time) -> Result<Vec<Entry>, ExchangeError> {
+        history::income_since(&self.session, since).await
+    }
+
+    async fn set_leverage(&self, symbol: &Symbol, leverage: u32) -> Result<(), ExchangeError> {
+        let request = Request::new(Call::SetLeverage).with("symbol", symbol).with("leverage", leverage);
+        let set = self.read(request, order::leverage_set).await?;
+        if set == leverage {
+            return Ok(());
+        }
+        let detail = format!("asked for leverage {leverage}, the exchange set {set}");
+        Err(unreadable(WireError { endpoint: Call::SetLeverage.name(), detail }))
+    }
+
+    async fn set_cross(&self, symbol: &Symbol) -> Result<(), ExchangeError> {
+        let call = Call::SetMarginType;
+        let request = Request::new(call).with("symbol", symbol).with("marginType", "CROSSED");
+        match self.session.ask(&request).await {
+            // "No need to change margin type."
+            Err(ExchangeError::Rejected { code: -4046, .. }) => Ok(()),
+            Err(error) => Err(error),
+            Ok(body) if error::is_success(&body) => Ok(()),
+            Ok(_) => {
+                let detail = "the answer is not its success".into();
+                Err(unreadable(WireError { endpoint: call.name(), detail }))
+            }
+        }
+    }
+
+    async fn cancel(&self, symbol: &Symbol, client_id: &str) -> Result<(), ExchangeError> {
+        let request = Request::by_client_id(Call::CancelOrder, symbol, client_id);
+        match self.session.ask(&request).await {
+            // "Unknown order sent.": filled or gone. Which of the two, only a query tells.
+            Ok(_) | Err(ExchangeError::Rejected { code: -2011 | -2013, .. }) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "usdm_tests.rs"]
+mod tests;

@@ -1,0 +1,1 @@
+//! The whole exchange, tested from outside.

@@ -1,0 +1,209 @@
+//! Balances, positions and settings of our account. Read whole or not at all.
+
+use std::collections::BTreeMap;
+
+use crate::domain::account::{AccountModes, Balance, MarginSetting, Position};
+use crate::domain::num::{Notional, Price, Qty};
+use crate::domain::symbol::Symbol;
+use crate::wire::binance::request::Call;
+use crate::wire::json::{self, Row, WireError};
+
+/// What `GET /fapi/v3/account` says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// Balances by asset.
+    pub assets: BTreeMap<String, Balance>,
+    /// The exchange's own total of floating profit: of USDT contracts in single-asset mode, of
+    /// everything in multi-assets mode.
+    pub total_unrealized: Notional,
+    /// Margin tied up by resting orders.
+    pub open_order_margin: Notional,
+    /// Contracts with a position or a resting order.
+    pub positions: Vec<AccountPosition>,
+}
+
+/// One row of the account's positions: fewer columns than positionRisk, but of the same instant as
+/// the totals.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountPosition {
+    /// The contract.
+    pub symbol: Symbol,
+    /// Base units, signed; zero where only an order rests.
+    pub qty: Qty,
+    /// Floating profit.
+    pub unrealized: Notional,
+    /// Signed value at mark.
+    pub notional: Notional,
+}
+
+/// Reads `GET /fapi/v3/account`.
+pub fn account(bytes: &[u8]) -> Result<Account, WireError> {
+    let endpoint = Call::Account.name();
+    let json = json::parse(endpoint, bytes)?;
+    let row = Row::of(endpoint, &json)?;
+    let mut assets = BTreeMap::new();
+    for item in row.items("assets")? {
+        let asset = Row::of(endpoint, item)?;
+        if assets.insert(asset.word("asset")?, balance(asset)?).is_some() {
+            return Err(row.wrong("assets", "lists one asset twice"));
+        }
+    }
+    let position = |item| {
+        let row = Row::of(endpoint, item)?;
+        Ok(AccountPosition {
+            symbol: row.symbol("symbol")?,
+            qty: row.amount("positionAmt")?,
+            unrealized: row.amount("unrealizedProfit")?,
+            notional: row.amount("notional")?,
+        })
+    };
+    Ok(Account {
+        assets,
+        total_unrealized: row.amount("totalUnrealizedProfit")?,
+        open_order_margin: row.amount("totalOpenOrderInitialMargin")?,
+        positions: row.items("positions")?.iter().map(position).collect::<Result<_, _>>()?,
+    })
+}
+
+fn balance(row: Row<'_, '_>) -> Result<Balance, WireError> {
+    Ok(Balance {
+        wallet: row.amount("walletBalance")?,
+        equity: row.amount("marginBalance")?,
+        available: row.amount("availableBalance")?,
+        unrealized: row.amount("unrealizedProfit")?,
+        initial_margin: row.not_negative("initialMargin")?,
+        maint_margin: row.not_negative("maintMargin")?,
+    })
+}
+
+/// Reads the account's alias out of `GET /fapi/v3/balance`: the exchange's short name of the
+/// account, the same in every row. `None` where there is no row to carry it.
+pub fn account_alias(bytes: &[u8]) -> Result<Option<String>, WireError> {
+    let endpoint = Call::Balance.name();
+    let json = json::parse(endpoint, bytes)?;
+    let mut alias: Option<String> = None;
+    for item in Row::list(endpoint, &json)? {
+        let row = Row::of(endpoint, item)?;
+        let found = row.word("accountAlias")?;
+        match &alias {
+            Some(known) if *known != found => return Err(row.wrong("accountAlias", "differs between rows")),
+            _ => alias = Some(found),
+        }
+    }
+    Ok(alias.filter(|alias| !alias.is_empty()))
+}
+
+/// One row of `GET /fapi/v3/positionRisk`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PositionRow {
+    /// The position; its quantity is zero where only an order rests.
+    pub position: Position,
+    /// What its margin is posted in.
+    pub margin_asset: String,
+    /// `BOTH` in one-way mode.
+    pub side: String,
+    /// Whether buy or sell orders rest on the contract.
+    pub has_orders: bool,
+}
+
+/// Reads `GET /fapi/v3/positionRisk`.
+pub fn position_risk(bytes: &[u8]) -> Result<Vec<PositionRow>, WireError> {
+    let endpoint = Call::PositionRisk.name();
+    let json = json::parse(endpoint, bytes)?;
+    Row::list(endpoint, &json)?.iter().map(|item| position_row(Row::of(endpoint, item)?)).collect()
+}
+
+fn position_row(row: Row<'_, '_>) -> Result<PositionRow, WireError> {
+    let qty: Qty = row.amount("positionAmt")?;
+    let (entry_price, mark_price) = if qty.is_zero() {
+        (Price::ZERO, row.optional_amount("markPrice")?.unwrap_or_default())
+    } else {
+        (row.positive("entryPrice")?, row.positive("markPrice")?)
+    };
+    let liquidation: Option<Price> = row.optional_amount("liquidationPrice")?;
+    let resting = |field| {
+        let worth: Result<Option<Notional>, WireError> = row.optional_amount(field);
+        worth.map(|worth| worth.is_some_and(|worth| !worth.is_zero()))
+    };
+    let has_orders = qty.is_zero() || resting("bidNotional")? || resting("askNotional")?;
+    Ok(PositionRow {
+        position: Position {
+            symbol: row.symbol("symbol")?,
+            qty,
+            entry_price,
+            mark_price,
+            unrealized: row.amount("unRealizedProfit")?,
+            liquidation_price: liquidation.filter(Price::is_positive),
+            updated: row.time("updateTime")?,
+        },
+        margin_asset: row.word("marginAsset")?,
+        side: row.word("positionSide")?,
+        has_orders,
+    })
+}
+
+/// Reads `GET /fapi/v1/symbolConfig`.
+pub fn symbol_config(bytes: &[u8]) -> Result<BTreeMap<Symbol, MarginSetting>, WireError> {
+    let endpoint = Call::SymbolConfig.name();
+    let json = json::parse(endpoint, bytes)?;
+    let mut settings = BTreeMap::new();
+    for item in Row::list(endpoint, &json)? {
+        let row = Row::of(endpoint, item)?;
+        // A contract whose name we cannot spell is none that we could trade.
+        let Ok(symbol) = row.symbol("symbol") else { continue };
+        let cross = match row.text("marginType")?.to_ascii_uppercase().as_str() {
+            "CROSSED" | "CROSS" => true,
+            "ISOLATED" => false,
+            other => {
+                return Err(row.wrong("marginType", &format!("is neither cross nor isolated: {other:?}")));
+            }
+        };
+        settings.insert(symbol, MarginSetting { leverage: row.small("leverage")?, cross });
+    }
+    Ok(settings)
+}
+
+/// Reads `GET /fapi/v1/accountConfig`.
+pub fn account_config(bytes: &[u8]) -> Result<AccountModes, WireError> {
+    let endpoint = Call::AccountConfig.name();
+    let json = json::parse(endpoint, bytes)?;
+    let row = Row::of(endpoint, &json)?;
+    Ok(AccountModes {
+        hedge: row.flag("dualSidePosition")?,
+        multi_assets: row.flag("multiAssetsMargin")?,
+        can_trade: row.flag("canTrade")?,
+    })
+}
+
+/// What the API key may do, from the account the key belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyPermissions {
+    /// Only listed addresses may use the key.
+    pub ip_restricted: bool,
+    /// May read.
+    pub reading: bool,
+    /// May trade futures.
+    pub futures: bool,
+    /// May take money out.
+    pub withdrawals: bool,
+    /// May move money to other accounts or wallets.
+    pub transfers: bool,
+    /// May trade spot and margin.
+    pub spot: bool,
+}
+
+/// Reads `GET /sapi/v1/account/apiRestrictions`. A permission that is not mentioned is not there.
+pub fn key_permissions(bytes: &[u8]) -> Result<KeyPermissions, WireError> {
+    let endpoint = Call::KeyPermissions.name();
+    let json = json::parse(endpoint, bytes)?;
+    let row = Row::of(endpoint, &json)?;
+    let optional = |field| if row.get(field).is_some() { row.flag(field) } else { Ok(false) };
+    Ok(KeyPermissions {
+        ip_restricted: row.flag("ipRestrict")?,
+        reading: row.flag("enableReading")?,
+        futures: optional("enableFutures")?,
+        withdrawals: row.flag("enableWithdrawals")?,
+        transfers: optional("enableInternalTransfer")? || optional("permitsUniversalTransfer")?,
+        spot: optional("enableSpotAndMarginTrading")?,
+    })
+}

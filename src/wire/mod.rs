@@ -1,0 +1,6 @@
+//! Other people's bytes, exactly as sent: requests are built and answers are read here, without IO.
+
+pub mod binance;
+pub mod json;
+pub mod sign;
+pub mod text;
