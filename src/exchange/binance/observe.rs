@@ -34,6 +34,7 @@ pub(super) async fn observe(
     cache: &Cache,
     quote: &str,
 ) -> Result<(Observation, Vec<Problem>), ExchangeError> {
+    session.ready(Call::Account)?;
     let at = session.now();
     let cached = cache.load(at, true);
     let calls = WAVE.iter().chain(if cached.is_some() { &[] } else { LISTING.as_slice() });

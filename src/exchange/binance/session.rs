@@ -114,7 +114,9 @@ impl Session {
             }
         }
         clock.time = clock.time + round_trip / 2;
-        *held(&self.clock) = Some(clock);
+        if held(&self.clock).replace(clock).is_none() {
+            held(&self.limits).rebase(clock.now());
+        }
         Ok(clock.now())
     }
 
@@ -127,10 +129,19 @@ impl Session {
         Ok((Clock { at, time }, at.duration_since(asked)))
     }
 
+    /// Fails before the exchange's time is known: nothing can be signed, or dated, without it.
+    pub(super) fn ready(&self, call: Call) -> Result<(), ExchangeError> {
+        if held(&self.clock).is_some() {
+            return Ok(());
+        }
+        let detail = "the exchange's time is not known yet".into();
+        Err(ExchangeError::Unavailable { endpoint: call.name().into(), detail })
+    }
+
     /// Refuses a wave that would pass the exchange's limit before any of it is sent.
     pub(super) fn admit(&self, first: Call, weight: u32) -> Result<(), ExchangeError> {
         held(&self.limits)
-            .fits(self.now(), weight)
+            .fits(self.now_or_local(), weight)
             .map_err(|until| ExchangeError::RateLimited { endpoint: first.name().into(), until })
     }
 
@@ -164,10 +175,9 @@ impl Session {
 
     async fn attempt(&self, request: &Request) -> Result<Vec<u8>, Stumble> {
         let endpoint = request.call.name();
-        let now = self.now();
         self.admit(request.call, request.weight()).map_err(Stumble::Error)?;
-        let params = self.params(request, now).map_err(Stumble::Error)?;
-        held(&self.limits).spend(now, request.weight());
+        let params = self.params(request, self.now()).map_err(Stumble::Error)?;
+        held(&self.limits).spend(self.now_or_local(), request.weight());
         let answer = self.http.send(request.call, &params).await.map_err(|failure| {
             let detail = failure.detail();
             Stumble::Error(ExchangeError::Unavailable { endpoint: endpoint.into(), detail })
@@ -192,10 +202,7 @@ impl Session {
         let Some(credentials) = &self.credentials else {
             return Err(refused("no API key", "Set credentials.api_key and credentials.api_secret."));
         };
-        if held(&self.clock).is_none() {
-            let detail = "the exchange's time is not known yet".into();
-            return Err(ExchangeError::Unavailable { endpoint, detail });
-        }
+        self.ready(request.call)?;
         request
             .signed(&credentials.signer, now, self.recv_window)
             .map_err(|error| refused(&error.to_string(), "Store the API secret again."))
@@ -204,7 +211,7 @@ impl Session {
     /// Keeps the exchange's own count. The one of bookTicker is known to be wrong.
     fn learn(&self, call: Call, answer: &Answer) {
         if let (Some(used), true) = (answer.used_weight, call != Call::BookTicker) {
-            held(&self.limits).counted(self.now(), used);
+            held(&self.limits).counted(self.now_or_local(), used);
         }
     }
 
@@ -246,7 +253,7 @@ impl Session {
         let Some(credentials) = &self.credentials else {
             return Reply::NotSent("no API key".into());
         };
-        if let Some(until) = self.limits().not_before().filter(|until| *until > self.now()) {
+        if let Some(until) = self.limits().silent(self.now_or_local()) {
             return Reply::NotSent(format!("rate-limited until {until}"));
         }
         let request = Request::place(order);
@@ -274,7 +281,7 @@ impl Session {
         }
     }
 
-    /// Before the first measurement a limit's end can only be told by this machine's own clock.
+    /// Before the first measurement limits can only be told by this machine's own clock.
     fn now_or_local(&self) -> Time {
         match *held(&self.clock) {
             Some(clock) => clock.now(),
