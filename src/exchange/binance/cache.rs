@@ -98,6 +98,9 @@ impl Cache {
     /// costs two requests.
     fn write(&self, listing: &Listing) {
         let (Some(file), Ok(bytes)) = (&self.file, serde_json::to_vec(listing)) else { return };
+        if let Some(folder) = file.parent() {
+            let _ = fs::create_dir_all(folder);
+        }
         let aside = file.with_extension(format!("{}.tmp", std::process::id()));
         if fs::write(&aside, bytes).and_then(|()| fs::rename(&aside, file)).is_err() {
             let _ = fs::remove_file(&aside);

@@ -48,6 +48,11 @@ struct Clock {
 }
 
 impl Clock {
+    /// What the exchange `told` between `asked` and `at`, taken to have been true half way.
+    fn half_way(asked: Instant, at: Instant, told: Time) -> Clock {
+        Clock { at, time: told + at.duration_since(asked) / 2 }
+    }
+
     fn now(&self) -> Time {
         self.time + self.at.elapsed()
     }
@@ -106,27 +111,25 @@ impl Session {
     /// Measures the exchange's clock: its answer is taken to have been made half way between
     /// question and answer. A slow first answer (it opened the connection) is measured once more.
     pub(super) async fn sync(&self) -> Result<Time, ExchangeError> {
-        let (mut clock, mut round_trip) = self.measure().await?;
-        if round_trip > SLOW {
-            let (again, faster) = self.measure().await?;
-            if faster < round_trip {
-                (clock, round_trip) = (again, faster);
-            }
+        let mut best = self.measure().await?;
+        if best.1 > SLOW {
+            best = faster(best, self.measure().await?);
         }
-        clock.time = clock.time + round_trip / 2;
+        let clock = best.0;
         if held(&self.clock).replace(clock).is_none() {
             held(&self.limits).rebase(clock.now());
         }
         Ok(clock.now())
     }
 
+    /// One measurement and its round trip.
     async fn measure(&self) -> Result<(Clock, Duration), ExchangeError> {
         let request = Request::new(Call::Time);
         let asked = Instant::now();
         let body = self.attempt(&request).await.map_err(|stumble| self.error(&request, stumble))?;
         let at = Instant::now();
-        let time = market::time(&body).map_err(unreadable)?;
-        Ok((Clock { at, time }, at.duration_since(asked)))
+        let told = market::time(&body).map_err(unreadable)?;
+        Ok((Clock::half_way(asked, at, told), at.duration_since(asked)))
     }
 
     /// Fails before the exchange's time is known: nothing can be signed, or dated, without it.
@@ -298,6 +301,11 @@ impl Session {
     }
 }
 
+/// The measurement with the shorter round trip: it can be the least wrong.
+fn faster(one: (Clock, Duration), other: (Clock, Duration)) -> (Clock, Duration) {
+    if other.1 < one.1 { other } else { one }
+}
+
 /// An answer that arrived but cannot be read.
 pub(super) fn unreadable(error: WireError) -> ExchangeError {
     ExchangeError::Unavailable { endpoint: error.endpoint.into(), detail: error.detail }
@@ -306,4 +314,23 @@ pub(super) fn unreadable(error: WireError) -> ExchangeError {
 /// The value behind a lock. A panic elsewhere leaves it whole: every change is one assignment.
 fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_was_right_half_way_and_the_shorter_way_is_better() {
+        let at = Instant::now();
+        let told = Time::clamped(1_795_163_379_973);
+        let after = |ms| {
+            let way = Duration::from_millis(ms);
+            (Clock::half_way(at, at + way, told), way)
+        };
+        assert_eq!(after(200).0.time, told + Duration::from_millis(100));
+        for (one, other) in [(900, 80), (80, 900), (80, 80)] {
+            assert_eq!(faster(after(one), after(other)).1, Duration::from_millis(80));
+        }
+    }
 }

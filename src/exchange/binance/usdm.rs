@@ -299,5 +299,5 @@ impl Exchange for Usdm {
 }
 
 #[cfg(test)]
-#[path = "usdm_tests.rs"]
+#[path = "tests/mod.rs"]
 mod tests;

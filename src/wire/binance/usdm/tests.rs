@@ -59,7 +59,7 @@ fn documented_answers_are_read() {
     assert_eq!(row.position.unrealized, amount("0.764277"));
     let modes = account::account_config(&body("futures_account_configuration")).unwrap();
     assert!(modes.hedge && !modes.multi_assets && modes.can_trade);
-    let setting = account::symbol_config(&body("symbol_configuration")).unwrap()[&symbol("BTCUSDT")];
+    let setting = account::symbol_config(&body("symbol_configuration")).unwrap().rows[&symbol("BTCUSDT")];
     assert!(setting.cross && setting.leverage == 21);
 
     let mark = market::premium_index(&body("mark_price")).unwrap().rows[&symbol("BTCUSDT")];
@@ -245,6 +245,48 @@ fn bad_rows_are_named_and_good_ones_stay() {
             "EUSDT: GET /fapi/v1/premiumIndex: listed more than once",
         ]
     );
+}
+
+#[test]
+fn margin_settings_are_known_or_absent() {
+    let body = r#"[{"symbol":"AUSDT","marginType":"CROSSED","leverage":5},{"symbol":"BUSDT","marginType":"isolated","leverage":"20"},
+        {"symbol":"CUSDT","marginType":"PORTFOLIO","leverage":5},{"symbol":"DUSDT","marginType":"CROSSED","leverage":0}]"#;
+    let settings = account::symbol_config(body.as_bytes()).unwrap();
+    assert!(settings.rows[&symbol("AUSDT")].cross && !settings.rows[&symbol("BUSDT")].cross);
+    assert_eq!((settings.rows.len(), settings.problems.len()), (2, 2));
+}
+
+#[test]
+fn a_position_needs_its_prices_and_a_resting_order_does_not() {
+    let read = |from: &str, to: &str| account::position_risk(POSITION.replace(from, to).as_bytes());
+    let row = read("x", "x").unwrap().remove(0);
+    assert_eq!((row.position.liquidation_price, row.has_orders, row.side.as_str()), (None, false, "BOTH"));
+    assert!(read(r#""bidNotional":"0""#, r#""bidNotional":"12.5""#).unwrap()[0].has_orders);
+    let flat = r#""positionAmt":"0","entryPrice":"0.0""#;
+    assert!(read(r#""positionAmt":"30","entryPrice":"0.385""#, flat).unwrap()[0].has_orders);
+    for (from, to) in [("\"0.385\"", "\"0\""), ("\"0.41047590\"", "\"0\""), ("\"0.385\"", "\"-1\"")] {
+        assert!(read(from, to).is_err(), "{from} {to}");
+    }
+}
+
+#[test]
+fn an_alias_names_one_account() {
+    let read = |body: &str| account::account_alias(body.as_bytes());
+    assert_eq!(read("[]").unwrap(), None);
+    assert_eq!(read(r#"[{"accountAlias":""}]"#).unwrap(), None);
+    assert_eq!(read(r#"[{"accountAlias":"A"},{"accountAlias":"A"}]"#).unwrap().as_deref(), Some("A"));
+    assert!(read(r#"[{"accountAlias":"A"},{"accountAlias":"B"}]"#).is_err());
+}
+
+#[test]
+fn permissions_that_are_not_mentioned_are_not_there() {
+    let read = |body: &str| account::key_permissions(body.as_bytes());
+    let body = r#"{"ipRestrict":true,"createTime":1,"enableReading":true,"enableWithdrawals":false,"permitsUniversalTransfer":true}"#;
+    let key = read(body).unwrap();
+    assert!(
+        key.ip_restricted && key.reading && key.transfers && !key.futures && !key.withdrawals && !key.spot
+    );
+    assert!(read(&body.replace("enableWithdrawals", "enableLunch")).is_err());
 }
 
 #[test]
