@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use crate::domain::market::Bar;
 use crate::domain::market::{Mark, Market, Quote};
 use crate::domain::num::{Amount, Notional, Price, Qty, Rate};
 use crate::domain::order::{OrderKind, OrderRequest, OrderStatus, Side, TimeInForce};
@@ -15,7 +16,7 @@ use crate::domain::time::Time;
 use crate::sim::algo::{AlgoRequest, AlgoStatus, Trigger};
 use crate::sim::history::Span;
 use crate::sim::matching::{Placed, Which};
-use crate::sim::prices::{Bar, FundingPrint, Prices, Recorded};
+use crate::sim::prices::{FundingPrint, Prices, Recorded};
 use crate::sim::{Exchange, Listed, State, Terms, World, listing};
 
 fn num<K>(text: &str) -> Amount<K> {
