@@ -1,8 +1,76 @@
 //! The check between a plan and the exchange, and the proof that it was passed.
+//!
+//! Guards of single legs (spread, mark gap) drop the leg; guards of the whole (leverage, margin,
+//! liquidation, caps) drop the increases with the smallest drift until the rest fits. Nothing is
+//! dropped without a reason in `plan.skipped`. What forbids trading altogether comes back as breaches, all of them.
 
-use crate::domain::order::OrderRequest;
+use crate::decide::exposure::exposure;
+use crate::domain::account::max_notional;
+use crate::domain::num::{Notional, Price, Rate};
+use crate::domain::order::{ClientId, OrderKind, OrderRequest, Purpose, TimeInForce};
+use crate::domain::plan::{Leg, Plan, SkipReason, Skipped, Warning};
+use crate::domain::snapshot::Snapshot;
 
-/// An order that passed the check. Only this module makes one, and an exchange takes nothing else.
+/// What must never be exceeded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Widest book that is traded, basis points.
+    pub max_spread_bps: Rate,
+    /// Largest `|mark − mid| / mid` that is traded.
+    pub max_mark_gap: Rate,
+    /// Orders in one pass.
+    pub max_orders: usize,
+    /// Turnover of one pass over the sum of all targets.
+    pub max_turnover: Rate,
+    /// Largest loss from the peak.
+    pub max_drawdown: Rate,
+    /// No increase above this gross exposure over equity.
+    pub max_effective_leverage: Rate,
+    /// No increase that leaves less than this uniform move until liquidation.
+    pub min_liquidation_distance: Rate,
+    /// Share of equity that stays free.
+    pub margin_buffer: Rate,
+    /// Nominal leverage that orders are margined at.
+    pub leverage: u32,
+}
+
+/// What is known of the account besides the snapshot.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The id of the halt in force.
+    pub halt: Option<String>,
+    /// `1 − nav / peak`.
+    pub drawdown: Rate,
+}
+
+/// Why a plan may not be carried out at all.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Breach {
+    /// The latch is set.
+    #[error("trading is halted (halt {0})")]
+    Halted(String),
+    /// Two positions per contract.
+    #[error("the account is in hedge mode, rebal needs one-way mode")]
+    HedgeMode,
+    /// Pooled collateral.
+    #[error("the account is in multi-assets mode, rebal needs single-asset mode")]
+    MultiAssetsMode,
+    /// The exchange does not let the account trade.
+    #[error("the exchange does not let this account trade")]
+    MayNotTrade,
+    /// There is nothing to trade with.
+    #[error("equity is {0}, there is nothing to trade with")]
+    NoEquity(Notional),
+}
+
+/// A plan that passed the check. Only [`check`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Approved {
+    plan: Plan,
+}
+
+/// An order that passed the check. Only [`Approved::orders`] makes one, and an exchange takes
+/// nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApprovedOrder {
     request: OrderRequest,
@@ -13,5 +81,395 @@ impl ApprovedOrder {
     #[must_use]
     pub fn request(&self) -> &OrderRequest {
         &self.request
+    }
+}
+
+impl Approved {
+    /// What is left of the plan.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Adds what the owner should know besides; the orders stay as they were checked.
+    pub fn warn(&mut self, warnings: impl IntoIterator<Item = Warning>) {
+        self.plan.warnings.extend(warnings);
+    }
+
+    /// One order per leg, in order, with the ids of `install` and `decision`.
+    pub fn orders(&self, install: u32, decision: u32) -> Vec<(ApprovedOrder, &Leg)> {
+        // The check caps the legs far below 256, so every leg has a number of its own.
+        (0..=u8::MAX)
+            .zip(&self.plan.legs)
+            .map(|(leg, of)| (approve(of, install, decision, leg), of))
+            .collect()
+    }
+}
+
+fn approve(leg: &Leg, install: u32, decision: u32, number: u8) -> ApprovedOrder {
+    let purpose = if leg.reduce_only { Purpose::Reduce } else { Purpose::Open };
+    let kind = leg
+        .limit_price
+        .map_or(OrderKind::Market, |price| OrderKind::Limit { price, time_in_force: TimeInForce::Ioc });
+    ApprovedOrder {
+        request: OrderRequest {
+            symbol: leg.symbol.clone(),
+            side: leg.side,
+            qty: leg.qty,
+            kind,
+            reduce_only: leg.reduce_only,
+            client_id: ClientId { install, decision, leg: number, purpose }.to_string(),
+        },
+    }
+}
+
+/// More legs than this have no id of their own, whatever the configuration says.
+const MOST_LEGS: usize = 200;
+
+/// Checks `plan` against `limits`: the approved rest of it, or every reason why nothing may be sent.
+pub fn check(
+    plan: Plan,
+    snapshot: &Snapshot,
+    limits: &Limits,
+    standing: &Standing,
+) -> Result<Approved, Vec<Breach>> {
+    let breaches = breaches(snapshot, standing);
+    if !breaches.is_empty() {
+        return Err(breaches);
+    }
+    let mut checking = Checking { plan, snapshot, limits };
+    checking.drop_legs(|leg, checking| checking.market_guard(leg));
+    checking.drop_legs(|leg, checking| checking.position_cap(leg));
+    if standing.drawdown >= limits.max_drawdown {
+        let detail = format!(
+            "drawdown {} is at its limit of {}",
+            percent(standing.drawdown),
+            percent(limits.max_drawdown)
+        );
+        checking.drop_legs(|leg, _| (!leg.reduce_only).then(|| (SkipReason::Drawdown, detail.clone())));
+    }
+    checking.cap_orders();
+    checking.cap_turnover();
+    checking.drop_increases_until_fits(Checking::leverage_excess);
+    checking.drop_increases_until_fits(Checking::margin_shortfall);
+    checking.drop_increases_until_fits(Checking::liquidation_nearness);
+    Ok(Approved { plan: checking.finish() })
+}
+
+fn breaches(snapshot: &Snapshot, standing: &Standing) -> Vec<Breach> {
+    let equity = snapshot.balance.equity;
+    [
+        standing.halt.clone().map(Breach::Halted),
+        snapshot.modes.hedge.then_some(Breach::HedgeMode),
+        snapshot.modes.multi_assets.then_some(Breach::MultiAssetsMode),
+        (!snapshot.modes.can_trade).then_some(Breach::MayNotTrade),
+        (!equity.is_positive()).then_some(Breach::NoEquity(equity)),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// A reason to drop a leg.
+type Objection = (SkipReason, String);
+
+/// A plan that is being cut down to what is allowed.
+struct Checking<'a> {
+    plan: Plan,
+    snapshot: &'a Snapshot,
+    limits: &'a Limits,
+}
+
+impl Checking<'_> {
+    fn skip(&mut self, leg: &Leg, (reason, detail): Objection) {
+        self.plan.skipped.push(Skipped { symbol: leg.symbol.clone(), reason, detail });
+    }
+
+    fn drop_legs(&mut self, objection: impl Fn(&Leg, &Self) -> Option<Objection>) {
+        for leg in std::mem::take(&mut self.plan.legs) {
+            match objection(&leg, self) {
+                Some(objection) => self.skip(&leg, objection),
+                None => self.plan.legs.push(leg),
+            }
+        }
+    }
+
+    /// Drops the increase with the smallest drift for as long as `objection` has one.
+    fn drop_increases_until_fits(&mut self, objection: impl Fn(&Self) -> Option<Objection>) {
+        while let Some(objection) = objection(self) {
+            let Some(last) = self.plan.legs.pop_if(|leg| !leg.reduce_only) else { return };
+            self.skip(&last, objection);
+        }
+    }
+
+    fn market_guard(&self, leg: &Leg) -> Option<Objection> {
+        let market = self.snapshot.coins.get(&leg.symbol)?.market?;
+        let limits = self.limits;
+        let spread = market.quote.spread_bps()?;
+        if spread > limits.max_spread_bps {
+            let detail = format!("the book is {spread:.1} bps wide, the limit is {}", limits.max_spread_bps);
+            return Some((SkipReason::Spread, detail));
+        }
+        let gap = market.mark_gap()?;
+        (gap > limits.max_mark_gap).then(|| {
+            let detail = format!(
+                "mark and book differ by {}, the limit is {}",
+                percent(gap),
+                percent(limits.max_mark_gap)
+            );
+            (SkipReason::MarkGap, detail)
+        })
+    }
+
+    fn position_cap(&self, leg: &Leg) -> Option<Objection> {
+        let coin = self.snapshot.coins.get(&leg.symbol)?;
+        let most =
+            max_notional(&coin.brackets, self.limits.leverage.min(coin.brackets.first()?.max_leverage))?;
+        let after = ((coin.qty() + leg.side.signed(leg.qty)) * leg.ref_price).abs();
+        (!leg.reduce_only && after > most).then(|| {
+            let detail =
+                format!("a position of {after:.0} is above the {most:.0} that this leverage may carry");
+            (SkipReason::PositionCap, detail)
+        })
+    }
+
+    fn cap_orders(&mut self) {
+        let most = self.limits.max_orders.min(MOST_LEGS);
+        while self.plan.legs.len() > most {
+            let Some(last) = self.plan.legs.pop() else { return };
+            self.skip(&last, (SkipReason::OrderCap, format!("{most} orders per pass are allowed")));
+        }
+    }
+
+    fn cap_turnover(&mut self) {
+        let most = self.plan.gross_target * self.limits.max_turnover;
+        let over = |checking: &Self| {
+            (checking.plan.turnover() > most)
+                .then(|| (SkipReason::TurnoverCap, format!("a turnover of {most:.2} per pass is allowed")))
+        };
+        self.drop_increases_until_fits(over);
+    }
+
+    fn leverage_excess(&self) -> Option<Objection> {
+        let after = exposure(self.snapshot, &self.plan.legs).leverage;
+        let most = self.limits.max_effective_leverage;
+        (after > most).then(|| {
+            (SkipReason::Leverage, format!("effective leverage would be {after:.2}x, the limit is {most}x"))
+        })
+    }
+
+    fn liquidation_nearness(&self) -> Option<Objection> {
+        let distance = exposure(self.snapshot, &self.plan.legs).liquidation_distance?;
+        let least = self.limits.min_liquidation_distance;
+        (distance < least).then(|| {
+            let detail = format!(
+                "a fall of {} would liquidate the account, at least {} is wanted",
+                percent(distance),
+                percent(least)
+            );
+            (SkipReason::Liquidation, detail)
+        })
+    }
+
+    fn margin_shortfall(&self) -> Option<Objection> {
+        let balance = &self.snapshot.balance;
+        let kept_free = balance.equity * self.limits.margin_buffer;
+        let free_after = balance.available + self.plan.legs.iter().map(|leg| self.margin_effect(leg)).sum();
+        (free_after < kept_free).then(|| {
+            let detail = format!("{free_after:.2} would stay free, the buffer is {kept_free:.2}");
+            (SkipReason::Margin, detail)
+        })
+    }
+
+    /// What a leg does to the free margin, fee included: an increase ties up its initial margin at
+    /// the worst price it may pay and the loss it would open with, a reduction frees margin at the
+    /// mark.
+    fn margin_effect(&self, leg: &Leg) -> Notional {
+        let coin = self.snapshot.coins.get(&leg.symbol);
+        let most =
+            coin.and_then(|coin| coin.brackets.first()).map_or(u32::MAX, |bracket| bracket.max_leverage);
+        let wanted = Rate::from(self.limits.leverage.min(most).max(1));
+        let margin = |notional: Notional, leverage: Rate| notional.over_rate(leverage).unwrap_or(notional);
+        if leg.reduce_only {
+            let set =
+                coin.and_then(|coin| coin.setting).map_or(wanted, |now| Rate::from(now.leverage.max(1)));
+            return margin(leg.notional, set) - leg.est_fee;
+        }
+        let worst: Price = leg.limit_price.unwrap_or(leg.ref_price).max(leg.ref_price);
+        let opening_loss = leg.qty * (worst - leg.ref_price);
+        -(margin(leg.qty * worst, wanted) + opening_loss + leg.est_fee)
+    }
+
+    /// Settings of coins whose increases were all dropped are not touched either.
+    fn finish(mut self) -> Plan {
+        let legs = &self.plan.legs;
+        self.plan
+            .settings
+            .retain(|setting| legs.iter().any(|leg| leg.symbol == setting.symbol && !leg.reduce_only));
+        self.plan
+    }
+}
+
+fn percent(rate: Rate) -> String {
+    format!("{:.1} %", rate * Rate::from(100))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::plan::plan;
+    use crate::decide::samples::{coin, execution, limits, snapshot, symbol};
+    use crate::domain::snapshot::Coin;
+    use crate::strategy::basket::{Basket, OnExit, RebalanceTo, Sizing};
+    use crate::strategy::{Memory, Strategy};
+
+    /// Coins A, B, … of which each is worth `values[i]`, all with a target of 100.
+    fn account(equity: i64, values: &[&str]) -> (Snapshot, Plan) {
+        let coins: Vec<Coin> = ["AUSDT", "BUSDT", "CUSDT", "DUSDT", "EUSDT", "FUSDT", "GUSDT"]
+            .iter()
+            .zip(values)
+            .map(|(name, qty)| coin(name, "10", qty))
+            .collect();
+        let symbols = coins.iter().map(|coin| coin.rules.as_ref().unwrap().symbol.clone()).collect();
+        let basket = Basket {
+            symbols,
+            sizing: Sizing::Fixed(Notional::from(100)),
+            threshold: Rate::new(5, 2),
+            rebalance_to: RebalanceTo::Target,
+            on_exit: OnExit::Close,
+        };
+        let snapshot = snapshot(equity, coins);
+        let plan = plan(&snapshot, &basket.wishes(&snapshot, Memory::default()), &execution());
+        (snapshot, plan)
+    }
+
+    fn checked(
+        (snapshot, plan): (Snapshot, Plan),
+        limits: &Limits,
+    ) -> (Vec<String>, Vec<(String, SkipReason)>) {
+        let approved = check(plan, &snapshot, limits, &Standing::default()).unwrap();
+        let legs = approved.plan().legs.iter().map(|leg| leg.symbol.to_string()).collect();
+        let skipped = approved
+            .plan()
+            .skipped
+            .iter()
+            .map(|skipped| (skipped.symbol.to_string(), skipped.reason))
+            .collect();
+        (legs, skipped)
+    }
+
+    fn one(name: &str, reason: SkipReason) -> Vec<(String, SkipReason)> {
+        vec![(name.to_owned(), reason)]
+    }
+
+    #[test]
+    fn within_every_limit_the_plan_passes_as_it_is() {
+        let (legs, skipped) = checked(account(200, &["12", "8", "0"]), &limits());
+        assert_eq!((legs.join(" "), skipped), ("AUSDT CUSDT BUSDT".to_owned(), vec![]));
+    }
+
+    #[test]
+    fn the_governor_drops_the_smallest_drift_first() {
+        // 200 of equity carry 600 at 3x: five entries of 100 and two holdings of 80 are 660 gross;
+        // the two refills (drift -20 %) go first, then one entry, since 560 + fees fits.
+        let (legs, skipped) = checked(account(200, &["8", "8", "0", "0", "0", "0", "0"]), &limits());
+        assert_eq!(legs, ["CUSDT", "DUSDT", "EUSDT", "FUSDT"]);
+        let dropped: Vec<_> = skipped.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(dropped, ["BUSDT", "AUSDT", "GUSDT"]);
+        assert!(skipped.iter().all(|(_, reason)| *reason == SkipReason::Leverage));
+    }
+
+    #[test]
+    fn margin_is_kept_back_by_the_buffer() {
+        // 46 free; two entries at 5x tie up about 20.1 each with their opening loss and fee. Both
+        // leave 4.9, more than a buffer of 10 % of 46 = 4.6; at 12 % = 5.5 one must go.
+        let at = |buffer| Limits {
+            margin_buffer: Rate::new(buffer, 2),
+            max_effective_leverage: Rate::from(10),
+            min_liquidation_distance: Rate::ZERO,
+            ..limits()
+        };
+        assert_eq!(checked(account(46, &["0", "0"]), &at(10)).1, vec![]);
+        assert_eq!(checked(account(46, &["0", "0"]), &at(12)).1, one("BUSDT", SkipReason::Margin));
+    }
+
+    #[test]
+    fn a_wide_book_and_a_torn_mark_are_not_traded_even_to_reduce() {
+        let (mut snapshot, plan) = account(200, &["12", "0"]);
+        let widen = |snapshot: &mut Snapshot, name: &str, ask: &str| {
+            let market = snapshot.coins.get_mut(&symbol(name)).unwrap().market.as_mut().unwrap();
+            market.quote.ask = ask.parse().unwrap();
+        };
+        widen(&mut snapshot, "AUSDT", "10.05");
+        let (_, skipped) = checked((snapshot.clone(), plan.clone()), &limits());
+        assert_eq!(skipped, one("AUSDT", SkipReason::Spread));
+        let market = snapshot.coins.get_mut(&symbol("AUSDT")).unwrap().market.as_mut().unwrap();
+        market.quote.bid = "10.5".parse().unwrap();
+        market.quote.ask = "10.51".parse().unwrap();
+        let (_, skipped) = checked((snapshot, plan), &limits());
+        assert_eq!(skipped, one("AUSDT", SkipReason::MarkGap));
+    }
+
+    #[test]
+    fn caps_on_orders_and_turnover_keep_the_most_urgent() {
+        let few = Limits { max_orders: 1, ..limits() };
+        let (legs, skipped) = checked(account(200, &["12", "8", "0"]), &few);
+        assert_eq!((legs.join(" "), skipped.len()), ("AUSDT".to_owned(), 2));
+        // Turnover 20 + 100 + 20 = 140 of a gross target of 300; 40 % of it is 120.
+        let slow = Limits { max_turnover: Rate::new(4, 1), ..limits() };
+        let (_, skipped) = checked(account(200, &["12", "8", "0"]), &slow);
+        assert_eq!(skipped, one("BUSDT", SkipReason::TurnoverCap));
+    }
+
+    #[test]
+    fn an_increase_that_comes_too_close_to_liquidation_is_dropped() {
+        // Equity 50, after one entry gross 100: distance (50 - 1) / (100 - 1) = 49 %; after two,
+        // (50 - 2) / (200 - 2) = 24 %.
+        let near = Limits {
+            min_liquidation_distance: Rate::new(3, 1),
+            max_effective_leverage: Rate::from(10),
+            ..limits()
+        };
+        assert_eq!(checked(account(50, &["0", "0"]), &near).1, one("BUSDT", SkipReason::Liquidation));
+    }
+
+    #[test]
+    fn at_the_drawdown_limit_nothing_is_opened_and_reductions_go() {
+        let (snapshot, plan) = account(200, &["12", "8"]);
+        let standing = Standing { halt: None, drawdown: Rate::new(3, 1) };
+        let approved = check(plan, &snapshot, &limits(), &standing).unwrap();
+        assert_eq!(approved.plan().legs.len(), 1);
+        assert_eq!(approved.plan().skipped[0].reason, SkipReason::Drawdown);
+    }
+
+    #[test]
+    fn every_breach_is_told_at_once() {
+        let (mut snapshot, plan) = account(200, &["0"]);
+        snapshot.modes.hedge = true;
+        snapshot.modes.multi_assets = true;
+        snapshot.balance.equity = Notional::ZERO;
+        let standing = Standing { halt: Some("h1".into()), drawdown: Rate::ZERO };
+        let breaches = check(plan, &snapshot, &limits(), &standing).unwrap_err();
+        assert_eq!(
+            breaches,
+            [
+                Breach::Halted("h1".into()),
+                Breach::HedgeMode,
+                Breach::MultiAssetsMode,
+                Breach::NoEquity(Notional::ZERO)
+            ]
+        );
+    }
+
+    #[test]
+    fn orders_carry_the_ids_that_the_ledger_will_look_for() {
+        let (snapshot, plan) = account(200, &["12", "8"]);
+        let approved = check(plan, &snapshot, &limits(), &Standing::default()).unwrap();
+        let ids: Vec<_> = approved
+            .orders(0xabc, 42)
+            .into_iter()
+            .map(|(order, _)| order.request().client_id.clone())
+            .collect();
+        assert_eq!(ids, ["rb1000abc0000002a00r", "rb1000abc0000002a01o"]);
     }
 }

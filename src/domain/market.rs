@@ -64,3 +64,20 @@ impl Market {
         (self.mark.price - mid).abs().over(mid)
     }
 }
+
+/// What prices did during one interval.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bar {
+    /// When the interval began.
+    pub open_time: Time,
+    /// First price.
+    pub open: Price,
+    /// Highest price.
+    pub high: Price,
+    /// Lowest price.
+    pub low: Price,
+    /// Last price.
+    pub close: Price,
+    /// Base units traded.
+    pub volume: Qty,
+}

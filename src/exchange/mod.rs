@@ -1,6 +1,7 @@
 //! What a pass asks of an exchange, and the venues that answer.
 
 pub mod binance;
+pub mod paper;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -114,6 +115,16 @@ pub trait Exchange {
 
     /// Exchange time now.
     fn now(&self) -> Time;
+
+    /// What must be kept between passes where the exchange lives inside this process (paper).
+    fn state(&self) -> Option<String> {
+        None
+    }
+
+    /// Before when the exchange forbade any further request, if it did.
+    fn not_before(&self) -> Option<Time> {
+        None
+    }
 
     /// How long after its signed time an order may still be accepted.
     fn recv_window(&self) -> Duration;

@@ -1,1 +1,9 @@
-//! Integration tests.
+//! Integration tests: one binary.
+
+mod archive;
+mod config;
+mod data;
+mod ledger;
+mod listing;
+mod protocol_model;
+mod tidy;

@@ -85,13 +85,6 @@ impl Usdm {
         })
     }
 
-    /// Until when nothing may be sent, in exchange time, if the exchange asked for silence; to be
-    /// kept in the ledger for the next pass.
-    #[must_use]
-    pub fn not_before(&self) -> Option<Time> {
-        self.session.limits().not_before()
-    }
-
     /// Sends nothing before `until`: what an earlier pass was told. Until the first
     /// [`Exchange::connect`] this machine's own clock decides.
     pub fn hold_until(&self, until: Time) {
@@ -218,6 +211,10 @@ impl Exchange for Usdm {
 
     fn now(&self) -> Time {
         self.session.now()
+    }
+
+    fn not_before(&self) -> Option<Time> {
+        self.session.limits().not_before()
     }
 
     fn recv_window(&self) -> Duration {

@@ -1,0 +1,134 @@
+//! What every subcommand starts from: configuration, folders, and how to speak.
+
+use std::path::PathBuf;
+
+use crate::config::folders::{self, Folders, Places};
+use crate::config::sections::Config;
+use crate::config::{self, Loaded, Sources};
+use crate::domain::time::Time;
+use crate::error::{CommandError, Kind};
+use crate::ledger::Ledger;
+use crate::render::{Format, Style};
+use crate::report::heading::Heading;
+use crate::sim::listing;
+use crate::ui::{self, Ui};
+
+use super::Global;
+
+/// One run of one command.
+pub(super) struct Context {
+    pub(super) ui: Ui,
+    pub(super) folders: Folders,
+    pub(super) config: Config,
+    pub(super) format: Format,
+    pub(super) style: Style,
+    pub(super) out: Option<PathBuf>,
+    pub(super) yes: bool,
+    /// The wall clock, read once.
+    pub(super) started: Time,
+}
+
+impl Context {
+    pub(super) fn new(global: &Global, ui: Ui) -> Result<Context, CommandError> {
+        let folders = folders::find(Places {
+            config: global.config.as_deref(),
+            profile: global.profile.as_deref(),
+            demo: global.demo,
+            state_dir: global.state_dir.as_deref(),
+        })?;
+        let demo = global.demo.then(|| config::demo::demo(&listing::demo_basket()));
+        let Loaded { config, .. } = config::load(Sources {
+            file: folders.config_file.clone(),
+            file_required: folders.file_required,
+            env: config::environment(),
+            sets: &global.sets,
+            base: demo,
+        })?;
+        let style = Style { width: ui.width, color: ui.color, unicode: ui.unicode };
+        Ok(Context {
+            ui,
+            folders,
+            config,
+            format: global.format(),
+            style,
+            out: global.out.clone(),
+            yes: global.yes,
+            started: Time::from(std::time::SystemTime::now()),
+        })
+    }
+
+    /// What every report carries.
+    pub(super) fn heading(&self, at: Time) -> Heading {
+        Heading {
+            at,
+            profile: self.folders.profile.clone(),
+            mode: self.config.mode.as_str().to_owned(),
+            venue: self.config.venue.as_str().to_owned(),
+        }
+    }
+
+    /// Data to stdout, and to `--out` where it was asked for.
+    pub(super) fn show(&self, text: &str) -> Result<(), CommandError> {
+        if let Some(path) = &self.out {
+            self.write(path, text)?;
+        }
+        self.print(text)
+    }
+
+    /// Data to stdout only.
+    pub(super) fn print(&self, text: &str) -> Result<(), CommandError> {
+        self.ui.out(text).map_err(|error| CommandError::new(Kind::Internal, format!("stdout: {error}"), ""))
+    }
+
+    pub(super) fn write(&self, path: &std::path::Path, text: &str) -> Result<(), CommandError> {
+        ui::write_file(path, text).map_err(|error| {
+            CommandError::new(
+                Kind::Storage,
+                format!("{}: {error}", path.display()),
+                "check that the folder exists and may be written",
+            )
+        })
+    }
+
+    /// The state folder, made where it is missing.
+    pub(super) fn state_folder(&self) -> Result<&std::path::Path, CommandError> {
+        let folder = &self.folders.state;
+        folders::create_private(folder).map_err(|error| {
+            CommandError::new(
+                Kind::Storage,
+                format!("{}: {error}", folder.display()),
+                "check its owner and permissions, or give --state-dir DIR",
+            )
+        })?;
+        Ok(folder)
+    }
+
+    /// The halt in force: the ledger's, or the HALT file's even where the ledger knows none.
+    pub(super) async fn halt(&self, ledger: &mut Ledger) -> Result<Option<String>, CommandError> {
+        if let Some(id) = ledger.halt().await? {
+            return Ok(Some(id));
+        }
+        let file = self.folders.state.join("HALT");
+        match std::fs::read_to_string(&file) {
+            Ok(text) => {
+                let id: String = text.trim().chars().filter(|c| c.is_ascii_alphanumeric()).take(40).collect();
+                Ok(Some(if id.is_empty() { "HALT file".to_owned() } else { id }))
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            // A latch that cannot be read counts as set.
+            Err(error) => Ok(Some(format!("unreadable HALT file: {error}"))),
+        }
+    }
+
+    /// Refuses while the exchange's ban of an earlier process is in force.
+    pub(super) async fn heed_ban(&self, ledger: &mut Ledger) -> Result<(), CommandError> {
+        match ledger.not_before().await? {
+            Some(until) if self.started < until => Err(CommandError::new(
+                Kind::Unavailable,
+                format!("the exchange forbade any request before {until}"),
+                "nothing was sent; the first pass after that time goes on",
+            )),
+            _ => Ok(()),
+        }
+    }
+}

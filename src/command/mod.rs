@@ -1,0 +1,154 @@
+//! The command line: one file per subcommand, all alike.
+
+mod apply;
+mod context;
+mod plan;
+mod rebalance;
+mod settings;
+mod sim;
+mod venue;
+mod view;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::error::{CommandError, Kind};
+use crate::render::{self, Format, Style};
+use crate::report::error::ErrorReport;
+use crate::ui::{ColorChoice, Ui};
+
+use context::Context;
+
+/// Keep a leveraged basket of coins at its targets, one pass at a time
+#[derive(Debug, Parser)]
+#[command(name = "rebal", version, about, propagate_version = true, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(flatten)]
+    global: Global,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done · 2 configuration · 3 another pass runs · 4 exchange unavailable · 5 a leg is open or
+unknown · 6 halted · 9 foreign orders · 10 ledger unusable · 130 interrupted
+
+Try it without keys, config or network: rebal --demo rebalance";
+
+/// What every command takes.
+#[derive(Clone, Debug, Args)]
+#[command(next_help_heading = "Global options")]
+struct Global {
+    /// Read this configuration file
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Use NAME.toml of the configuration folder, with a state folder of its own
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
+    /// Use the built-in paper account on synthetic prices; nothing leaves this machine
+    #[arg(long, global = true)]
+    demo: bool,
+    /// Set one value, over file and environment (repeatable)
+    #[arg(long = "set", global = true, value_name = "KEY=VALUE")]
+    sets: Vec<String>,
+    /// Keep ledger, trades.csv, HALT and lock here
+    #[arg(long, global = true, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Show the result as table, json, csv, markdown or html
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "table", conflicts_with = "json")]
+    format: Format,
+    /// Same as --format json
+    #[arg(long, global = true)]
+    json: bool,
+    /// Write the result to this file too
+    #[arg(long, global = true, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Say nothing but the result and errors
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    /// Say what is being done
+    #[arg(short, long, global = true)]
+    verbose: bool,
+    /// Use colours: auto, always or never
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: ColorChoice,
+    /// Ask nothing
+    #[arg(long, global = true)]
+    yes: bool,
+}
+
+impl Global {
+    fn format(&self) -> Format {
+        if self.json { Format::Json } else { self.format }
+    }
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Plan(plan::Args),
+    Rebalance(rebalance::Args),
+    Sim(sim::Args),
+}
+
+/// Runs one command and returns the process' exit code.
+pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    match Cli::try_parse_from(&arguments) {
+        Ok(cli) => ExitCode::from(run(cli)),
+        Err(error) => ExitCode::from(usage(&error, &arguments)),
+    }
+}
+
+fn run(cli: Cli) -> u8 {
+    let ui = Ui::new(cli.global.color, cli.global.quiet, cli.global.verbose);
+    let format = cli.global.format();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&ui, format, &CommandError::new(Kind::Internal, error.to_string(), "")),
+    };
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Plan(args) => plan::run(&Context::new(&cli.global, ui.clone())?, &args).await,
+            Command::Rebalance(args) => rebalance::run(&Context::new(&cli.global, ui.clone())?, &args).await,
+            Command::Sim(args) => sim::run(&ui, &args).await,
+        }
+    });
+    // A signal task or a stalled connection must not keep a finished pass alive.
+    runtime.shutdown_background();
+    done.unwrap_or_else(|error| fail(&ui, format, &error))
+}
+
+/// Tells why a command failed: for people on stderr, with `--json` as the one object on stdout.
+fn fail(ui: &Ui, format: Format, error: &CommandError) -> u8 {
+    let exit_code = error.kind.exit_code();
+    let report = ErrorReport::new(None, error.kind.as_str(), exit_code, &error.message, &error.hint);
+    if format == Format::Json {
+        let _ = ui.out(&render::error(&report, format, &Style::default()));
+    } else {
+        ui.fail(&error.message);
+        if !error.hint.is_empty() {
+            ui.hint(&error.hint);
+        }
+    }
+    exit_code
+}
+
+/// Help and version are data; anything else clap has to say is a usage error.
+fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
+    let wants_json = arguments.iter().any(|argument| argument == "--json" || argument == "--format=json")
+        || arguments
+            .windows(2)
+            .any(|pair| matches!(pair, [option, value] if option == "--format" && value == "json"));
+    if error.use_stderr() && wants_json {
+        let ui = Ui::new(ColorChoice::Never, false, false);
+        let message = error.to_string();
+        let message = message.trim_start_matches("error: ").lines().next().unwrap_or_default().to_owned();
+        return fail(&ui, Format::Json, &CommandError::new(Kind::Config, message, "see `rebal --help`"));
+    }
+    // Only a closed stream can fail here, and then nobody is left to tell.
+    let _ = error.print();
+    u8::try_from(error.exit_code()).unwrap_or(2)
+}

@@ -1,0 +1,85 @@
+//! `rebal plan`: what a pass would do now, and why.
+
+use std::path::Path;
+
+use crate::error::CommandError;
+use crate::exchange::Exchange;
+use crate::ledger::Ledger;
+use crate::pass::{self, Mode};
+use crate::render;
+
+use super::apply::Basis;
+use super::context::Context;
+use super::venue::{self, Venue};
+use super::{settings, view};
+
+/// Show what a pass would do now, and why; sends nothing
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    /// Keep no record of the plan either
+    #[arg(long)]
+    dry_run: bool,
+    /// Exit with 20 where there is something to do
+    #[arg(long)]
+    detailed_exitcode: bool,
+}
+
+/// There is something to do.
+const CHANGES: u8 = 20;
+
+pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
+    let mut ledger = look_only(context).await?;
+    context.heed_ban(&mut ledger).await?;
+    match venue::open(context, &mut ledger).await? {
+        Venue::Usdm(exchange) => show(context, args, *exchange, ledger).await,
+        Venue::Paper(exchange) => show(context, args, *exchange, ledger).await,
+    }
+}
+
+/// The ledger as far as there is one: a plan never makes one.
+pub(super) async fn look_only(context: &Context) -> Result<Ledger, CommandError> {
+    match Ledger::open_read_only(&context.folders.state).await? {
+        Some(ledger) => Ok(ledger),
+        None => Ok(Ledger::in_memory().await?),
+    }
+}
+
+async fn show<E: Exchange>(
+    context: &Context,
+    args: &Args,
+    mut exchange: E,
+    mut ledger: Ledger,
+) -> Result<u8, CommandError> {
+    let settings = settings::settings(&context.config)?;
+    exchange.connect().await?;
+    let halt = context.halt(&mut ledger).await?;
+    let prepared = pass::prepare(&exchange, &mut ledger, &settings, None, Mode::Preview).await?;
+    if let Err(refusal) = &prepared.verdict {
+        return Err(pass::PassError::Breached(refusal.breaches.clone()).into());
+    }
+    let report = view::plan_report(context, &prepared, halt);
+    let basis = Basis::of(context, &exchange, &mut ledger, &prepared).await?;
+    let file = render::json::object(&basis.into_file(&report));
+    if !args.dry_run {
+        keep(context, &report.plan_id, prepared.seen.snapshot.at, &file).await?;
+    }
+    if let Some(path) = &context.out {
+        context.write(path, &file)?;
+    }
+    let text = render::plan(&report, context.format, &context.style)?;
+    context.print(&text)?;
+    Ok(if args.detailed_exitcode && report.has_changes { CHANGES } else { 0 })
+}
+
+/// Stores the plan in the ledger.
+async fn keep(
+    context: &Context,
+    plan_id: &str,
+    at: crate::domain::time::Time,
+    file: &str,
+) -> Result<(), CommandError> {
+    let folder: &Path = context.state_folder()?;
+    let mut ledger = Ledger::open(folder).await?;
+    ledger.keep_plan(plan_id, at, file).await?;
+    Ok(ledger.close().await?)
+}

@@ -1,0 +1,208 @@
+//! `rebal rebalance`: one pass.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use crate::config::words::Mode as Money;
+use crate::error::{CommandError, Kind};
+use crate::exchange::{Exchange, ExchangeError};
+use crate::ledger::Ledger;
+use crate::pass::{self, Mode, PassError, Prepared, Stop, Watch, lock};
+use crate::render::{self, Style};
+use crate::report::pass::PassReport;
+use crate::ui::{self, Progress, PromptError, Ui};
+
+use super::apply::{self, Basis};
+use super::context::Context;
+use super::venue::{self, Venue};
+use super::{plan, settings, view};
+
+/// Bring the portfolio back to its targets: one pass
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    /// Decide and show, send nothing
+    #[arg(long, conflicts_with = "plan")]
+    dry_run: bool,
+    /// Carry out this plan, if what it was made from still holds
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+}
+
+pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
+    if args.dry_run {
+        return dry_run(context).await;
+    }
+    let folder = context.state_folder()?;
+    let _lock = lock::take(folder)?;
+    let mut ledger = Ledger::open(folder).await?;
+    let halt = context.halt(&mut ledger).await?;
+    context.heed_ban(&mut ledger).await?;
+    let stop = listen_for_signals();
+    let done = match venue::open(context, &mut ledger).await? {
+        Venue::Usdm(mut exchange) => {
+            pass_once(context, args, exchange.as_mut(), &mut ledger, halt, &stop).await
+        }
+        Venue::Paper(mut exchange) => {
+            let done = pass_once(context, args, exchange.as_mut(), &mut ledger, halt, &stop).await;
+            // Paper time moves one interval with every pass, whatever became of it.
+            exchange.step(context.config.interval);
+            ledger.set_paper(&exchange.keep()).await?;
+            done
+        }
+    };
+    ledger.close().await?;
+    done
+}
+
+async fn dry_run(context: &Context) -> Result<u8, CommandError> {
+    let mut ledger = plan::look_only(context).await?;
+    context.heed_ban(&mut ledger).await?;
+    match venue::open(context, &mut ledger).await? {
+        Venue::Usdm(exchange) => dry_pass(context, *exchange, ledger).await,
+        Venue::Paper(exchange) => dry_pass(context, *exchange, ledger).await,
+    }
+}
+
+async fn dry_pass<E: Exchange>(
+    context: &Context,
+    mut exchange: E,
+    mut ledger: Ledger,
+) -> Result<u8, CommandError> {
+    let settings = settings::settings(&context.config)?;
+    exchange.connect().await?;
+    let halt = context.halt(&mut ledger).await?;
+    let prepared = pass::prepare(&exchange, &mut ledger, &settings, None, Mode::Preview).await?;
+    if let Err(refusal) = &prepared.verdict {
+        return Err(PassError::Breached(refusal.breaches.clone()).into());
+    }
+    let plan = view::plan_report(context, &prepared, halt);
+    show(context, &view::dry_run(context, &prepared, plan))
+}
+
+/// The pass itself, top to bottom.
+async fn pass_once<E: Exchange>(
+    context: &Context,
+    args: &Args,
+    exchange: &mut E,
+    ledger: &mut Ledger,
+    halt: Option<String>,
+    stop: &Stop,
+) -> Result<u8, CommandError> {
+    if let Some(id) = halt {
+        return Err(CommandError::halted(&id));
+    }
+    let settings = settings::settings(&context.config)?;
+    let reached = async {
+        exchange.connect().await?;
+        pass::prepare(exchange, ledger, &settings, None, Mode::Real).await
+    };
+    let mut prepared = remember_ban(reached.await, exchange, ledger).await?;
+    if let Some(path) = &args.plan {
+        let now = Basis::of(context, exchange, ledger, &prepared).await?;
+        let plan = apply::read(context, path, &now)?;
+        pass::recheck(&mut prepared, plan, &settings, None);
+    }
+    let plan = view::plan_report(context, &prepared, None);
+    if !agreed(context, &prepared, &plan)? {
+        return show(context, &view::dry_run(context, &prepared, plan));
+    }
+    let watch = Watching { ui: &context.ui, progress: RefCell::default() };
+    let acted = pass::carry_out(exchange, ledger, &settings, &prepared, &watch, stop).await?;
+    ledger.write_trades(&context.folders.state).await?;
+    show(context, &view::pass_report(context, &prepared, &acted, plan))
+}
+
+/// A ban must reach the next process even where this one ends with an error.
+async fn remember_ban<E: Exchange>(
+    reached: Result<Prepared, PassError>,
+    exchange: &E,
+    ledger: &mut Ledger,
+) -> Result<Prepared, CommandError> {
+    let until = match &reached {
+        Err(PassError::Exchange(ExchangeError::RateLimited { until, .. })) => Some(*until),
+        _ => exchange.not_before(),
+    };
+    if let Some(until) = until {
+        ledger.set_not_before(until).await?;
+    }
+    Ok(reached?)
+}
+
+/// Real or test money asks once on a terminal; in cron nobody is there and nothing is asked.
+fn agreed(
+    context: &Context,
+    prepared: &Prepared,
+    plan: &crate::report::plan::PlanReport,
+) -> Result<bool, CommandError> {
+    let silent = context.config.mode == Money::Paper || context.yes || !context.ui.stdin_tty;
+    if silent || prepared.plan().legs.is_empty() || prepared.verdict.is_err() {
+        return Ok(true);
+    }
+    let style = Style { color: context.ui.color_notes, ..context.style };
+    context.ui.err(&render::table::plan(plan, &style));
+    let question =
+        format!("Send {} orders to {}?", plan.legs.len(), context.config.mode.as_str().to_uppercase());
+    match ui::confirm(&context.ui, &question, false) {
+        Ok(answer) => Ok(answer),
+        Err(PromptError::Interrupted) => {
+            Err(CommandError::new(Kind::Interrupted, "interrupted", "nothing was sent"))
+        }
+        Err(error) => Err(CommandError::new(Kind::Config, error.to_string(), "nothing was sent")),
+    }
+}
+
+fn show(context: &Context, report: &PassReport) -> Result<u8, CommandError> {
+    context.show(&render::pass(report, context.format, &context.style)?)?;
+    Ok(report.exit_code)
+}
+
+/// Ctrl-C, TERM and HUP ask the pass to stop at the next safe point.
+fn listen_for_signals() -> Arc<Stop> {
+    let stop = Arc::new(Stop::default());
+    let asked = Arc::clone(&stop);
+    tokio::spawn(async move {
+        signal().await;
+        asked.ask();
+    });
+    stop
+}
+
+#[cfg(unix)]
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut term), Ok(mut hup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = term.recv() => {}
+        _ = hup.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Shows a bar while orders go out.
+struct Watching<'a> {
+    ui: &'a Ui,
+    progress: RefCell<Option<Progress>>,
+}
+
+impl Watch for Watching<'_> {
+    fn sending(&self, orders: usize) {
+        let total = u64::try_from(orders).unwrap_or(0);
+        *self.progress.borrow_mut() = Some(Progress::start(self.ui, total, "sending orders"));
+    }
+
+    fn answered(&self) {
+        if let Some(progress) = self.progress.borrow().as_ref() {
+            progress.step("sending orders");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! From what a pass knows to what its reports say.
+
+use sha2::{Digest, Sha256};
+
+use crate::decide::exposure::exposure;
+use crate::domain::num::{Notional, Qty};
+use crate::domain::plan::Leg;
+use crate::ledger::{Intent, IntentState, Outcome};
+use crate::pass::act::{Acted, Sent};
+use crate::pass::{self, Prepared, record};
+use crate::report::pass::{self as report, OrderOutcome, OrderReport, PassReport};
+use crate::report::plan::{PlanFigures, PlanReport};
+
+use super::context::Context;
+
+/// The report of what was decided.
+pub(super) fn plan_report(context: &Context, prepared: &Prepared, halt: Option<String>) -> PlanReport {
+    let plan = prepared.plan();
+    let snapshot = &prepared.seen.snapshot;
+    let (before, after) = (exposure(snapshot, &[]), exposure(snapshot, &plan.legs));
+    let figures = PlanFigures {
+        plan_id: plan_id(&plan.legs, snapshot.at.ms()),
+        quote: context.config.quote.clone(),
+        equity: snapshot.balance.equity,
+        available: snapshot.balance.available,
+        nav: pass::nav_rate(&prepared.nav),
+        drawdown: prepared.nav.drawdown(),
+        leverage_before: before.leverage,
+        leverage_after: after.leverage,
+        liquidation_before: before.liquidation_distance,
+        liquidation_after: after.liquidation_distance,
+        halted: halt,
+    };
+    PlanReport::new(context.heading(snapshot.at), figures, plan)
+}
+
+/// A name that two different plans do not share.
+fn plan_id(legs: &[Leg], at_ms: i64) -> String {
+    let content = serde_json::to_vec(&(at_ms, legs)).unwrap_or_default();
+    Sha256::digest(content).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The report of a pass that only looked.
+pub(super) fn dry_run(context: &Context, prepared: &Prepared, plan: PlanReport) -> PassReport {
+    let mut report =
+        PassReport::new(context.heading(prepared.seen.snapshot.at), "", report::Outcome::DryRun, 0);
+    report.halted = plan.halted.clone();
+    report.equity_before = Some(prepared.seen.snapshot.balance.equity);
+    report.equity_after = report.equity_before;
+    report.plan = Some(plan);
+    report
+}
+
+/// The report of a pass that acted.
+pub(super) fn pass_report(
+    context: &Context,
+    prepared: &Prepared,
+    acted: &Acted,
+    plan: PlanReport,
+) -> PassReport {
+    let (word, exit_code) = record::verdict(prepared, acted);
+    let outcome = match word {
+        "interrupted" => report::Outcome::Interrupted,
+        "partial" => report::Outcome::Partial,
+        "traded" => report::Outcome::Traded,
+        _ => report::Outcome::NothingToDo,
+    };
+    let at = prepared.seen.snapshot.at;
+    let mut report = PassReport::new(context.heading(at), &acted.pass_id.to_string(), outcome, exit_code);
+    let before = prepared.seen.snapshot.balance.equity;
+    report.plan = Some(plan);
+    report.orders = acted.sent.iter().map(sent_order).collect();
+    report.settled =
+        prepared.settled.resolved.iter().map(|(intent, outcome)| settled_order(intent, outcome)).collect();
+    report.equity_before = Some(before);
+    report.equity_after = match &acted.after {
+        Some(after) => Some(after.balance.equity),
+        None => acted.sent.is_empty().then_some(before),
+    };
+    report.notes.clone_from(&acted.notes);
+    report
+}
+
+fn sent_order(sent: &Sent) -> OrderReport {
+    let leg = &sent.leg;
+    order(
+        OrderReport {
+            symbol: leg.symbol.clone(),
+            side: leg.side,
+            reason: leg.reason.as_str().to_owned(),
+            qty: leg.qty,
+            ..blank(&leg.symbol, leg.side)
+        },
+        &sent.outcome,
+    )
+}
+
+fn settled_order(intent: &Intent, outcome: &Outcome) -> OrderReport {
+    let asked =
+        OrderReport { reason: intent.reason.clone(), qty: intent.qty, ..blank(&intent.symbol, intent.side) };
+    order(asked, outcome)
+}
+
+fn blank(symbol: &crate::domain::symbol::Symbol, side: crate::domain::order::Side) -> OrderReport {
+    OrderReport {
+        symbol: symbol.clone(),
+        side,
+        reason: String::new(),
+        client_order_id: String::new(),
+        status: OrderOutcome::Unknown,
+        qty: Qty::ZERO,
+        filled_qty: Qty::ZERO,
+        avg_price: None,
+        fee: Notional::ZERO,
+        fee_asset: String::new(),
+        realized_pnl: Notional::ZERO,
+        error: None,
+    }
+}
+
+/// What was asked for, completed by what became of it.
+fn order(asked: OrderReport, outcome: &Outcome) -> OrderReport {
+    let filled = outcome.order.as_ref().map_or(Qty::ZERO, |order| order.filled_qty);
+    let status = match (&outcome.state, &outcome.order) {
+        (IntentState::Done, Some(order)) => OrderOutcome::of(&order.status, order.qty, filled),
+        (IntentState::Accepted, _) => OrderOutcome::Accepted,
+        (IntentState::Rejected, _) => OrderOutcome::Rejected,
+        (IntentState::NotSent | IntentState::Abandoned | IntentState::Absent | IntentState::Planned, _) => {
+            OrderOutcome::NotSent
+        }
+        _ => OrderOutcome::Unknown,
+    };
+    OrderReport {
+        client_order_id: outcome.client_id.clone(),
+        status,
+        filled_qty: filled,
+        avg_price: outcome
+            .order
+            .as_ref()
+            .and_then(|order| order.avg_price)
+            .filter(|price| price.is_positive()),
+        fee: outcome.fills.iter().map(|fill| fill.fee).sum(),
+        fee_asset: outcome.fills.first().map(|fill| fill.fee_asset.clone()).unwrap_or_default(),
+        realized_pnl: outcome.fills.iter().map(|fill| fill.realized).sum(),
+        error: outcome.error.clone(),
+        ..asked
+    }
+}

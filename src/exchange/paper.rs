@@ -1,0 +1,189 @@
+//! Paper money: the simulated exchange in this process, kept in the ledger between passes.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use crate::decide::risk::ApprovedOrder;
+use crate::domain::entry::Entry;
+use crate::domain::fill::Fill;
+use crate::domain::order::Order;
+use crate::domain::symbol::Symbol;
+use crate::domain::time::Time;
+use crate::exchange::{Exchange, ExchangeError, Observation, Reply};
+use crate::sim::matching::{Placed, Trade, Which};
+use crate::sim::refusal::Refusal;
+use crate::sim::{self, State, Terms, World};
+
+/// Finished orders, executions and income older than this are in the ledger alone.
+const REMEMBERED: Duration = Duration::from_secs(7 * 86_400);
+
+/// A simulated exchange with one account of paper money.
+pub struct Paper {
+    sim: RefCell<sim::Exchange>,
+    environment: String,
+    clock: Clock,
+}
+
+/// Who moves paper time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// Each pass, one interval forward.
+    Passes,
+    /// The exchange whose prices are used.
+    Exchange,
+}
+
+/// A stored paper account that cannot be read back.
+#[derive(Debug, thiserror::Error)]
+#[error("the paper account in the ledger cannot be read: {0}")]
+pub struct Unreadable(String);
+
+impl Paper {
+    /// The account as it was `kept`, or a fresh one.
+    ///
+    /// `environment` names where its prices come from, so that one account is never carried on with
+    /// the prices of another world.
+    pub fn new(
+        world: World,
+        terms: Terms,
+        kept: Option<&str>,
+        environment: &str,
+        clock: Clock,
+    ) -> Result<Paper, Unreadable> {
+        let sim = match kept {
+            Some(json) => {
+                let state: State =
+                    serde_json::from_str(json).map_err(|error| Unreadable(error.to_string()))?;
+                sim::Exchange::resume(world, terms, state)
+            }
+            None => sim::Exchange::new(world, terms),
+        };
+        Ok(Paper { sim: RefCell::new(sim), environment: environment.to_owned(), clock })
+    }
+
+    /// The exchange itself, to be fed or moved before a pass.
+    pub fn sim(&mut self) -> &mut sim::Exchange {
+        self.sim.get_mut()
+    }
+
+    /// Moves paper time forward after a pass. At the end of recorded prices it stays there, and the
+    /// next pass says so.
+    pub fn step(&mut self, interval: Duration) {
+        let sim = self.sim.get_mut();
+        if self.clock == Clock::Passes {
+            let to = sim.now() + interval;
+            // The end is found, and told, by the next pass' connect.
+            let _ = sim.advance(to);
+        }
+        sim.forget_before(sim.now() - REMEMBERED);
+    }
+
+    /// The account as JSON, to be kept.
+    #[must_use]
+    pub fn keep(&self) -> String {
+        serde_json::to_string(self.sim.borrow().state()).unwrap_or_default()
+    }
+}
+
+impl Exchange for Paper {
+    fn environment(&self) -> String {
+        self.environment.clone()
+    }
+
+    async fn connect(&mut self) -> Result<Time, ExchangeError> {
+        let sim = self.sim.get_mut();
+        match sim.prices_end() {
+            Some(end) if sim.now() >= end => Err(ExchangeError::Unavailable {
+                endpoint: "paper".into(),
+                detail: format!("recorded prices end at {end}; give a longer recording or a new --state-dir"),
+            }),
+            _ => Ok(sim.now()),
+        }
+    }
+
+    fn now(&self) -> Time {
+        self.sim.borrow().now()
+    }
+
+    fn state(&self) -> Option<String> {
+        Some(self.keep())
+    }
+
+    /// Nothing can be under way to an exchange in this process.
+    fn recv_window(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    async fn observe(&self) -> Result<Observation, ExchangeError> {
+        let sim = self.sim.borrow();
+        Ok(Observation {
+            at: sim.now(),
+            account: "paper".to_owned(),
+            modes: sim.modes(),
+            balance: sim.balance(),
+            positions: sim.positions(),
+            settings: sim.settings(),
+            markets: sim.markets(),
+            rules: sim.rules(),
+            brackets: sim.brackets(),
+            open_orders: sim.open_orders(None).into_iter().map(reported).collect(),
+            taker_fee: sim.terms().taker_fee,
+        })
+    }
+
+    async fn place(&self, order: &ApprovedOrder, _stamp: Time) -> Reply {
+        match self.sim.borrow_mut().place(order.request()) {
+            Ok(placed) => Reply::Accepted(reported(&placed)),
+            Err(refusal) => Reply::Rejected { code: refusal.code, msg: refusal.msg },
+        }
+    }
+
+    async fn order(&self, symbol: &Symbol, client_id: &str) -> Result<Option<Order>, ExchangeError> {
+        Ok(self.sim.borrow().order(symbol, Which::Client(client_id)).map(reported))
+    }
+
+    async fn orders_since(&self, symbol: &Symbol, since: Time) -> Result<Vec<Order>, ExchangeError> {
+        let sim = self.sim.borrow();
+        Ok(sim.orders(Some(symbol), since, sim.now()).into_iter().map(reported).collect())
+    }
+
+    async fn fills_of(&self, symbol: &Symbol, order_id: i64) -> Result<Vec<Fill>, ExchangeError> {
+        Ok(fills(&self.sim.borrow().trades_of(symbol, order_id)))
+    }
+
+    async fn fills_since(&self, symbol: &Symbol, since: Time) -> Result<Vec<Fill>, ExchangeError> {
+        let sim = self.sim.borrow();
+        Ok(fills(&sim.trades(Some(symbol), since, sim.now())))
+    }
+
+    async fn income_since(&self, since: Time) -> Result<Vec<Entry>, ExchangeError> {
+        let sim = self.sim.borrow();
+        Ok(sim.income(since, sim.now()).into_iter().cloned().collect())
+    }
+
+    async fn set_leverage(&self, symbol: &Symbol, leverage: u32) -> Result<(), ExchangeError> {
+        self.sim.borrow_mut().set_leverage(symbol, leverage).map(|_| ()).map_err(rejected)
+    }
+
+    async fn set_cross(&self, symbol: &Symbol) -> Result<(), ExchangeError> {
+        self.sim.borrow_mut().set_margin_type(symbol, true).map_err(rejected)
+    }
+
+    async fn cancel(&self, symbol: &Symbol, client_id: &str) -> Result<(), ExchangeError> {
+        self.sim.borrow_mut().cancel(symbol, Which::Client(client_id)).map(|_| ()).map_err(rejected)
+    }
+}
+
+/// The order as the exchange reports it, with the mean price of its fills.
+fn reported(placed: &Placed) -> Order {
+    let avg_price = placed.quote_filled.over_qty(placed.order.filled_qty);
+    Order { avg_price: placed.order.avg_price.or(avg_price), ..placed.order.clone() }
+}
+
+fn fills(trades: &[&Trade]) -> Vec<Fill> {
+    trades.iter().map(|trade| trade.fill.clone()).collect()
+}
+
+fn rejected(refusal: Refusal) -> ExchangeError {
+    ExchangeError::Rejected { endpoint: "paper".into(), code: refusal.code, msg: refusal.msg }
+}

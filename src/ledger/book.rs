@@ -1,0 +1,203 @@
+//! Positions, income and equity as they were found.
+
+use std::collections::BTreeMap;
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection, Row};
+
+use super::{Ledger, LedgerError, database};
+use crate::domain::entry::Entry;
+use crate::domain::num::{Notional, Qty, Rate};
+use crate::domain::symbol::Symbol;
+use crate::domain::time::Time;
+
+/// What a position must be, by our own books.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holding {
+    /// Base units, signed.
+    pub qty: Qty,
+    /// Whether orders of ours made (part of) it.
+    pub managed: bool,
+    /// Execution time of our last fill.
+    pub last_fill_at: Option<Time>,
+    /// When the exchange last showed exactly this.
+    pub confirmed_at: Time,
+}
+
+/// One reading of the account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EquityRow {
+    /// Exchange time.
+    pub at: Time,
+    /// Wallet plus floating profit.
+    pub equity: Notional,
+    /// What the wallet must hold when the next pass looks, if only our own fills changed it.
+    pub wallet: Notional,
+    /// Units outstanding.
+    pub units: Rate,
+    /// Quote units per unit.
+    pub nav: Notional,
+    /// Highest `nav` so far.
+    pub peak: Notional,
+}
+
+impl Ledger {
+    /// Every position that our books know, flat ones included.
+    pub async fn holdings(&mut self) -> Result<BTreeMap<Symbol, Holding>, LedgerError> {
+        let rows = sqlx::query("SELECT * FROM position")
+            .fetch_all(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+        let mut holdings = BTreeMap::new();
+        for row in &rows {
+            let last_fill_at: Option<i64> =
+                row.try_get("last_fill_at").map_err(|source| database(&self.path, source))?;
+            let holding = Holding {
+                qty: self.parsed(row, "qty")?,
+                managed: self.integer(row, "managed")? != 0,
+                last_fill_at: last_fill_at.and_then(Time::from_ms),
+                confirmed_at: self.time(row, "confirmed_at")?,
+            };
+            holdings.insert(self.parsed(row, "symbol")?, holding);
+        }
+        Ok(holdings)
+    }
+
+    /// Takes over positions as the exchange shows them, in one transaction: those that agree with
+    /// our books and those that somebody else changed.
+    pub async fn confirm_positions(&mut self, found: &[(Symbol, Qty)], at: Time) -> Result<(), LedgerError> {
+        if found.is_empty() {
+            return Ok(());
+        }
+        let path = self.path.clone();
+        let failed = |source| database(&path, source);
+        let mut transaction = self.db.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        for (symbol, qty) in found {
+            sqlx::query(
+                "INSERT INTO position (symbol, qty, managed, confirmed_at) VALUES (?, ?, 0, ?)
+                 ON CONFLICT (symbol) DO UPDATE SET qty = excluded.qty, confirmed_at = excluded.confirmed_at",
+            )
+            .bind(symbol.as_str())
+            .bind(qty.to_string())
+            .bind(at.ms())
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        }
+        transaction.commit().await.map_err(failed)
+    }
+
+    /// From when income rows are still to be read, inclusive: the last one booked, or the first
+    /// reading of the account.
+    pub async fn income_cursor(&mut self) -> Result<Option<Time>, LedgerError> {
+        let row = sqlx::query(
+            "SELECT coalesce((SELECT max(at) FROM income), (SELECT at FROM equity ORDER BY pass_id LIMIT 1)) AS at",
+        )
+        .fetch_one(&mut self.db)
+        .await
+        .map_err(|source| database(&self.path, source))?;
+        let at: Option<i64> = row.try_get("at").map_err(|source| database(&self.path, source))?;
+        Ok(at.and_then(Time::from_ms))
+    }
+
+    /// Which of `entries` (everything the exchange has since the cursor) are not booked yet.
+    pub async fn unbooked(&mut self, entries: Vec<Entry>) -> Result<Vec<Entry>, LedgerError> {
+        let Some(first) = entries.iter().map(|entry| entry.at).min() else { return Ok(entries) };
+        let rows = sqlx::query(
+            "SELECT at, kind, symbol, amount, asset, tran_id, trade_id FROM income WHERE at >= ?",
+        )
+        .bind(first.ms())
+        .fetch_all(&mut self.db)
+        .await
+        .map_err(|source| database(&self.path, source))?;
+        let mut booked: BTreeMap<Entry, usize> = BTreeMap::new();
+        for row in &rows {
+            let entry = Entry {
+                at: self.time(row, "at")?,
+                kind: self.text(row, "kind")?,
+                symbol: self.text(row, "symbol")?,
+                amount: self.parsed(row, "amount")?,
+                asset: self.text(row, "asset")?,
+                tran_id: self.integer(row, "tran_id")?,
+                trade_id: self.text(row, "trade_id")?,
+            };
+            *booked.entry(entry).or_default() += 1;
+        }
+        let mut is_new = |entry: &Entry| match booked.get_mut(entry) {
+            Some(left) if *left > 0 => {
+                *left -= 1;
+                false
+            }
+            _ => true,
+        };
+        Ok(entries.into_iter().filter(|entry| is_new(entry)).collect())
+    }
+
+    /// The last reading of the account.
+    pub async fn last_equity(&mut self) -> Result<Option<EquityRow>, LedgerError> {
+        let row = sqlx::query("SELECT * FROM equity ORDER BY pass_id DESC LIMIT 1")
+            .fetch_optional(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(EquityRow {
+            at: self.time(&row, "at")?,
+            equity: self.parsed(&row, "equity")?,
+            wallet: self.parsed(&row, "wallet")?,
+            units: self.parsed(&row, "units")?,
+            nav: self.parsed(&row, "nav")?,
+            peak: self.parsed(&row, "peak")?,
+        }))
+    }
+
+    /// One transaction: a reading of the account together with the income rows that explain it, so
+    /// that no transfer can be counted without its reading or twice.
+    pub async fn record_equity(
+        &mut self,
+        pass_id: i64,
+        reading: &EquityRow,
+        unbooked: &[Entry],
+    ) -> Result<(), LedgerError> {
+        let path = self.path.clone();
+        let failed = |source| database(&path, source);
+        let mut transaction = self.db.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        for entry in unbooked {
+            insert_income(&mut transaction, entry).await.map_err(failed)?;
+        }
+        sqlx::query(
+            "INSERT OR REPLACE INTO equity (pass_id, at, equity, wallet, units, nav, peak) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        )
+        .bind(pass_id)
+        .bind(reading.at.ms())
+        .bind(reading.equity.to_string())
+        .bind(reading.wallet.to_string())
+        // Quotients have up to 28 digits; 18 read back under the strict grammar of amounts.
+        .bind(reading.units.rounded(18).to_string())
+        .bind(reading.nav.rounded(18).to_string())
+        .bind(reading.peak.rounded(18).to_string())
+        .execute(&mut *transaction)
+        .await
+        .map_err(failed)?;
+        transaction.commit().await.map_err(failed)
+    }
+}
+
+/// Books one income row; rows equal in every field are told apart by their number.
+async fn insert_income(db: &mut SqliteConnection, entry: &Entry) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO income (at, kind, symbol, amount, asset, tran_id, trade_id, ordinal)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,
+            (SELECT count(*) FROM income WHERE at = ?1 AND kind = ?2 AND symbol = ?3 AND amount = ?4
+                AND asset = ?5 AND tran_id = ?6 AND trade_id = ?7))",
+    )
+    .bind(entry.at.ms())
+    .bind(&entry.kind)
+    .bind(&entry.symbol)
+    .bind(entry.amount.to_string())
+    .bind(&entry.asset)
+    .bind(entry.tran_id)
+    .bind(&entry.trade_id)
+    .execute(db)
+    .await
+    .map(|_| ())
+}

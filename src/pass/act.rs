@@ -1,0 +1,323 @@
+//! Orders go out: intents first, reductions before increases, each order exactly once.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use futures_util::stream::{self, StreamExt};
+
+use crate::decide::risk::{Approved, ApprovedOrder};
+use crate::domain::num::{Notional, Qty};
+use crate::domain::order::Order;
+use crate::domain::plan::{Leg, Plan, Setting};
+use crate::domain::symbol::Symbol;
+use crate::domain::time::Time;
+use crate::exchange::{Exchange, ExchangeError, Observation, Reply};
+use crate::ledger::{IntentState, Ledger, Outcome, PassRow};
+
+use super::{PassError, Prepared, Settings, Stop, Watch};
+
+/// Margin ran out: no further increase can succeed.
+const INSUFFICIENT_MARGIN: i64 = -2019;
+
+/// One leg and what became of it.
+#[derive(Clone, Debug)]
+pub struct Sent {
+    /// The leg.
+    pub leg: Leg,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// What a pass did.
+#[derive(Clone, Debug)]
+pub struct Acted {
+    /// The pass, once it has an id.
+    pub pass_id: i64,
+    /// Every leg in the order it was planned.
+    pub sent: Vec<Sent>,
+    /// The account after it, where it could be read.
+    pub after: Option<Observation>,
+    /// What went wrong besides single legs.
+    pub notes: Vec<String>,
+    /// A signal ended it early.
+    pub interrupted: bool,
+}
+
+impl Acted {
+    /// Whether every leg is final, filled in full and booked.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        let filled = |sent: &Sent| {
+            let filled = sent.outcome.order.as_ref().map_or(Qty::ZERO, |order| order.filled_qty);
+            // The exchange trims a reduce-only order to the position; what it accepted is the measure.
+            let wanted =
+                sent.outcome.order.as_ref().map_or(sent.leg.qty, |order| order.qty.min(sent.leg.qty));
+            sent.outcome.state == IntentState::Done && filled == wanted
+        };
+        self.sent.iter().all(filled)
+    }
+
+    /// What the fills of this pass did to the wallet, in `quote`.
+    #[must_use]
+    pub fn wallet_change(&self, quote: &str) -> Notional {
+        let of_fill = |fill: &crate::domain::fill::Fill| {
+            let fee = if fill.fee_asset == quote { fill.fee } else { Notional::ZERO };
+            fill.realized - fee
+        };
+        self.sent.iter().flat_map(|sent| &sent.outcome.fills).map(of_fill).sum()
+    }
+}
+
+/// Carries out an approved plan.
+pub async fn act<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    settings: &Settings,
+    prepared: &Prepared,
+    approved: &Approved,
+    watch: &dyn Watch,
+    stop: &Stop,
+) -> Result<Acted, PassError> {
+    let plan = approved.plan();
+    let row = PassRow {
+        at: prepared.seen.snapshot.at,
+        outcome: "running".into(),
+        exit_code: None,
+        plan: serde_json::to_string(plan).unwrap_or_default(),
+    };
+    let install = ledger.install().await?;
+    let decision = ledger.next_pass_id().await?;
+    let orders = approved.orders(install, u32::try_from(decision).unwrap_or(u32::MAX));
+    let listed: Vec<_> = orders.iter().map(|(order, leg)| (order.request(), *leg)).collect();
+    let pass_id = ledger.plan_pass(&row, &listed).await?;
+    let mut sending = Sending {
+        exchange,
+        ledger,
+        watch,
+        stop,
+        concurrency: settings.concurrency,
+        trouble: Cell::default(),
+        outcomes: BTreeMap::new(),
+    };
+    let notes = if orders.is_empty() { Vec::new() } else { sending.both_waves(&orders, plan).await? };
+    let mut outcomes = sending.outcomes;
+    let after = if orders.is_empty() { None } else { read_back(exchange, &mut outcomes).await };
+    let sent: Vec<Sent> = orders
+        .iter()
+        .filter_map(|(order, leg)| {
+            let outcome = outcomes.remove(&order.request().client_id)?;
+            Some(Sent { leg: (*leg).clone(), outcome })
+        })
+        .collect();
+    let booked: Vec<Outcome> = sent.iter().map(|sent| sent.outcome.clone()).collect();
+    ledger.book(&booked, exchange.state().as_deref()).await?;
+    Ok(Acted { pass_id, sent, after, notes, interrupted: stop.asked() })
+}
+
+/// Why no further increase goes out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Trouble {
+    #[default]
+    None,
+    Unknown,
+    NoMargin,
+}
+
+struct Sending<'a, E> {
+    exchange: &'a E,
+    ledger: &'a mut Ledger,
+    watch: &'a dyn Watch,
+    stop: &'a Stop,
+    concurrency: usize,
+    trouble: Cell<Trouble>,
+    outcomes: BTreeMap<String, Outcome>,
+}
+
+impl<E: Exchange> Sending<'_, E> {
+    /// Reductions together with the margin settings of the increases, then the increases.
+    async fn both_waves(
+        &mut self,
+        orders: &[(ApprovedOrder, &Leg)],
+        plan: &Plan,
+    ) -> Result<Vec<String>, PassError> {
+        self.watch.sending(orders.len());
+        let (reductions, increases): (Vec<_>, Vec<_>) =
+            orders.iter().map(|(order, _)| order).partition(|order| order.request().reduce_only);
+        let stamp = self.mark(&reductions).await?;
+        let settings = set_margins(self.exchange, &plan.settings);
+        let (replies, unset) = futures_util::future::join(self.send(&reductions, stamp), settings).await;
+        self.note(replies).await?;
+        let (blocked, increases): (Vec<_>, Vec<_>) =
+            increases.into_iter().partition(|order| unset.contains_key(&order.request().symbol));
+        for order in blocked {
+            let why = unset.get(&order.request().symbol).cloned().unwrap_or_default();
+            self.give_up(order, &why);
+        }
+        if self.may_increase() {
+            let stamp = self.mark(&increases).await?;
+            let replies = self.send(&increases, stamp).await;
+            self.note(replies).await?;
+        } else {
+            let why = self.why_not();
+            increases.iter().for_each(|order| self.give_up(order, why));
+        }
+        let given_up: Vec<Outcome> = self
+            .outcomes
+            .values()
+            .filter(|outcome| outcome.state == IntentState::Abandoned)
+            .cloned()
+            .collect();
+        self.ledger.book(&given_up, self.exchange.state().as_deref()).await?;
+        Ok(unset.iter().map(|(symbol, why)| format!("{symbol}: {why}")).collect())
+    }
+
+    fn may_increase(&self) -> bool {
+        self.trouble.get() == Trouble::None && !self.stop.asked()
+    }
+
+    fn why_not(&self) -> &'static str {
+        match self.trouble.get() {
+            Trouble::Unknown => "not sent: the outcome of an earlier order of this pass is unknown",
+            Trouble::NoMargin => "not sent: the exchange reports insufficient margin",
+            Trouble::None => "not sent: the pass was interrupted",
+        }
+    }
+
+    fn give_up(&mut self, order: &ApprovedOrder, why: &str) {
+        let client_id = order.request().client_id.clone();
+        let outcome =
+            Outcome { error: Some(why.to_owned()), ..Outcome::state(&client_id, IntentState::Abandoned) };
+        self.outcomes.insert(client_id, outcome);
+    }
+
+    /// Makes the intents of a wave durable as SENDING before any byte leaves.
+    async fn mark(&mut self, orders: &[&ApprovedOrder]) -> Result<Time, PassError> {
+        let stamp = self.exchange.now();
+        let ids: Vec<String> = orders.iter().map(|order| order.request().client_id.clone()).collect();
+        if !ids.is_empty() {
+            self.ledger.mark_sending(&ids, stamp).await?;
+        }
+        Ok(stamp)
+    }
+
+    /// Sends a wave, at most `concurrency` at once. Once one outcome is unknown, increases that have
+    /// not left yet stay here; reductions still go, since less exposure is never the worse surprise.
+    async fn send(&self, orders: &[&ApprovedOrder], stamp: Time) -> Vec<(String, Reply)> {
+        let one = |order: &ApprovedOrder| {
+            let order = order.clone();
+            async move {
+                let client_id = order.request().client_id.clone();
+                if self.trouble.get() != Trouble::None && !order.request().reduce_only || self.stop.asked() {
+                    return (client_id, Reply::NotSent(self.why_not().to_owned()));
+                }
+                let reply = self.exchange.place(&order, stamp).await;
+                self.heed(&reply, order.request().reduce_only);
+                self.watch.answered();
+                (client_id, reply)
+            }
+        };
+        let waiting = orders.iter().map(|order| one(order));
+        stream::iter(waiting).buffer_unordered(self.concurrency.max(1)).collect().await
+    }
+
+    fn heed(&self, reply: &Reply, reduces: bool) {
+        match reply {
+            Reply::Unknown(_) => self.trouble.set(Trouble::Unknown),
+            Reply::Rejected { code, .. } if *code == INSUFFICIENT_MARGIN && !reduces => {
+                self.trouble.set(Trouble::NoMargin);
+            }
+            _ => {}
+        }
+    }
+
+    /// Writes down the answers of a wave before the next one leaves.
+    async fn note(&mut self, replies: Vec<(String, Reply)>) -> Result<(), PassError> {
+        let outcomes: Vec<Outcome> =
+            replies.into_iter().map(|(client_id, reply)| classify(&client_id, reply)).collect();
+        self.ledger.book(&outcomes, self.exchange.state().as_deref()).await?;
+        self.outcomes.extend(outcomes.into_iter().map(|outcome| (outcome.client_id.clone(), outcome)));
+        Ok(())
+    }
+}
+
+fn classify(client_id: &str, reply: Reply) -> Outcome {
+    let outcome = |state| Outcome::state(client_id, state);
+    match reply {
+        Reply::Accepted(order) => Outcome { order: Some(order), ..outcome(IntentState::Accepted) },
+        Reply::Rejected { code, msg } => {
+            Outcome { error: Some(format!("{msg} ({code})")), ..outcome(IntentState::Rejected) }
+        }
+        Reply::NotSent(why) => Outcome { error: Some(why), ..outcome(IntentState::NotSent) },
+        Reply::Unknown(why) => Outcome { error: Some(why), ..outcome(IntentState::Unknown) },
+    }
+}
+
+/// Brings margin type and leverage in line; returns what could not be set, and why.
+async fn set_margins<E: Exchange>(exchange: &E, settings: &[Setting]) -> BTreeMap<Symbol, String> {
+    let one = async |setting: &Setting| -> Result<(), ExchangeError> {
+        if setting.to_cross {
+            exchange.set_cross(&setting.symbol).await?;
+        }
+        match setting.leverage {
+            Some(leverage) => exchange.set_leverage(&setting.symbol, leverage).await,
+            None => Ok(()),
+        }
+    };
+    let done = join_all(settings.iter().map(one)).await;
+    let failed = settings.iter().zip(done).filter_map(|(setting, done)| {
+        done.err().map(|error| {
+            (setting.symbol.clone(), format!("its margin type or leverage could not be set: {error}"))
+        })
+    });
+    failed.collect()
+}
+
+/// One wave: the executions of every accepted order, and the account once more. What is not
+/// visible yet stays ACCEPTED and is settled by the next pass.
+async fn read_back<E: Exchange>(
+    exchange: &E,
+    outcomes: &mut BTreeMap<String, Outcome>,
+) -> Option<Observation> {
+    let accepted: Vec<Outcome> =
+        outcomes.values().filter(|outcome| outcome.state == IntentState::Accepted).cloned().collect();
+    let completing = join_all(accepted.into_iter().map(|outcome| finish(exchange, outcome)));
+    let (finished, after) = futures_util::future::join(completing, exchange.observe()).await;
+    outcomes.extend(finished.into_iter().map(|outcome| (outcome.client_id.clone(), outcome)));
+    after.ok()
+}
+
+async fn finish<E: Exchange>(exchange: &E, outcome: Outcome) -> Outcome {
+    let Some(order) = outcome.order.clone() else { return outcome };
+    let order = if order.status.is_final() {
+        order
+    } else {
+        match exchange.order(&order.symbol, &order.client_id).await {
+            Ok(Some(order)) => order,
+            _ => return outcome,
+        }
+    };
+    if !order.status.is_final() {
+        return outcome;
+    }
+    let Ok(fills) = fills(exchange, &order).await else { return outcome };
+    let visible: Qty = fills.iter().map(|fill| fill.qty).sum();
+    if visible != order.filled_qty {
+        return outcome;
+    }
+    let avg_price = order.avg_price.or_else(|| {
+        let worth: Notional = fills.iter().map(crate::domain::fill::Fill::notional).sum();
+        worth.over_qty(visible)
+    });
+    Outcome { state: IntentState::Done, order: Some(Order { avg_price, ..order }), fills, ..outcome }
+}
+
+async fn fills<E: Exchange>(
+    exchange: &E,
+    order: &Order,
+) -> Result<Vec<crate::domain::fill::Fill>, ExchangeError> {
+    if order.filled_qty.is_zero() {
+        return Ok(Vec::new());
+    }
+    exchange.fills_of(&order.symbol, order.order_id).await
+}

@@ -1,0 +1,200 @@
+//! One pass: settle → observe → decide → check → act → record.
+//!
+//! Decides nothing itself and prints nothing. [`prepare`] ends where an operator may still say no;
+//! [`carry_out`] is everything after.
+
+pub mod act;
+pub mod lock;
+pub mod observe;
+pub mod record;
+pub mod settle;
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use crate::decide::nav::Nav;
+use crate::decide::plan::Execution;
+use crate::decide::risk::{self, Approved, Breach, Limits, Standing};
+use crate::decide::{self, Refusal};
+use crate::domain::num::{Notional, Rate};
+use crate::domain::plan::Plan;
+use crate::domain::time::Time;
+use crate::exchange::{Exchange, ExchangeError};
+use crate::ledger::{Ledger, LedgerError};
+use crate::strategy::{Memory, Strategy};
+
+use observe::Seen;
+use settle::Settled;
+
+/// What a pass is told besides the account and the ledger.
+pub struct Settings {
+    /// What each coin should be worth.
+    pub strategy: Box<dyn Strategy>,
+    /// How orders are made.
+    pub execution: Execution,
+    /// What must never be exceeded.
+    pub limits: Limits,
+    /// The asset everything is valued in.
+    pub quote: String,
+    /// The calendar trigger, where there is one.
+    pub every: Option<Duration>,
+    /// Requests under way at once.
+    pub concurrency: usize,
+}
+
+/// Why a pass ended without doing what it came for. Nothing was sent unless it says so.
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    /// The exchange.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// The account may not be traded as it is.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Breached(Vec<Breach>),
+    /// Orders with our prefix that this ledger did not make.
+    #[error("orders that this ledger did not send: {}", .0.join(", "))]
+    Foreign(Vec<String>),
+    /// Equity or prices that do not fit together.
+    #[error("{0}")]
+    Incoherent(String),
+}
+
+/// Told what a pass is doing, so that somebody may watch.
+pub trait Watch {
+    /// A wave of orders is about to go out.
+    fn sending(&self, orders: usize);
+    /// One of them has an answer.
+    fn answered(&self);
+}
+
+/// A request to stop at the next safe point, from a signal.
+#[derive(Default)]
+pub struct Stop(AtomicBool);
+
+impl Stop {
+    /// Asks the pass to send nothing more.
+    pub fn ask(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody asked.
+    #[must_use]
+    pub fn asked(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A decision that was checked and is ready to be carried out, or to be shown.
+pub struct Prepared {
+    /// What the account and its market looked like.
+    pub seen: Seen,
+    /// What earlier passes left and what became of it now.
+    pub settled: Settled,
+    /// Net asset value now.
+    pub nav: Nav,
+    /// Whether the calendar trigger was due.
+    pub calendar_due: bool,
+    /// The checked plan, or why there is none.
+    pub verdict: Result<Approved, Refusal>,
+}
+
+impl Prepared {
+    /// The plan, checked or refused.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        match &self.verdict {
+            Ok(approved) => approved.plan(),
+            Err(refusal) => &refusal.plan,
+        }
+    }
+}
+
+/// Whether a look may write down what it finds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// A real pass: settles, books, cancels leftovers.
+    Real,
+    /// A preview: only reads, at the exchange and in the ledger.
+    Preview,
+}
+
+/// Settles what earlier passes left, looks at the account and decides.
+pub async fn prepare<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    settings: &Settings,
+    halt: Option<String>,
+    mode: Mode,
+) -> Result<Prepared, PassError> {
+    let mut settled = match mode {
+        Mode::Real => settle::settle(exchange, ledger).await?,
+        Mode::Preview => settle::preview(exchange, ledger).await?,
+    };
+    let seen = observe::observe(exchange, ledger, settings, &settled).await?;
+    if mode == Mode::Real {
+        observe::remember(exchange, ledger, &seen, &mut settled).await?;
+    }
+    let nav = net_asset_value(ledger, &seen).await?;
+    let calendar_due = calendar_due(ledger, settings, seen.snapshot.at).await?;
+    let memory = Memory { calendar_due };
+    let standing = Standing { halt, drawdown: nav.drawdown() };
+    let with = decide::Settings {
+        strategy: settings.strategy.as_ref(),
+        memory,
+        execution: &Execution { taker_fee: seen.taker_fee, ..settings.execution.clone() },
+        limits: &settings.limits,
+    };
+    let mut verdict = decide::decide(&seen.snapshot, &with, &standing);
+    // A preview tells the halted operator what would be done; a real pass never gets here halted.
+    if let Ok(approved) = &mut verdict {
+        approved.warn(seen.warnings.iter().cloned());
+    }
+    Ok(Prepared { seen, settled, nav, calendar_due, verdict })
+}
+
+/// Checks a plan from a file against the account as it is now.
+pub fn recheck(prepared: &mut Prepared, plan: Plan, settings: &Settings, halt: Option<String>) {
+    let standing = Standing { halt, drawdown: prepared.nav.drawdown() };
+    prepared.verdict = risk::check(plan.clone(), &prepared.seen.snapshot, &settings.limits, &standing)
+        .map_err(|breaches| Refusal { plan: Box::new(plan), breaches });
+}
+
+/// Sends what was approved, reads back what became of it and writes everything down.
+pub async fn carry_out<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    settings: &Settings,
+    prepared: &Prepared,
+    watch: &dyn Watch,
+    stop: &Stop,
+) -> Result<act::Acted, PassError> {
+    let approved = match &prepared.verdict {
+        Ok(approved) => approved,
+        Err(refusal) => return Err(PassError::Breached(refusal.breaches.clone())),
+    };
+    let acted = act::act(exchange, ledger, settings, prepared, approved, watch, stop).await?;
+    record::record(exchange, ledger, settings, prepared, &acted).await?;
+    Ok(acted)
+}
+
+async fn net_asset_value(ledger: &mut Ledger, seen: &Seen) -> Result<Nav, PassError> {
+    let equity = seen.snapshot.balance.equity;
+    let Some(last) = ledger.last_equity().await? else { return Ok(Nav::first(equity)) };
+    let before = Nav { units: last.units, nav: last.nav, peak: last.peak };
+    Ok(before.next(equity, seen.transfers()))
+}
+
+/// The first pass starts the calendar; it is due once `every` has passed since it last was.
+async fn calendar_due(ledger: &mut Ledger, settings: &Settings, now: Time) -> Result<bool, PassError> {
+    let Some(every) = settings.every else { return Ok(false) };
+    Ok(ledger.job(record::CALENDAR).await?.is_some_and(|last| now.since(last) >= every))
+}
+
+/// Rate of one unit, for reports.
+#[must_use]
+pub fn nav_rate(nav: &Nav) -> Rate {
+    nav.nav.over(Notional::ONE).unwrap_or_default()
+}

@@ -1,0 +1,258 @@
+//! One look at the account, held against what our own books expect.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::domain::account::Position;
+use crate::domain::entry::Entry;
+use crate::domain::num::{Notional, Qty, Rate};
+use crate::domain::order::{CLIENT_ID_PREFIX, Order};
+use crate::domain::plan::Warning;
+use crate::domain::snapshot::{Block, Coin, Snapshot};
+use crate::domain::symbol::Symbol;
+use crate::domain::time::Time;
+use crate::exchange::{Exchange, ExchangeError, Observation};
+use crate::ledger::{Age, Holding, IntentState, Ledger, Outcome};
+
+use super::settle::Settled;
+use super::{PassError, Settings};
+
+/// A position that misses our last fill is a read that lags, for this long; after that somebody
+/// else changed it.
+const LAG_AT_MOST: Duration = Duration::from_secs(60);
+/// How far back a fresh ledger looks for orders of an earlier one; the exchange gives no more.
+const LOOK_BACK: Duration = Duration::from_secs(7 * 86_400 - 60);
+
+/// What was seen.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    /// All that a decision may see.
+    pub snapshot: Snapshot,
+    /// What the exchange calls the account.
+    pub account: String,
+    /// Taker fee as a fraction of notional.
+    pub taker_fee: Rate,
+    /// Income rows that are not booked yet.
+    pub unbooked: Vec<Entry>,
+    /// What the owner should know.
+    pub warnings: Vec<Warning>,
+    /// Positions to take over into our books as the exchange shows them.
+    confirmed: Vec<(Symbol, Qty)>,
+    /// Orders of ours that our books believed dead and the exchange shows filled.
+    revived: Vec<String>,
+    quote: String,
+}
+
+impl Seen {
+    /// Deposits minus withdrawals since the last reading.
+    #[must_use]
+    pub fn transfers(&self) -> Notional {
+        let is_transfer = |entry: &&Entry| {
+            matches!(entry.kind.as_str(), "TRANSFER" | "INTERNAL_TRANSFER") && entry.asset == self.quote
+        };
+        self.unbooked.iter().filter(is_transfer).map(|entry| entry.amount).sum()
+    }
+}
+
+/// Reads everything in one wave and compares it with our books. Changes nothing.
+pub async fn observe<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    settings: &Settings,
+    settled: &Settled,
+) -> Result<Seen, PassError> {
+    let found = exchange.observe().await?;
+    let age = ledger.age(&exchange.environment(), &found.account).await?;
+    let holdings = ledger.holdings().await?;
+    let universe: BTreeSet<&Symbol> = settings.strategy.symbols().iter().collect();
+    let mut comparing = Comparing { found: &found, holdings: &holdings, settled, coins: BTreeMap::new() };
+    comparing.compare(&universe);
+    let strangers = strangers(exchange, &comparing, &universe, age).await?;
+    let revived = explain(ledger, strangers).await?;
+    let (confirmed, warnings) = comparing.findings();
+    let unbooked = unbooked_income(exchange, ledger, &found).await?;
+    let coins = comparing.coins;
+    Ok(Seen {
+        snapshot: Snapshot { at: found.at, balance: found.balance, modes: found.modes, coins },
+        account: found.account,
+        taker_fee: found.taker_fee,
+        unbooked,
+        warnings,
+        confirmed,
+        revived,
+        quote: settings.quote.clone(),
+    })
+}
+
+/// Writes down what a look found: the binding, the positions, the intents proven absent.
+pub async fn remember<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    seen: &Seen,
+    settled: &mut Settled,
+) -> Result<(), PassError> {
+    ledger.bind(&exchange.environment(), &seen.account).await?;
+    ledger.confirm_positions(&seen.confirmed, seen.snapshot.at).await?;
+    let mut outcomes: Vec<Outcome> =
+        seen.revived.iter().map(|client_id| Outcome::state(client_id, IntentState::Unknown)).collect();
+    for intent in std::mem::take(&mut settled.unfound) {
+        // Absent needs a position that is explained without the order.
+        let blocked = seen.snapshot.coins.get(&intent.symbol).is_some_and(|coin| coin.block.is_some());
+        if blocked {
+            settled.quarantined.insert(intent.symbol.clone(), seen.snapshot.at);
+            continue;
+        }
+        let outcome = Outcome::state(&intent.client_id, IntentState::Absent);
+        outcomes.push(outcome.clone());
+        settled.resolved.push((intent, outcome));
+    }
+    ledger.book(&outcomes, None).await?;
+    Ok(())
+}
+
+/// The exchange's positions against our books.
+struct Comparing<'a> {
+    found: &'a Observation,
+    holdings: &'a BTreeMap<Symbol, Holding>,
+    settled: &'a Settled,
+    coins: BTreeMap<Symbol, Coin>,
+}
+
+impl Comparing<'_> {
+    fn compare(&mut self, universe: &BTreeSet<&Symbol>) {
+        let held =
+            self.holdings.iter().filter(|(_, holding)| !holding.qty.is_zero()).map(|(symbol, _)| symbol);
+        let symbols: BTreeSet<&Symbol> =
+            universe.iter().copied().chain(self.found.positions.keys()).chain(held).collect();
+        for symbol in symbols {
+            self.coins.insert(symbol.clone(), self.coin(symbol));
+        }
+    }
+
+    fn coin(&self, symbol: &Symbol) -> Coin {
+        let position = self.found.positions.get(symbol).filter(|position| !position.qty.is_zero()).cloned();
+        let setting = self.found.settings.get(symbol).copied();
+        let isolated = setting.is_some_and(|setting| !setting.cross) && position.is_some();
+        let block = self.block(symbol, position.as_ref()).or(isolated.then_some(Block::Isolated));
+        Coin {
+            rules: self.found.rules.get(symbol).cloned(),
+            market: self.found.markets.get(symbol).copied(),
+            setting,
+            brackets: self.found.brackets.get(symbol).cloned().unwrap_or_default(),
+            managed: self.holdings.get(symbol).is_some_and(|holding| holding.managed),
+            position,
+            block,
+        }
+    }
+
+    fn block(&self, symbol: &Symbol, position: Option<&Position>) -> Option<Block> {
+        if let Some(until) = self.settled.quarantined.get(symbol) {
+            return Some(Block::Unresolved { until: *until });
+        }
+        let holding = self.holdings.get(symbol);
+        let expected = holding.map_or(Qty::ZERO, |holding| holding.qty);
+        let found = position.map_or(Qty::ZERO, |position| position.qty);
+        if found == expected {
+            return None;
+        }
+        let last_fill = holding.and_then(|holding| holding.last_fill_at);
+        let lags = last_fill.is_some_and(|last_fill| match position {
+            Some(position) => position.updated < last_fill,
+            None => self.found.at.since(last_fill) < LAG_AT_MOST,
+        });
+        Some(if lags { Block::Stale } else { Block::ChangedElsewhere { expected, found } })
+    }
+
+    /// Contracts whose position our own fills do not explain.
+    fn changed(&self) -> impl Iterator<Item = &Symbol> {
+        let changed = |coin: &Coin| matches!(coin.block, Some(Block::ChangedElsewhere { .. }));
+        self.coins.iter().filter(move |(_, coin)| changed(coin)).map(|(symbol, _)| symbol)
+    }
+
+    /// Positions to take over, and a word about those that somebody else changed.
+    fn findings(&self) -> (Vec<(Symbol, Qty)>, Vec<Warning>) {
+        let mut confirmed = Vec::new();
+        let mut warnings = Vec::new();
+        for (symbol, coin) in &self.coins {
+            match &coin.block {
+                // Positions that agree are not rewritten in every pass: a quiet pass writes little.
+                None if self.holdings.contains_key(symbol) => {}
+                None if coin.qty().is_zero() => {}
+                Some(Block::ChangedElsewhere { expected, found }) => {
+                    confirmed.push((symbol.clone(), *found));
+                    warnings.push(Warning {
+                        code: "changed_elsewhere".into(),
+                        symbol: Some(symbol.clone()),
+                        detail: format!(
+                            "the position went from {expected} to {found} without an order of ours"
+                        ),
+                    });
+                }
+                None => confirmed.push((symbol.clone(), coin.qty())),
+                Some(_) => {}
+            }
+        }
+        (confirmed, warnings)
+    }
+}
+
+/// Orders that carry our prefix where our books do not explain a position, and resting ones.
+async fn strangers<E: Exchange>(
+    exchange: &E,
+    comparing: &Comparing<'_>,
+    universe: &BTreeSet<&Symbol>,
+    age: Age,
+) -> Result<Vec<Order>, ExchangeError> {
+    let now = comparing.found.at;
+    let mut suspects: BTreeMap<&Symbol, Time> = BTreeMap::new();
+    if age == Age::Fresh {
+        let listed = universe.iter().copied().filter(|symbol| comparing.found.rules.contains_key(*symbol));
+        suspects.extend(listed.map(|symbol| (symbol, now - LOOK_BACK)));
+    }
+    for symbol in comparing.changed() {
+        let since = comparing.holdings.get(symbol).map_or(now - LOOK_BACK, |holding| holding.confirmed_at);
+        suspects.insert(symbol, since.max(now - LOOK_BACK));
+    }
+    let asked = suspects.into_iter().map(|(symbol, since)| exchange.orders_since(symbol, since));
+    let answers: Result<Vec<_>, _> = join_all(asked).await.into_iter().collect();
+    let resting = comparing.found.open_orders.iter().cloned();
+    let ours = |order: &Order| order.client_id.starts_with(CLIENT_ID_PREFIX);
+    Ok(answers?.into_iter().flatten().chain(resting).filter(ours).collect())
+}
+
+/// Orders with our prefix that this ledger never made stop the pass; those it believed dead come
+/// back as unknown.
+async fn explain(ledger: &mut Ledger, strangers: Vec<Order>) -> Result<Vec<String>, PassError> {
+    let mut foreign = Vec::new();
+    let mut revived = Vec::new();
+    for order in strangers {
+        match ledger.intent_state(&order.client_id).await? {
+            None => foreign.push(format!("{} {}", order.symbol, order.client_id)),
+            Some(
+                IntentState::Absent | IntentState::NotSent | IntentState::Rejected | IntentState::Abandoned,
+            ) if !order.filled_qty.is_zero() => {
+                revived.push(order.client_id);
+            }
+            Some(_) => {}
+        }
+    }
+    if foreign.is_empty() { Ok(revived) } else { Err(PassError::Foreign(foreign)) }
+}
+
+/// Income rows are read only when the wallet holds something else than our own fills explain: the
+/// call costs as much as half a pass.
+async fn unbooked_income<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    found: &Observation,
+) -> Result<Vec<Entry>, PassError> {
+    let Some(last) = ledger.last_equity().await? else { return Ok(Vec::new()) };
+    if last.wallet == found.balance.wallet {
+        return Ok(Vec::new());
+    }
+    let since = ledger.income_cursor().await?.unwrap_or(last.at);
+    let entries = exchange.income_since(since).await?;
+    Ok(ledger.unbooked(entries).await?)
+}

@@ -1,0 +1,58 @@
+//! The end of a pass: what the account was worth, and that it is over.
+
+use crate::exchange::Exchange;
+use crate::ledger::{EquityRow, Ledger};
+
+use super::act::Acted;
+use super::{PassError, Prepared, Settings};
+
+/// The job of the calendar trigger.
+pub(super) const CALENDAR: &str = "calendar";
+
+/// What a process ends with when a leg was rejected, unfilled or is unknown.
+pub const PARTIAL: u8 = 5;
+/// What a process ends with when a signal stopped it.
+pub const INTERRUPTED: u8 = 130;
+
+/// The word for what a pass did, and its exit code.
+#[must_use]
+pub fn verdict(prepared: &Prepared, acted: &Acted) -> (&'static str, u8) {
+    let open_ends = !prepared.settled.quarantined.is_empty();
+    match acted {
+        _ if acted.interrupted => ("interrupted", INTERRUPTED),
+        _ if !acted.complete() || !acted.notes.is_empty() || open_ends => ("partial", PARTIAL),
+        _ if acted.sent.is_empty() => ("nothing_to_do", 0),
+        _ => ("traded", 0),
+    }
+}
+
+/// Writes down the reading that was decided on, the calendar, and the end of the pass.
+pub async fn record<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    settings: &Settings,
+    prepared: &Prepared,
+    acted: &Acted,
+) -> Result<(), PassError> {
+    let seen = &prepared.seen;
+    let nav = prepared.nav;
+    let reading = EquityRow {
+        at: seen.snapshot.at,
+        equity: seen.snapshot.balance.equity,
+        wallet: seen.snapshot.balance.wallet + acted.wallet_change(&settings.quote),
+        units: nav.units,
+        nav: nav.nav,
+        peak: nav.peak,
+    };
+    ledger.record_equity(acted.pass_id, &reading, &seen.unbooked).await?;
+    let starts = settings.every.is_some() && ledger.job(CALENDAR).await?.is_none();
+    if prepared.calendar_due || starts {
+        ledger.set_job(CALENDAR, seen.snapshot.at).await?;
+    }
+    let (word, exit_code) = verdict(prepared, acted);
+    ledger.end_pass(acted.pass_id, word, exit_code).await?;
+    if let Some(until) = exchange.not_before() {
+        ledger.set_not_before(until).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,134 @@
+//! Rows for spreadsheets: one per coin of a plan, one per order of a pass.
+
+use crate::domain::num::{Amount, Notional};
+use crate::domain::order::Side;
+use crate::render::text::clean;
+use crate::report::lines::{Action, Line};
+use crate::report::pass::{OrderReport, PassReport};
+use crate::report::plan::PlanReport;
+
+/// Columns of a plan.
+const PLAN: [&str; 13] = [
+    "at",
+    "plan_id",
+    "symbol",
+    "value",
+    "target",
+    "drift",
+    "sell_band",
+    "effective_buy_band",
+    "action",
+    "qty",
+    "notional",
+    "reason",
+    "detail",
+];
+
+/// Columns of a pass; `when` is `now` or `settled`.
+const PASS: [&str; 15] = [
+    "at",
+    "pass_id",
+    "when",
+    "symbol",
+    "side",
+    "reason",
+    "client_order_id",
+    "status",
+    "qty",
+    "filled_qty",
+    "avg_price",
+    "fee",
+    "fee_asset",
+    "realized_pnl",
+    "error",
+];
+
+/// One row per coin: how it stands, what is done about it and why.
+#[must_use]
+pub fn plan(report: &PlanReport) -> String {
+    let rows = report.lines().into_iter().map(|line| plan_row(report, &line));
+    table(&PLAN, rows)
+}
+
+/// One row per order: those settled from earlier passes first, then this pass'.
+#[must_use]
+pub fn pass(report: &PassReport) -> String {
+    let settled = report.settled.iter().map(|order| pass_row(report, "settled", order));
+    let sent = report.orders.iter().map(|order| pass_row(report, "now", order));
+    table(&PASS, settled.chain(sent))
+}
+
+fn plan_row(report: &PlanReport, line: &Line) -> Vec<String> {
+    let (action, qty, notional, reason, detail) = match &line.action {
+        Action::Trade { side, qty, notional, reason, .. } => {
+            let verb = if *side == Side::Buy { "buy" } else { "sell" };
+            (verb, qty.to_string(), notional.to_string(), reason.as_str(), String::new())
+        }
+        Action::Hold => ("hold", String::new(), String::new(), "", String::new()),
+        Action::Skip { reason, detail } => {
+            ("skip", String::new(), String::new(), reason.as_str(), detail.clone())
+        }
+    };
+    vec![
+        report.heading.at.to_string(),
+        report.plan_id.clone(),
+        line.symbol.to_string(),
+        maybe(line.value),
+        maybe(line.target),
+        maybe(line.drift),
+        maybe(line.sell_band),
+        maybe(line.buy_band),
+        action.to_owned(),
+        qty,
+        notional,
+        reason.to_owned(),
+        detail,
+    ]
+}
+
+fn pass_row(report: &PassReport, when: &str, order: &OrderReport) -> Vec<String> {
+    vec![
+        report.heading.at.to_string(),
+        report.pass_id.clone(),
+        when.to_owned(),
+        order.symbol.to_string(),
+        order.side.as_str().to_owned(),
+        order.reason.clone(),
+        order.client_order_id.clone(),
+        order.status.as_str().to_owned(),
+        order.qty.to_string(),
+        order.filled_qty.to_string(),
+        maybe(order.avg_price),
+        order.fee.to_string(),
+        order.fee_asset.clone(),
+        order.realized_pnl.to_string(),
+        order.error.clone().unwrap_or_default(),
+    ]
+}
+
+fn maybe<K>(amount: Option<Amount<K>>) -> String {
+    amount.map_or_else(String::new, |amount| amount.to_string())
+}
+
+fn table(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut writer = csv::Writer::from_writer(Vec::new());
+    // Writing into memory cannot fail, and every row has the columns of its head.
+    let _ = writer.write_record(head);
+    for row in rows {
+        let _ = writer.write_record(row.iter().map(|cell| harmless(cell)));
+    }
+    let bytes = writer.into_inner().unwrap_or_default();
+    String::from_utf8(bytes).unwrap_or_default()
+}
+
+/// A cell that no spreadsheet takes for a formula: an apostrophe goes before whatever begins like
+/// one and is no plain number. What steers a terminal is dropped.
+#[must_use]
+pub fn harmless(cell: &str) -> String {
+    let formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    let number = cell.parse::<Notional>().is_ok();
+    let text = clean(cell);
+    // Dropping a first character can uncover a second one that begins a formula.
+    let uncovered = text.trim_start().starts_with(['=', '+', '-', '@']);
+    if (formula || uncovered) && !number { format!("'{text}") } else { text }
+}

@@ -1,0 +1,33 @@
+//! One object on one line.
+
+use serde::Serialize;
+
+use crate::render::text;
+
+/// `report` as one line of JSON.
+///
+/// Characters that steer a terminal are escaped even where JSON allows them raw, since the line
+/// may be looked at.
+#[must_use]
+pub fn object<R: Serialize>(report: &R) -> String {
+    let plain = match serde_json::to_string(report) {
+        Ok(plain) => plain,
+        // Reports hold strings, numbers and lists only; none of them can fail to serialise.
+        Err(error) => serde_json::json!({
+            "schema": "rebal.error/1", "kind": "internal", "message": error.to_string(), "hint": "", "exit_code": 1
+        })
+        .to_string(),
+    };
+    let mut out = String::with_capacity(plain.len() + 1);
+    for c in plain.chars() {
+        if text::steers(c) {
+            let units =
+                c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect::<String>();
+            out.push_str(&units);
+        } else {
+            out.push(c);
+        }
+    }
+    out.push('\n');
+    out
+}

@@ -1,0 +1,146 @@
+//! Reports as text: one file per format, nothing here prints.
+
+mod bar;
+mod coins;
+pub mod csv;
+mod grid;
+pub mod json;
+pub mod markdown;
+mod orders;
+mod paint;
+mod remarks;
+mod summary;
+pub mod table;
+pub mod text;
+mod words;
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::report::error::ErrorReport;
+use crate::report::pass::PassReport;
+use crate::report::plan::PlanReport;
+
+/// How a report is shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Format {
+    /// For people at a terminal.
+    #[default]
+    Table,
+    /// One object, for scripts.
+    Json,
+    /// For spreadsheets.
+    Csv,
+    /// For notes and issue trackers.
+    Markdown,
+    /// A page of its own.
+    Html,
+}
+
+impl Format {
+    /// Every format, in the order of the help.
+    pub const ALL: [Format; 5] = [Format::Table, Format::Json, Format::Csv, Format::Markdown, Format::Html];
+
+    /// The word of `--format`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Format::Table => "table",
+            Format::Json => "json",
+            Format::Csv => "csv",
+            Format::Markdown => "markdown",
+            Format::Html => "html",
+        }
+    }
+}
+
+impl fmt::Display for Format {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// A word that names no format.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no format {0:?}: table, json, csv, markdown or html")]
+pub struct NoSuchFormat(pub String);
+
+impl FromStr for Format {
+    type Err = NoSuchFormat;
+    fn from_str(text: &str) -> Result<Format, NoSuchFormat> {
+        Format::ALL
+            .into_iter()
+            .find(|format| format.as_str() == text)
+            .ok_or_else(|| NoSuchFormat(text.chars().take(40).collect()))
+    }
+}
+
+/// A format that a report does not come in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} does not come as {format}; it comes as {fitting}")]
+pub struct Unsupported {
+    /// What was to be shown: `a plan`.
+    pub what: &'static str,
+    /// What was asked for.
+    pub format: Format,
+    /// What it comes as: `table, json, csv or markdown`.
+    pub fitting: &'static str,
+}
+
+/// What the reader's terminal can show.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Columns of the terminal.
+    pub width: u16,
+    /// Whether colours may be used.
+    pub color: bool,
+    /// Whether more than ASCII may be drawn.
+    pub unicode: bool,
+}
+
+impl Default for Style {
+    fn default() -> Style {
+        Style { width: 100, color: false, unicode: true }
+    }
+}
+
+/// A plan in `format`; every text ends with one line break.
+pub fn plan(report: &PlanReport, format: Format, style: &Style) -> Result<String, Unsupported> {
+    match format {
+        Format::Table => Ok(table::plan(report, style)),
+        Format::Json => Ok(json::object(report)),
+        Format::Csv => Ok(csv::plan(report)),
+        Format::Markdown => Ok(markdown::plan(report)),
+        Format::Html => Err(unsupported("a plan", format)),
+    }
+}
+
+/// A pass in `format`; every text ends with one line break.
+pub fn pass(report: &PassReport, format: Format, style: &Style) -> Result<String, Unsupported> {
+    match format {
+        Format::Table => Ok(table::pass(report, style)),
+        Format::Json => Ok(json::object(report)),
+        Format::Csv => Ok(csv::pass(report)),
+        Format::Markdown => Ok(markdown::pass(report)),
+        Format::Html => Err(unsupported("a pass", format)),
+    }
+}
+
+/// An error: one object as JSON, and lines for people in every other format, so that it always
+/// can be told.
+#[must_use]
+pub fn error(report: &ErrorReport, format: Format, style: &Style) -> String {
+    match format {
+        Format::Json => json::object(report),
+        _ => table::error(report, style),
+    }
+}
+
+fn unsupported(what: &'static str, format: Format) -> Unsupported {
+    Unsupported { what, format, fitting: "table, json, csv or markdown" }
+}
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;

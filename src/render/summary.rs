@@ -1,0 +1,233 @@
+//! The verdict in one sentence, and the totals.
+
+use std::collections::BTreeMap;
+
+use crate::domain::num::{Notional, Rate};
+use crate::domain::order::Side;
+use crate::render::paint::Tone;
+use crate::render::remarks::Remark;
+use crate::render::text::{count, fee, fixed, money, share, short_percent};
+use crate::report::lines::{Counts, Nearest};
+use crate::report::pass::{OrderOutcome, OrderReport, Outcome, PassReport};
+use crate::report::plan::PlanReport;
+
+/// What a plan comes to.
+pub(crate) fn plan_verdict(plan: &PlanReport) -> (Tone, String) {
+    let counts = plan.counts();
+    if !plan.has_changes {
+        return nothing_to_do(plan, counts);
+    }
+    let directions = [(counts.sell, "sell"), (counts.buy, "buy")].into_iter().filter(|(coins, _)| *coins > 0);
+    let directions: Vec<String> =
+        directions.map(|(coins, verb)| format!("{verb} {}", count(coins, "coin"))).collect();
+    let mut text = format!(
+        "{} worth {} {}: {}.",
+        count(plan.legs.len(), "order"),
+        money(plan.turnover),
+        plan.quote,
+        directions.join(", ")
+    );
+    text.push_str(&cannot(counts));
+    (Tone::Strong, text)
+}
+
+/// Not being able to act is said as loudly as acting.
+fn cannot(counts: Counts) -> String {
+    match counts.skip {
+        0 => String::new(),
+        skip => format!(" {} cannot be traded, see below.", count(skip, "coin")),
+    }
+}
+
+fn nothing_to_do(plan: &PlanReport, counts: Counts) -> (Tone, String) {
+    if counts.skip > 0 {
+        let text = format!(
+            "Nothing can be traded: {} should be and cannot, see below; {} inside the band.",
+            count(counts.skip, "coin"),
+            counts.hold
+        );
+        return (Tone::Attention, text);
+    }
+    if counts.hold == 0 {
+        return (
+            Tone::Attention,
+            "Nothing to do: there are no coins; `rebal scan --apply` chooses some.".to_owned(),
+        );
+    }
+    let all = match counts.hold {
+        1 => "the only coin is inside its band".to_owned(),
+        2 => "both coins are inside their bands".to_owned(),
+        many => format!("all {many} coins are inside their bands"),
+    };
+    let nearest = plan.nearest().map_or_else(String::new, |near| format!(" {}", nearest(&near, &plan.quote)));
+    (Tone::Good, format!("Nothing to do: {all}.{nearest}"))
+}
+
+fn nearest(near: &Nearest, quote: &str) -> String {
+    let verb = if near.edge.is_negative() { "is bought" } else { "is sold" };
+    format!(
+        "Closest is {} at {}; it {verb} at {}.",
+        near.symbol.coin(quote),
+        short_percent(near.drift),
+        short_percent(near.edge)
+    )
+}
+
+/// What a pass came to.
+pub(crate) fn pass_verdict(pass: &PassReport) -> (Tone, String) {
+    let orders = count(pass.orders.len(), "order");
+    let cannot = pass.plan.as_ref().map_or_else(String::new, |plan| cannot(plan.counts()));
+    match (pass.outcome, &pass.plan) {
+        (Outcome::NothingToDo, Some(plan)) => plan_verdict(plan),
+        (Outcome::NothingToDo, None) => (Tone::Good, "Nothing to do.".to_owned()),
+        (Outcome::Traded, _) => (Tone::Good, format!("Traded: {orders}, all filled.{cannot}")),
+        (Outcome::Partial, _) if pass.orders.is_empty() => {
+            (Tone::Bad, format!("Nothing was sent, and an earlier order is still unsettled.{cannot}"))
+        }
+        (Outcome::Partial, _) => (Tone::Bad, format!("Partly done: {}.{cannot}", tally(&pass.orders))),
+        (Outcome::DryRun, Some(plan)) => {
+            let (tone, text) = plan_verdict(plan);
+            (tone, format!("Dry run, nothing was sent. {text}"))
+        }
+        (Outcome::DryRun, None) => (Tone::Plain, "Dry run, nothing was sent.".to_owned()),
+        (Outcome::Halted, _) => (Tone::Alarm, "Halted: nothing was sent.".to_owned()),
+        (Outcome::Stopped, _) => {
+            (Tone::Alarm, format!("HARD STOP: the account was closed with {orders} and is flat."))
+        }
+        (Outcome::NotFlat, _) => {
+            (Tone::Alarm, "HARD STOP, AND POSITIONS ARE LEFT: run `rebal flatten` now.".to_owned())
+        }
+        (Outcome::Interrupted, _) => (
+            Tone::Bad,
+            format!("Interrupted after {orders}; what was in flight is recorded and settled next."),
+        ),
+    }
+}
+
+/// `3 of 5 orders filled, 1 rejected, 1 unknown`.
+fn tally(orders: &[OrderReport]) -> String {
+    let number = |status: OrderOutcome| orders.iter().filter(|order| order.status == status).count();
+    let mut text = format!("{} of {} filled", number(OrderOutcome::Filled), count(orders.len(), "order"));
+    for (status, said) in [
+        (OrderOutcome::Partial, "filled in part"),
+        (OrderOutcome::Expired, "unfilled"),
+        (OrderOutcome::Rejected, "rejected"),
+        (OrderOutcome::NotSent, "not sent"),
+        (OrderOutcome::Unknown, "unknown"),
+        (OrderOutcome::Accepted, "still open"),
+    ] {
+        if number(status) > 0 {
+            text.push_str(&format!(", {} {said}", number(status)));
+        }
+    }
+    text
+}
+
+/// The account before and after a plan.
+pub(crate) fn totals(plan: &PlanReport) -> Vec<Remark> {
+    let equity =
+        format!("{} {quote}, {} available", money(plan.equity), money(plan.available), quote = plan.quote);
+    let mut rows = vec![row("equity", equity)];
+    rows.extend(account(plan));
+    if plan.has_changes {
+        rows.push(turnover(plan));
+    }
+    rows.push(counts(plan));
+    rows.extend(settings(plan));
+    rows
+}
+
+/// What is set at the exchange before the first order.
+fn settings(plan: &PlanReport) -> Option<Remark> {
+    let mut leverages: BTreeMap<u32, usize> = BTreeMap::new();
+    for leverage in plan.settings.iter().filter_map(|setting| setting.leverage) {
+        *leverages.entry(leverage).or_default() += 1;
+    }
+    let said = |(leverage, coins): (u32, usize)| format!("leverage {leverage}x for {}", count(coins, "coin"));
+    let mut parts: Vec<String> = leverages.into_iter().map(said).collect();
+    match plan.settings.iter().filter(|setting| setting.to_cross).count() {
+        0 => {}
+        coins => parts.push(format!("cross margin for {}", count(coins, "coin"))),
+    }
+    (!parts.is_empty()).then(|| row("set first", parts.join(", ")))
+}
+
+/// The account before and after a pass.
+pub(crate) fn pass_totals(pass: &PassReport, quote: &str) -> Vec<Remark> {
+    let mut rows = Vec::new();
+    match (pass.equity_before, pass.equity_after, &pass.plan) {
+        (Some(before), Some(after), _) if before != after => rows.push(row(
+            "equity",
+            format!("{} → {} {quote} ({:+.2})", money(before), money(after), after - before),
+        )),
+        (Some(one), _, _) | (None, Some(one), _) => {
+            rows.push(row("equity", format!("{} {quote}", money(one))))
+        }
+        (None, None, Some(plan)) => rows.push(row("equity", format!("{} {quote}", money(plan.equity)))),
+        (None, None, None) => {}
+    }
+    if !pass.orders.is_empty() {
+        rows.push(row("traded", traded(&pass.orders, quote)));
+    }
+    let Some(plan) = &pass.plan else { return rows };
+    rows.extend(account(plan));
+    if plan.has_changes && pass.orders.is_empty() {
+        rows.push(turnover(plan));
+    }
+    rows.push(counts(plan));
+    rows
+}
+
+/// What was really sold and bought, its fees and profit.
+fn traded(orders: &[OrderReport], quote: &str) -> String {
+    let worth = |side: Side| -> Notional {
+        orders.iter().filter(|order| order.side == side).map(OrderReport::filled_notional).sum()
+    };
+    let in_quote = |order: &&OrderReport| order.fee_asset == quote;
+    let fees: Notional = orders.iter().filter(in_quote).map(|order| order.fee).sum();
+    let profit: Notional = orders.iter().map(|order| order.realized_pnl).sum();
+    format!(
+        "sold {}, bought {} {quote}; fees {}, realised profit {:+.2}",
+        money(worth(Side::Sell)),
+        money(worth(Side::Buy)),
+        fee(fees),
+        profit
+    )
+}
+
+fn account(plan: &PlanReport) -> Vec<Remark> {
+    let mut rows = vec![row("NAV", format!("{}, drawdown {}", fixed(plan.nav, 4), share(plan.drawdown)))];
+    let (before, after) = (fixed(plan.leverage_before, 2), fixed(plan.leverage_after, 2));
+    rows.push(row("leverage", if before == after { before } else { format!("{before} → {after}") }));
+    rows.push(row(
+        "liquidation",
+        liquidation(plan.liquidation_distance_before, plan.liquidation_distance_after),
+    ));
+    rows
+}
+
+fn turnover(plan: &PlanReport) -> Remark {
+    let text = format!("{} {}, fees about {}", money(plan.turnover), plan.quote, fee(plan.est_fees));
+    row("turnover", text)
+}
+
+fn counts(plan: &PlanReport) -> Remark {
+    let Counts { sell, buy, hold, skip } = plan.counts();
+    row("coins", format!("{sell} sell, {buy} buy, {hold} hold, {skip} skip"))
+}
+
+fn liquidation(before: Option<Rate>, after: Option<Rate>) -> String {
+    let Some(fall) = after else {
+        return "no fall of the whole basket would liquidate".to_owned();
+    };
+    let now = match before {
+        Some(before) if share(before) == share(fall) => String::new(),
+        Some(before) => format!(" (now {})", share(before)),
+        None => " (now none would)".to_owned(),
+    };
+    format!("a fall of {} of the whole basket would liquidate{now}", share(fall))
+}
+
+fn row(label: &str, text: String) -> Remark {
+    (Tone::Plain, label.to_owned(), text)
+}

@@ -1,0 +1,102 @@
+//! Text to stdout and stderr. A reader who went away is not an error.
+
+use std::io::{self, ErrorKind, Write};
+
+use crate::ui::Ui;
+
+const YELLOW: &str = "\u{1b}[33m";
+const RED: &str = "\u{1b}[31m";
+const DIM: &str = "\u{1b}[2m";
+const PLAIN: &str = "\u{1b}[0m";
+
+impl Ui {
+    /// Writes data to stdout as it is. A closed pipe is success; any other failure is returned, so
+    /// that a full disk does not pass for an empty report.
+    pub fn out(&self, text: &str) -> io::Result<()> {
+        write_all(&mut io::stdout().lock(), text)
+    }
+
+    /// Says on stderr what is going on; silent with `--quiet`.
+    pub fn note(&self, text: &str) {
+        if !self.quiet {
+            self.aside("", "", text);
+        }
+    }
+
+    /// Says on stderr what needs attention; never silent.
+    pub fn warn(&self, text: &str) {
+        self.aside(YELLOW, "warning: ", text);
+    }
+
+    /// Says on stderr why the command failed; never silent.
+    pub fn fail(&self, text: &str) {
+        self.aside(RED, "error: ", text);
+    }
+
+    /// Says on stderr what to do about it; never silent.
+    pub fn hint(&self, text: &str) {
+        self.aside(YELLOW, "hint: ", text);
+    }
+
+    /// Writes to stderr, as it is, a text that was rendered for a terminal, colours and all.
+    pub fn err(&self, text: &str) {
+        let _ = write_all(&mut io::stderr().lock(), text);
+    }
+
+    /// Says on stderr what only `--verbose` asks for.
+    pub fn detail(&self, text: &str) {
+        if self.verbose {
+            self.aside(DIM, "", text);
+        }
+    }
+
+    /// One message on stderr. Nobody is left to tell where stderr itself fails.
+    fn aside(&self, color: &str, label: &str, text: &str) {
+        let body = without_controls(text.trim_end());
+        let line = match (self.color_notes && !color.is_empty(), label.is_empty()) {
+            (false, _) => format!("{label}{body}\n"),
+            (true, true) => format!("{color}{body}{PLAIN}\n"),
+            (true, false) => format!("{color}{label}{PLAIN}{body}\n"),
+        };
+        let _ = write_all(&mut io::stderr().lock(), &line);
+    }
+}
+
+fn write_all(stream: &mut impl Write, text: &str) -> io::Result<()> {
+    match stream.write_all(text.as_bytes()).and_then(|()| stream.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}
+
+/// Messages may quote an exchange or a file: what steers a terminal is dropped, line breaks stay.
+fn without_controls(text: &str) -> String {
+    let bidi = |c: char| matches!(u32::from(c), 0x061c | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff);
+    text.chars().filter(|c| *c == '\n' || !(c.is_control() || bidi(*c))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Gone(ErrorKind);
+    impl Write for Gone {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(self.0.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_closed_pipe_is_quiet_and_a_full_disk_is_not() {
+        assert!(write_all(&mut Gone(ErrorKind::BrokenPipe), "x").is_ok());
+        assert!(write_all(&mut Gone(ErrorKind::StorageFull), "x").is_err());
+    }
+
+    #[test]
+    fn messages_cannot_steer_the_terminal() {
+        assert_eq!(without_controls("a\u{1b}[2Jb\u{202e}c\nd\r"), "a[2Jbc\nd");
+    }
+}

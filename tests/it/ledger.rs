@@ -1,0 +1,222 @@
+//! The ledger and its projection, as a pass uses them.
+
+use std::path::Path;
+
+use rebal::domain::entry::Entry;
+use rebal::domain::fill::Fill;
+use rebal::domain::num::{Notional, Price, Qty, Rate};
+use rebal::domain::order::{Order, OrderKind, OrderRequest, OrderStatus, Side};
+use rebal::domain::plan::{Leg, Reason};
+use rebal::domain::symbol::Symbol;
+use rebal::domain::time::Time;
+use rebal::ledger::{Age, EquityRow, IntentState, Ledger, LedgerError, Outcome, PassRow, TRADES_HEADER};
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+fn at(ms: i64) -> Time {
+    Time::from_ms(ms).unwrap()
+}
+
+fn symbol() -> Symbol {
+    "AUSDT".parse().unwrap()
+}
+
+fn leg() -> Leg {
+    Leg {
+        symbol: symbol(),
+        side: Side::Buy,
+        reduce_only: false,
+        qty: Qty::from(3),
+        ref_price: Price::from(10),
+        limit_price: Some(Price::from(11)),
+        notional: Notional::from(30),
+        drift: None,
+        reason: Reason::Entry,
+        spread_bps: Rate::ZERO,
+        est_fee: Notional::ZERO,
+    }
+}
+
+fn request(client_id: &str) -> OrderRequest {
+    OrderRequest {
+        symbol: symbol(),
+        side: Side::Buy,
+        qty: Qty::from(3),
+        kind: OrderKind::Market,
+        reduce_only: false,
+        client_id: client_id.to_owned(),
+    }
+}
+
+fn fill(trade_id: i64, qty: u32) -> Fill {
+    Fill {
+        symbol: symbol(),
+        trade_id,
+        order_id: 77,
+        side: Side::Buy,
+        qty: Qty::from(qty),
+        price: Price::from(10),
+        fee: Notional::new(5, 3),
+        fee_asset: "USDT".into(),
+        realized: Notional::ZERO,
+        at: at(2000 + trade_id),
+    }
+}
+
+fn done(client_id: &str, fills: Vec<Fill>) -> Outcome {
+    let filled_qty = fills.iter().map(|fill| fill.qty).sum();
+    let order = Order {
+        symbol: symbol(),
+        order_id: 77,
+        client_id: client_id.to_owned(),
+        side: Side::Buy,
+        qty: Qty::from(3),
+        filled_qty,
+        avg_price: Some(Price::from(10)),
+        status: OrderStatus::Filled,
+        reduce_only: false,
+        updated: at(3000),
+    };
+    Outcome { order: Some(order), fills, ..Outcome::state(client_id, IntentState::Done) }
+}
+
+/// A ledger in `folder` with one pass of one intent `a`.
+async fn with_one_intent(folder: &Path) -> Ledger {
+    let mut ledger = Ledger::open(folder).await.unwrap();
+    let row = PassRow { at: at(1000), outcome: "running".into(), exit_code: None, plan: String::new() };
+    let (request, leg) = (request("a"), leg());
+    ledger.plan_pass(&row, &[(&request, &leg)]).await.unwrap();
+    ledger
+}
+
+fn trades(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("trades.csv")).unwrap()
+}
+
+#[test]
+fn a_fill_that_is_booked_twice_counts_once() {
+    let folder = tempfile::tempdir().unwrap();
+    run(async {
+        let mut ledger = with_one_intent(folder.path()).await;
+        for _ in 0..2 {
+            ledger.book(&[done("a", vec![fill(1, 1), fill(2, 2)])], None).await.unwrap();
+        }
+        let holding = ledger.holdings().await.unwrap().remove(&symbol()).unwrap();
+        assert_eq!((holding.qty, holding.managed), (Qty::from(3), true));
+        assert_eq!(holding.last_fill_at, Some(at(2002)));
+        ledger.write_trades(folder.path()).await.unwrap();
+        assert_eq!(trades(folder.path()).lines().count(), 3);
+    });
+}
+
+#[test]
+fn an_intent_is_sending_with_its_stamp_before_anything_else_can_happen_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    run(async {
+        let mut ledger = with_one_intent(folder.path()).await;
+        ledger.mark_sending(&["a".to_owned()], at(1234)).await.unwrap();
+        drop(ledger);
+        // Another process opens what the first left behind.
+        let mut ledger = Ledger::open(folder.path()).await.unwrap();
+        let open = ledger.unresolved().await.unwrap();
+        assert_eq!((open[0].state, open[0].sent_at), (IntentState::Sending, Some(at(1234))));
+    });
+}
+
+#[test]
+fn trades_csv_is_made_anew_whenever_it_is_not_as_it_was_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("trades.csv");
+    run(async {
+        let mut ledger = with_one_intent(folder.path()).await;
+        ledger.write_trades(folder.path()).await.unwrap();
+        assert_eq!(trades(folder.path()), format!("{TRADES_HEADER}\n"));
+        ledger.book(&[done("a", vec![fill(1, 1)])], None).await.unwrap();
+        ledger.write_trades(folder.path()).await.unwrap();
+        let whole = trades(folder.path());
+        assert_eq!(
+            whole.lines().nth(1),
+            Some("1970-01-01T00:00:02.001Z,1,AUSDT,BUY,entry,1,10,10,0.005,USDT,0,a,77,1")
+        );
+        let damages: [&dyn Fn(&str) -> String; 5] = [
+            &|text| text[..text.len() - 7].to_owned(),
+            &|text| format!("{text}half a li"),
+            &|text| text.replace("AUSDT", "BUSDT"),
+            &|_| String::new(),
+            &|text| text.replace('\n', "\r\n"),
+        ];
+        for damage in damages {
+            std::fs::write(&path, damage(&whole)).unwrap();
+            ledger.write_trades(folder.path()).await.unwrap();
+            assert_eq!(trades(folder.path()), whole);
+        }
+        std::fs::remove_file(&path).unwrap();
+        ledger.write_trades(folder.path()).await.unwrap();
+        assert_eq!(trades(folder.path()), whole);
+        ledger.book(&[done("a", vec![fill(2, 2)])], None).await.unwrap();
+        ledger.write_trades(folder.path()).await.unwrap();
+        assert!(trades(folder.path()).starts_with(&whole));
+        assert_eq!(trades(folder.path()).lines().count(), 3);
+    });
+}
+
+#[test]
+fn a_ledger_belongs_to_one_account() {
+    let folder = tempfile::tempdir().unwrap();
+    run(async {
+        let mut ledger = Ledger::open(folder.path()).await.unwrap();
+        assert_eq!(ledger.age("testnet", "x").await.unwrap(), Age::Fresh);
+        ledger.bind("testnet", "x").await.unwrap();
+        assert_eq!(ledger.age("testnet", "x").await.unwrap(), Age::Known);
+        for (environment, account) in [("testnet", "y"), ("live", "x")] {
+            let refused = ledger.age(environment, account).await.unwrap_err();
+            assert!(matches!(refused, LedgerError::OtherAccount { .. }));
+        }
+    });
+}
+
+#[test]
+fn files_that_are_not_a_ledger_are_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("ledger.db");
+    std::fs::write(&path, "this is a diary, not a database; ".repeat(200)).unwrap();
+    let before = std::fs::read(&path).unwrap();
+    run(async {
+        assert!(matches!(Ledger::open(folder.path()).await, Err(LedgerError::Database { .. })));
+    });
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+}
+
+#[test]
+fn transfers_are_new_once_even_when_two_are_equal_in_every_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let transfer = Entry {
+        at: at(500),
+        kind: "TRANSFER".into(),
+        symbol: String::new(),
+        amount: Notional::from(50),
+        asset: "USDT".into(),
+        tran_id: 0,
+        trade_id: String::new(),
+    };
+    run(async {
+        let mut ledger = with_one_intent(folder.path()).await;
+        let twice = vec![transfer.clone(), transfer.clone()];
+        assert_eq!(ledger.unbooked(twice.clone()).await.unwrap().len(), 2);
+        let reading = EquityRow {
+            at: at(1000),
+            equity: Notional::from(200),
+            wallet: Notional::from(200),
+            units: Rate::from(200),
+            nav: Notional::ONE,
+            peak: Notional::ONE,
+        };
+        ledger.record_equity(1, &reading, &twice).await.unwrap();
+        assert_eq!(ledger.unbooked(twice.clone()).await.unwrap(), vec![]);
+        let thrice = [twice, vec![transfer.clone()]].concat();
+        assert_eq!(ledger.unbooked(thrice).await.unwrap(), vec![transfer]);
+        assert_eq!(ledger.last_equity().await.unwrap(), Some(reading));
+    });
+}
