@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 mod history;
 mod orders;
 mod reads;
+mod recorded;
 mod wave;
 
 use super::*;
