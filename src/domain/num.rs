@@ -62,7 +62,8 @@ pub struct NotANumber(pub String);
 
 /// The most digits accepted before and after the point.
 const MAX_INTEGER_DIGITS: usize = 14;
-const MAX_FRACTION_DIGITS: usize = 20;
+/// As many as a quotient can have, so that whatever is written here reads back.
+const MAX_FRACTION_DIGITS: usize = 28;
 
 impl<K> Amount<K> {
     /// Zero.
@@ -314,7 +315,7 @@ impl<K> FromStr for Amount<K> {
     type Err = NotANumber;
 
     /// Accepts `-?digits[.digits]` and nothing else: no exponent, no underscore, no sign `+`, no
-    /// NaN, and at most 14 digits before and 20 after the point.
+    /// NaN, and at most 14 digits before and 28 after the point.
     fn from_str(text: &str) -> Result<Self, NotANumber> {
         let refuse = || NotANumber(text.chars().take(40).collect());
         let unsigned = text.strip_prefix('-').unwrap_or(text);
@@ -439,6 +440,15 @@ mod tests {
         let notional = big * price;
         assert!((notional * Rate::from(u32::MAX) * Rate::from(u32::MAX)).is_positive());
         assert_eq!(Notional::ONE.over_price(Price::ZERO), None);
+    }
+
+    #[test]
+    fn whatever_is_written_reads_back() {
+        for (over, under) in [("1", "3"), ("40.0200001", "1962"), ("99999999999", "7")] {
+            let over: Notional = over.parse().unwrap();
+            let price = over.over_qty(qty(under)).unwrap();
+            assert_eq!(price.to_string().parse::<Price>().unwrap(), price);
+        }
     }
 
     #[test]

@@ -171,10 +171,9 @@ impl Ledger {
         .bind(reading.at.ms())
         .bind(reading.equity.to_string())
         .bind(reading.wallet.to_string())
-        // Quotients have up to 28 digits; 18 read back under the strict grammar of amounts.
-        .bind(reading.units.rounded(18).to_string())
-        .bind(reading.nav.rounded(18).to_string())
-        .bind(reading.peak.rounded(18).to_string())
+        .bind(reading.units.to_string())
+        .bind(reading.nav.to_string())
+        .bind(reading.peak.to_string())
         .execute(&mut *transaction)
         .await
         .map_err(failed)?;
