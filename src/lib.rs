@@ -19,6 +19,7 @@ pub mod ledger;
 pub mod pass;
 pub mod render;
 pub mod report;
+pub mod server;
 pub mod sim;
 pub mod strategy;
 pub mod ui;
