@@ -3,4 +3,5 @@
 pub mod decide;
 pub mod domain;
 pub mod exchange;
+pub mod server;
 pub mod sim;

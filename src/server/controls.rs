@@ -1,0 +1,231 @@
+//! `/sim/…`: what tests do to the exchange and read back from it. Never signed, never counted.
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use crate::domain::account::AccountModes;
+use crate::domain::num::{Notional, Qty, Rate};
+use crate::domain::rules::Status;
+use crate::domain::symbol::Symbol;
+use crate::domain::time::Time;
+use crate::server::core::{Answer, Call, Core};
+use crate::server::usdm::show;
+use crate::sim::fault::{Faults, Wanted};
+use crate::sim::refusal::Refusal;
+
+/// The most bars that one call moves: a year of five-minute bars.
+const MOST_BARS: u32 = 105_120;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Advance {
+    #[serde(default = "one_bar")]
+    bars: u32,
+}
+
+fn one_bar() -> u32 {
+    1
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Transfer {
+    amount: Notional,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HandTrade {
+    symbol: Symbol,
+    qty: Qty,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Jump {
+    symbol: Symbol,
+    factor: Rate,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewStatus {
+    symbol: Symbol,
+    status: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Modes {
+    hedge: Option<bool>,
+    multi_assets: Option<bool>,
+    /// This contract becomes isolated.
+    isolated: Option<Symbol>,
+    /// This contract becomes cross again.
+    cross: Option<Symbol>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct NewRestrictions {
+    ip_restrict: Option<bool>,
+    enable_reading: Option<bool>,
+    enable_withdrawals: Option<bool>,
+    enable_internal_transfer: Option<bool>,
+    permits_universal_transfer: Option<bool>,
+    enable_margin: Option<bool>,
+    enable_futures: Option<bool>,
+    enable_vanilla_options: Option<bool>,
+    enable_spot_and_margin_trading: Option<bool>,
+}
+
+impl Core {
+    /// Answers a control request.
+    pub(crate) fn control(&mut self, call: &Call) -> Answer {
+        // Where recorded prices are used up, the state can still be read and changed.
+        let _ = self.tick();
+        let result = match (call.method.as_str(), call.path.as_str()) {
+            ("GET", "/sim/state") => Ok(self.shown_state()),
+            ("POST", "/sim/advance") => self.advance(call),
+            ("POST", "/sim/faults") => self.arm(call),
+            ("POST", "/sim/transfer") => read::<Transfer>(call)
+                .and_then(|wanted| said(self.exchange.transfer(wanted.amount)))
+                .map(|()| json!({"wallet": self.exchange.balance().wallet})),
+            ("POST", "/sim/trade") => read::<HandTrade>(call)
+                .and_then(|wanted| said(self.exchange.hand_trade(&wanted.symbol, wanted.qty)))
+                .map(|placed| show::accepted(&placed)),
+            ("POST", "/sim/price") => read::<Jump>(call).and_then(|wanted| {
+                said(self.exchange.jump_price(&wanted.symbol, wanted.factor))?;
+                Ok(json!({"symbol": wanted.symbol, "mark": self.exchange.mark_price(&wanted.symbol)}))
+            }),
+            ("POST", "/sim/status") => read::<NewStatus>(call).and_then(|wanted| {
+                let status = Status::read(&wanted.status);
+                said(self.exchange.set_status(&wanted.symbol, status))?;
+                Ok(json!({"symbol": wanted.symbol, "status": wanted.status}))
+            }),
+            ("POST", "/sim/modes") => self.set_modes(call),
+            ("POST", "/sim/restrictions") => self.set_restrictions(call),
+            _ => {
+                return Answer::json(
+                    404,
+                    &json!({"error": format!("no such control: {} {}", call.method, call.path)}),
+                );
+            }
+        };
+        match result {
+            Ok(value) => Answer::json(200, &value),
+            Err(error) => Answer::json(400, &json!({"error": error})),
+        }
+    }
+
+    fn advance(&mut self, call: &Call) -> Result<Value, String> {
+        let wanted: Advance = read(call)?;
+        if !self.is_manual() {
+            return Err("the clock runs by itself; start with --clock manual to move it".to_owned());
+        }
+        if wanted.bars > MOST_BARS {
+            return Err(format!("at most {MOST_BARS} bars at once"));
+        }
+        let moved = self.exchange.advance_bars(wanted.bars);
+        self.moved();
+        moved.map_err(|end| end.to_string())?;
+        Ok(json!({"at": self.exchange.now()}))
+    }
+
+    fn arm(&mut self, call: &Call) -> Result<Value, String> {
+        let wanted: Vec<Wanted> = read(call)?;
+        let count = wanted.len();
+        self.faults = Faults::arm(wanted)?;
+        Ok(json!({"faults": count}))
+    }
+
+    fn set_modes(&mut self, call: &Call) -> Result<Value, String> {
+        let wanted: Modes = read(call)?;
+        let before = self.exchange.modes();
+        self.exchange.force_modes(AccountModes {
+            hedge: wanted.hedge.unwrap_or(before.hedge),
+            multi_assets: wanted.multi_assets.unwrap_or(before.multi_assets),
+            ..before
+        });
+        for (symbol, cross) in [(wanted.isolated, false), (wanted.cross, true)] {
+            if let Some(symbol) = symbol {
+                said(self.exchange.force_margin_type(&symbol, cross))?;
+            }
+        }
+        let modes = self.exchange.modes();
+        Ok(json!({"hedge": modes.hedge, "multi_assets": modes.multi_assets}))
+    }
+
+    fn set_restrictions(&mut self, call: &Call) -> Result<Value, String> {
+        let wanted: NewRestrictions = read(call)?;
+        let may = &mut self.restrictions;
+        for (field, value) in [
+            (&mut may.ip_restrict, wanted.ip_restrict),
+            (&mut may.reading, wanted.enable_reading),
+            (&mut may.withdrawals, wanted.enable_withdrawals),
+            (&mut may.internal_transfer, wanted.enable_internal_transfer),
+            (&mut may.universal_transfer, wanted.permits_universal_transfer),
+            (&mut may.margin, wanted.enable_margin),
+            (&mut may.futures, wanted.enable_futures),
+            (&mut may.options, wanted.enable_vanilla_options),
+            (&mut may.spot, wanted.enable_spot_and_margin_trading),
+        ] {
+            *field = value.unwrap_or(*field);
+        }
+        Ok(json!({"enableFutures": may.futures, "enableWithdrawals": may.withdrawals}))
+    }
+
+    /// Everything a test compares with what a client believes.
+    fn shown_state(&self) -> Value {
+        let exchange = &self.exchange;
+        let balance = exchange.balance();
+        let always = (Time::default(), Time::clamped(i64::MAX));
+        let positions: Vec<Value> = exchange
+            .positions()
+            .values()
+            .map(|held| {
+                json!({"symbol": held.symbol, "qty": held.qty, "entry_price": held.entry_price,
+                       "mark_price": held.mark_price, "unrealized": held.unrealized})
+            })
+            .collect();
+        let orders: Vec<Value> = exchange.accepted_orders().into_iter().map(show::accepted).collect();
+        let requests: Vec<Value> = self
+            .seen
+            .iter()
+            .map(|seen| {
+                json!({"method": seen.method, "path": seen.path, "at": seen.at, "weight": seen.weight})
+            })
+            .collect();
+        let income: Vec<Value> = exchange
+            .income(always.0, always.1)
+            .into_iter()
+            .map(|row| {
+                json!({"at": row.at, "type": row.kind, "symbol": row.symbol, "amount": row.amount,
+                       "asset": row.asset, "tran_id": row.tran_id, "trade_id": row.trade_id})
+            })
+            .collect();
+        json!({
+            "at": exchange.now(),
+            "equity": balance.equity,
+            "wallet": balance.wallet,
+            "available": balance.available,
+            "maint_margin": balance.maint_margin,
+            "initial_margin": balance.initial_margin,
+            "positions": positions,
+            "orders": orders,
+            "requests": requests,
+            "income": income,
+        })
+    }
+}
+
+/// Reads a control's JSON body; nothing at all is an empty object.
+fn read<T: DeserializeOwned>(call: &Call) -> Result<T, String> {
+    let body: &[u8] = if call.body.is_empty() { b"{}" } else { &call.body };
+    serde_json::from_slice(body).map_err(|error| error.to_string())
+}
+
+fn said<T>(result: Result<T, Refusal>) -> Result<T, String> {
+    result.map_err(|refusal| refusal.to_string())
+}

@@ -1,0 +1,170 @@
+//! Request weight and order counts, and what happens to those who ignore them.
+
+use std::time::{Duration, Instant};
+
+use crate::domain::time::Time;
+use crate::sim::refusal::Refusal;
+
+/// Weight per minute.
+pub(crate) const WEIGHT_LIMIT: u32 = 2400;
+/// Orders per ten seconds.
+pub(crate) const ORDERS_10S: u32 = 300;
+/// Orders per minute.
+pub(crate) const ORDERS_1M: u32 = 1200;
+/// Requests after the first refusal that earn a ban.
+const PATIENCE: u32 = 10;
+/// The first ban.
+const BAN: Duration = Duration::from_secs(120);
+
+/// A count that starts anew with every window of exchange time or of real time, whichever turns
+/// first: a frozen exchange clock must not lock a client out, nor a fast one let it flood.
+#[derive(Debug)]
+struct Count {
+    span: Duration,
+    sim: Time,
+    real: Instant,
+    used: u32,
+}
+
+impl Count {
+    fn new(span: Duration, sim: Time, real: Instant) -> Count {
+        Count { span, sim: sim.floor_to(span), real, used: 0 }
+    }
+
+    fn add(&mut self, weight: u32, sim: Time, real: Instant) -> u32 {
+        if sim.floor_to(self.span) != self.sim || real.saturating_duration_since(self.real) >= self.span {
+            *self = Count::new(self.span, sim, real);
+        }
+        self.used = self.used.saturating_add(weight);
+        self.used
+    }
+}
+
+/// The counters of one address and account.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    weight: Count,
+    orders_10s: Count,
+    orders_1m: Count,
+    refused: u32,
+    banned: Option<(Time, Instant)>,
+}
+
+impl Limits {
+    pub(crate) fn new(sim: Time, real: Instant) -> Limits {
+        let seconds = Duration::from_secs;
+        Limits {
+            weight: Count::new(seconds(60), sim, real),
+            orders_10s: Count::new(seconds(10), sim, real),
+            orders_1m: Count::new(seconds(60), sim, real),
+            refused: 0,
+            banned: None,
+        }
+    }
+
+    /// Counts a request.
+    ///
+    /// # Errors
+    /// 429 over the limit, 418 for those who go on.
+    pub(crate) fn spend(&mut self, weight: u32, sim: Time, real: Instant) -> Result<u32, Refusal> {
+        if let Some((until, since)) = self.banned {
+            if sim < until && real.saturating_duration_since(since) < BAN {
+                return Err(banned(until));
+            }
+            self.banned = None;
+            self.refused = 0;
+        }
+        let used = self.weight.add(weight, sim, real);
+        if used <= WEIGHT_LIMIT {
+            self.refused = 0;
+            return Ok(used);
+        }
+        self.refused += 1;
+        if self.refused > PATIENCE {
+            let until = sim + BAN;
+            self.banned = Some((until, real));
+            return Err(banned(until));
+        }
+        Err(Refusal::saying(
+            -1003,
+            "Too many requests; current limit of IP(127.0.0.1) is 2400 requests per minute. Please use the websocket for live updates to avoid polling the API.",
+        ))
+    }
+
+    /// Counts orders.
+    ///
+    /// # Errors
+    /// 429 over a limit.
+    pub(crate) fn order(
+        &mut self,
+        in_10s: u32,
+        in_1m: u32,
+        sim: Time,
+        real: Instant,
+    ) -> Result<(u32, u32), Refusal> {
+        let ten = self.orders_10s.add(in_10s, sim, real);
+        let minute = self.orders_1m.add(in_1m, sim, real);
+        if ten > ORDERS_10S {
+            return Err(Refusal::of(-1015));
+        }
+        if minute > ORDERS_1M {
+            return Err(Refusal::saying(
+                -1015,
+                "Too many new orders; current limit is 1200 orders per 1 MINUTE.",
+            ));
+        }
+        Ok((ten, minute))
+    }
+}
+
+fn banned(until: Time) -> Refusal {
+    Refusal {
+        http_status: 418,
+        code: -1003,
+        msg: format!(
+            "Way too many requests; IP(127.0.0.1) banned until {}. Please use the websocket for live updates to avoid bans.",
+            until.ms()
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_much_weight_is_refused_then_banned_then_forgiven() {
+        let (sim, real) = (Time::clamped(1_767_225_600_000), Instant::now());
+        let mut limits = Limits::new(sim, real);
+        for _ in 0..80 {
+            assert!(limits.spend(30, sim, real).is_ok());
+        }
+        let statuses: Vec<u16> =
+            (0..12).map(|_| limits.spend(1, sim, real).unwrap_err().http_status).collect();
+        assert_eq!(statuses[..10], [429; 10]);
+        assert_eq!(statuses[10..], [418; 2]);
+        let later = sim + Duration::from_secs(61);
+        assert_eq!(limits.spend(1, later, real).unwrap_err().http_status, 418, "a ban outlasts the minute");
+        assert!(limits.spend(1, sim + Duration::from_secs(121), real).is_ok());
+    }
+
+    #[test]
+    fn a_new_minute_of_either_clock_starts_anew() {
+        let (sim, real) = (Time::clamped(1_767_225_600_000), Instant::now());
+        let mut limits = Limits::new(sim, real);
+        assert_eq!(limits.spend(2400, sim, real), Ok(2400));
+        assert_eq!(limits.spend(5, sim + Duration::from_secs(60), real), Ok(5));
+        assert_eq!(limits.spend(7, sim + Duration::from_secs(60), real + Duration::from_secs(60)), Ok(7));
+    }
+
+    #[test]
+    fn orders_have_two_counters() {
+        let (sim, real) = (Time::clamped(1_767_225_600_000), Instant::now());
+        let mut limits = Limits::new(sim, real);
+        assert_eq!(limits.order(5, 1, sim, real), Ok((5, 1)));
+        for _ in 0..59 {
+            limits.order(5, 1, sim, real).unwrap();
+        }
+        assert_eq!(limits.order(1, 1, sim, real).unwrap_err().code, -1015);
+    }
+}
