@@ -233,6 +233,12 @@ impl Exchange {
         all
     }
 
+    /// How many orders were ever accepted.
+    #[must_use]
+    pub fn accepted_count(&self) -> u64 {
+        self.state.counters.accepted
+    }
+
     /// Executions in `[from, to]` of one contract or of all, in the order they happened.
     #[must_use]
     pub fn trades(&self, symbol: Option<&Symbol>, from: Time, to: Time) -> Vec<&Trade> {

@@ -124,7 +124,7 @@ fn shown(core: &Core, algo: &AlgoOrder) -> Value {
     })
 }
 
-fn named<'a>(params: &'a Params) -> Result<(Option<i64>, Option<&'a str>), Refusal> {
+fn named(params: &Params) -> Result<(Option<i64>, Option<&str>), Refusal> {
     let (number, id) = (params.int("algoId")?, params.get("clientAlgoId"));
     if number.is_none() && id.is_none() {
         return Err(missing("algoId"));

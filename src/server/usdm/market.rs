@@ -42,7 +42,7 @@ pub(super) fn exchange_info(core: &mut Core, _: &Params) -> Result<Value, Refusa
         .iter()
         .zip(rules.values())
         .enumerate()
-        .map(|(index, ((_, listed), rules))| contract(listed, rules, turn.wrapping_mul(7) + index as u64))
+        .map(|(index, ((_, listed), rules))| contract(listed, rules, turn.wrapping_mul(5) + index as u64))
         .collect();
     let asset =
         |name: &str| json!({"asset": name, "marginAvailable": true, "autoAssetExchange": Value::Null});

@@ -77,7 +77,7 @@ fn read_order(core: &Core, params: &Params) -> Result<OrderRequest, Refusal> {
 
 /// The sender's id, or one of the server's own.
 pub(crate) fn client_id(core: &Core, sent: Option<&str>) -> String {
-    let own = || format!("srv{:019x}", core.served() * 16 + core.exchange.accepted_orders().len() as u64);
+    let own = || format!("srv{:019x}", (core.served() << 20) + core.exchange.accepted_count());
     sent.map_or_else(own, str::to_owned)
 }
 
