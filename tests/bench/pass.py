@@ -35,7 +35,7 @@ def passes_at(latency, symbols):
     """The initial allocation, five quiet passes, and one that sells three coins and buys three."""
     # Concurrency above the number of coins, so that one wave is one round trip.
     with Sim(rebal, "--symbols", "500", "--latency-ms", str(latency)) as sim, \
-            Home(rebal, sim.url, symbols, execution__concurrency=64) as home:
+            Home(rebal, sim.url, symbols, execution__concurrency=50) as home:
         def run():
             before = len(sim.state()["requests"])
             figures = timed(home.command("rebalance"), home.environment())
