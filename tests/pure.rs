@@ -2,9 +2,12 @@
 //!
 //! Built without the test harness, so that the unit tests of these files do not run a second time.
 
-#![allow(dead_code, reason = "nothing outside uses what is compiled here")]
-#![allow(unreachable_pub, reason = "public is meant towards the library, not towards this program")]
-#![allow(unused_imports, reason = "a re-export is for others")]
+#![allow(dead_code, unused_imports, reason = "nothing outside uses what is compiled here")]
+#![allow(
+    unreachable_pub,
+    clippy::all,
+    reason = "the library lints these files, by its own measure of public"
+)]
 
 #[path = "../src/decide/mod.rs"]
 mod decide;

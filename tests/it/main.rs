@@ -1,5 +1,14 @@
 //! What rebal promises, tested from outside the crate in one binary.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says on stderr what it skips"
+)]
+
 mod archive;
 mod config;
 mod data;
