@@ -154,7 +154,7 @@ fn arm(wanted: Wanted) -> Result<Armed, String> {
         None => (None, text),
     };
     let (path, prefix) = path.strip_suffix('*').map_or((path, false), |path| (path, true));
-    if !path.starts_with('/') && !(path.is_empty() && prefix) {
+    if !(path.starts_with('/') || path.is_empty() && prefix) {
         return Err(format!("match wants a path such as \"POST /fapi/v1/order\": {text:?}"));
     }
     Ok(Armed {

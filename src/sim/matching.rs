@@ -139,13 +139,15 @@ impl Exchange {
         if !setting.cross {
             return Err(Refusal::saying(-1020, "This exchange does not simulate isolated margin."));
         }
-        let mark = self.mark_price(symbol);
-        // A contract that has no price is as good as closed; its rules are checked all the same.
-        rules::check(listed, &self.status(symbol), request, mark.unwrap_or(listed.shape.price))?;
+        let status = self.status(symbol);
+        let Some(mark) = self.mark_price(symbol) else {
+            rules::check_status(&status, request.reduce_only)?;
+            return Err(Refusal::of(-2020));
+        };
+        rules::check(listed, &status, request, mark)?;
         if listed.rules.contract == "TRADIFI_PERPETUAL" {
             return Err(Refusal::of(-4411));
         }
-        let mark = mark.ok_or_else(|| Refusal::of(-2020))?;
         let book = self.book(symbol).ok_or_else(|| Refusal::of(-2020))?;
         let book = book.worsened(self.terms.slippage_bps, listed.rules.tick);
         let qty = if request.reduce_only { self.closable(request)?.min(left) } else { left };

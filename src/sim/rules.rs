@@ -111,7 +111,8 @@ fn check_band(listed: &Listed, side: Side, price: Price, mark: Price) -> Result<
     }
 }
 
-fn check_status(status: &Status, reduce_only: bool) -> Result<(), Refusal> {
+/// Checks that the contract takes such orders at all.
+pub(crate) fn check_status(status: &Status, reduce_only: bool) -> Result<(), Refusal> {
     match status.as_str() {
         "TRADING" => Ok(()),
         "PRE_SETTLE" | "PRE_DELIVERING" if reduce_only => Ok(()),

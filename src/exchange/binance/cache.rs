@@ -17,6 +17,9 @@ use crate::domain::time::Time;
 /// Changes with the layout of [`Listing`].
 const VERSION: u32 = 1;
 
+/// More than two measurements of the exchange's clock ever differ.
+const CLOCK_SLACK: Duration = Duration::from_secs(60);
+
 /// What rarely changes at an exchange.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Listing {
@@ -64,9 +67,10 @@ impl Cache {
         if held.is_none() {
             *held = self.read().map(Arc::new);
         }
-        // One from the future was made under another clock.
-        let fresh =
-            |listing: &Arc<Listing>| listing.fetched <= now && now.since(listing.fetched) < self.max_age;
+        // One from the future was made under another clock; two measurements differ a little.
+        let fresh = |listing: &Arc<Listing>| {
+            listing.fetched <= now + CLOCK_SLACK && now.since(listing.fetched) < self.max_age
+        };
         held.clone().filter(fresh).filter(|listing| listing.terms.is_some() || !terms)
     }
 
@@ -94,6 +98,9 @@ impl Cache {
     /// costs two requests.
     fn write(&self, listing: &Listing) {
         let (Some(file), Ok(bytes)) = (&self.file, serde_json::to_vec(listing)) else { return };
+        if let Some(folder) = file.parent() {
+            let _ = fs::create_dir_all(folder);
+        }
         let aside = file.with_extension(format!("{}.tmp", std::process::id()));
         if fs::write(&aside, bytes).and_then(|()| fs::rename(&aside, file)).is_err() {
             let _ = fs::remove_file(&aside);
@@ -141,7 +148,7 @@ mod tests {
         let stored = cache().store(at(0), some_rules(), Some(some_terms()));
         assert_eq!(cache().load(at(3599), true), Some(stored));
         assert!(cache().load(at(3600), true).is_none());
-        assert!(cache().load(at(-1), true).is_none());
+        assert!(cache().load(at(-61), true).is_none());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         cache().forget();
         assert!(cache().load(at(1), false).is_none());

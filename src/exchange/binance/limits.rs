@@ -1,9 +1,14 @@
 //! What the exchange still lets us ask this minute, and until when it wants silence.
 
+use std::time::Duration;
+
 use crate::domain::time::Time;
 
 /// Request weight per minute and address, shared by everybody behind it.
 const WEIGHT_PER_MINUTE: u32 = 2400;
+
+/// Binance bans for three days at most; an hour more for clocks that differ.
+const LONGEST_BAN: Duration = Duration::from_secs(3 * 86_400 + 3600);
 
 /// The running count of one minute, in exchange time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -16,7 +21,7 @@ pub(super) struct Limits {
 impl Limits {
     /// Whether `weight` still fits. Fails with the time from which it may be tried again.
     pub(super) fn fits(&self, now: Time, weight: u32) -> Result<(), Time> {
-        if let Some(until) = self.not_before.filter(|until| *until > now) {
+        if let Some(until) = self.silent(now) {
             return Err(until);
         }
         let used = if self.minute == minute(now) { self.used } else { 0 };
@@ -38,9 +43,21 @@ impl Limits {
         self.used = self.used.max(used);
     }
 
+    /// Moves the present count to the minute of `now`: what was counted before the exchange's time
+    /// was known was counted by another clock.
+    pub(super) fn rebase(&mut self, now: Time) {
+        self.minute = minute(now);
+    }
+
     /// Sends nothing before `until`.
     pub(super) fn hold(&mut self, until: Time) {
         self.not_before = self.not_before.max(Some(until));
+    }
+
+    /// The end of the silence asked for, where it is still to come. One further away than any ban
+    /// lasts was written under a wrong clock and does not count.
+    pub(super) fn silent(&self, now: Time) -> Option<Time> {
+        self.not_before.filter(|until| *until > now && until.since(now) <= LONGEST_BAN)
     }
 
     /// Until when nothing may be sent, if that was ever asked.
@@ -94,5 +111,7 @@ mod tests {
         assert_eq!(limits.fits(at(99), 0), Err(at(100)));
         assert_eq!(limits.fits(at(100), 1), Ok(()));
         assert_eq!(limits.not_before(), Some(at(100)));
+        limits.hold(at(10 * 86_400));
+        assert_eq!(limits.fits(at(101), 1), Ok(()), "longer than any ban");
     }
 }

@@ -1,6 +1,8 @@
 //! Binance over HTTP.
 
 mod cache;
+#[cfg(test)]
+mod canned;
 mod client;
 mod history;
 mod limits;

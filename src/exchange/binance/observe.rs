@@ -34,6 +34,7 @@ pub(super) async fn observe(
     cache: &Cache,
     quote: &str,
 ) -> Result<(Observation, Vec<Problem>), ExchangeError> {
+    session.ready(Call::Account)?;
     let at = session.now();
     let cached = cache.load(at, true);
     let calls = WAVE.iter().chain(if cached.is_some() { &[] } else { LISTING.as_slice() });
@@ -55,9 +56,11 @@ pub(super) async fn observe(
     let account = account::account(&account?).map_err(unreadable)?;
     let risk = account::position_risk(&risk?).map_err(unreadable)?;
     let modes = account::account_config(&modes?).map_err(unreadable)?;
+    let settings = account::symbol_config(&settings?).map_err(unreadable)?;
     let alias = account::account_alias(&alias?).map_err(unreadable)?;
     problems.extend(marks.problems);
     problems.extend(quotes.problems);
+    problems.extend(settings.problems);
 
     let state = State { account, risk };
     let (state, balance) = match state.coherent(quote, modes.multi_assets) {
@@ -73,7 +76,7 @@ pub(super) async fn observe(
         modes,
         balance,
         positions: state.positions(),
-        settings: account::symbol_config(&settings?).map_err(unreadable)?,
+        settings: settings.rows,
         markets: market::markets(&marks.rows, &quotes.rows),
         rules: listing.rules.clone(),
         brackets: terms.map(|terms| terms.brackets.clone()).unwrap_or_default(),

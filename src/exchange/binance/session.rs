@@ -48,6 +48,11 @@ struct Clock {
 }
 
 impl Clock {
+    /// What the exchange `told` between `asked` and `at`, taken to have been true half way.
+    fn half_way(asked: Instant, at: Instant, told: Time) -> Clock {
+        Clock { at, time: told + at.duration_since(asked) / 2 }
+    }
+
     fn now(&self) -> Time {
         self.time + self.at.elapsed()
     }
@@ -106,31 +111,40 @@ impl Session {
     /// Measures the exchange's clock: its answer is taken to have been made half way between
     /// question and answer. A slow first answer (it opened the connection) is measured once more.
     pub(super) async fn sync(&self) -> Result<Time, ExchangeError> {
-        let (mut clock, mut round_trip) = self.measure().await?;
-        if round_trip > SLOW {
-            let (again, faster) = self.measure().await?;
-            if faster < round_trip {
-                (clock, round_trip) = (again, faster);
-            }
+        let mut best = self.measure().await?;
+        if best.1 > SLOW {
+            best = faster(best, self.measure().await?);
         }
-        clock.time = clock.time + round_trip / 2;
-        *held(&self.clock) = Some(clock);
+        let clock = best.0;
+        if held(&self.clock).replace(clock).is_none() {
+            held(&self.limits).rebase(clock.now());
+        }
         Ok(clock.now())
     }
 
+    /// One measurement and its round trip.
     async fn measure(&self) -> Result<(Clock, Duration), ExchangeError> {
         let request = Request::new(Call::Time);
         let asked = Instant::now();
         let body = self.attempt(&request).await.map_err(|stumble| self.error(&request, stumble))?;
         let at = Instant::now();
-        let time = market::time(&body).map_err(unreadable)?;
-        Ok((Clock { at, time }, at.duration_since(asked)))
+        let told = market::time(&body).map_err(unreadable)?;
+        Ok((Clock::half_way(asked, at, told), at.duration_since(asked)))
+    }
+
+    /// Fails before the exchange's time is known: nothing can be signed, or dated, without it.
+    pub(super) fn ready(&self, call: Call) -> Result<(), ExchangeError> {
+        if held(&self.clock).is_some() {
+            return Ok(());
+        }
+        let detail = "the exchange's time is not known yet".into();
+        Err(ExchangeError::Unavailable { endpoint: call.name().into(), detail })
     }
 
     /// Refuses a wave that would pass the exchange's limit before any of it is sent.
     pub(super) fn admit(&self, first: Call, weight: u32) -> Result<(), ExchangeError> {
         held(&self.limits)
-            .fits(self.now(), weight)
+            .fits(self.now_or_local(), weight)
             .map_err(|until| ExchangeError::RateLimited { endpoint: first.name().into(), until })
     }
 
@@ -164,10 +178,9 @@ impl Session {
 
     async fn attempt(&self, request: &Request) -> Result<Vec<u8>, Stumble> {
         let endpoint = request.call.name();
-        let now = self.now();
         self.admit(request.call, request.weight()).map_err(Stumble::Error)?;
-        let params = self.params(request, now).map_err(Stumble::Error)?;
-        held(&self.limits).spend(now, request.weight());
+        let params = self.params(request, self.now()).map_err(Stumble::Error)?;
+        held(&self.limits).spend(self.now_or_local(), request.weight());
         let answer = self.http.send(request.call, &params).await.map_err(|failure| {
             let detail = failure.detail();
             Stumble::Error(ExchangeError::Unavailable { endpoint: endpoint.into(), detail })
@@ -192,10 +205,7 @@ impl Session {
         let Some(credentials) = &self.credentials else {
             return Err(refused("no API key", "Set credentials.api_key and credentials.api_secret."));
         };
-        if held(&self.clock).is_none() {
-            let detail = "the exchange's time is not known yet".into();
-            return Err(ExchangeError::Unavailable { endpoint, detail });
-        }
+        self.ready(request.call)?;
         request
             .signed(&credentials.signer, now, self.recv_window)
             .map_err(|error| refused(&error.to_string(), "Store the API secret again."))
@@ -204,7 +214,7 @@ impl Session {
     /// Keeps the exchange's own count. The one of bookTicker is known to be wrong.
     fn learn(&self, call: Call, answer: &Answer) {
         if let (Some(used), true) = (answer.used_weight, call != Call::BookTicker) {
-            held(&self.limits).counted(self.now(), used);
+            held(&self.limits).counted(self.now_or_local(), used);
         }
     }
 
@@ -246,7 +256,7 @@ impl Session {
         let Some(credentials) = &self.credentials else {
             return Reply::NotSent("no API key".into());
         };
-        if let Some(until) = self.limits().not_before().filter(|until| *until > self.now()) {
+        if let Some(until) = self.limits().silent(self.now_or_local()) {
             return Reply::NotSent(format!("rate-limited until {until}"));
         }
         let request = Request::place(order);
@@ -274,7 +284,7 @@ impl Session {
         }
     }
 
-    /// Before the first measurement a limit's end can only be told by this machine's own clock.
+    /// Before the first measurement limits can only be told by this machine's own clock.
     fn now_or_local(&self) -> Time {
         match *held(&self.clock) {
             Some(clock) => clock.now(),
@@ -291,6 +301,11 @@ impl Session {
     }
 }
 
+/// The measurement with the shorter round trip: it can be the least wrong.
+fn faster(one: (Clock, Duration), other: (Clock, Duration)) -> (Clock, Duration) {
+    if other.1 < one.1 { other } else { one }
+}
+
 /// An answer that arrived but cannot be read.
 pub(super) fn unreadable(error: WireError) -> ExchangeError {
     ExchangeError::Unavailable { endpoint: error.endpoint.into(), detail: error.detail }
@@ -299,4 +314,23 @@ pub(super) fn unreadable(error: WireError) -> ExchangeError {
 /// The value behind a lock. A panic elsewhere leaves it whole: every change is one assignment.
 fn held<T>(lock: &Mutex<T>) -> MutexGuard<'_, T> {
     lock.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_was_right_half_way_and_the_shorter_way_is_better() {
+        let at = Instant::now();
+        let told = Time::clamped(1_795_163_379_973);
+        let after = |ms| {
+            let way = Duration::from_millis(ms);
+            (Clock::half_way(at, at + way, told), way)
+        };
+        assert_eq!(after(200).0.time, told + Duration::from_millis(100));
+        for (one, other) in [(900, 80), (80, 900), (80, 80)] {
+            assert_eq!(faster(after(one), after(other)).1, Duration::from_millis(80));
+        }
+    }
 }

@@ -85,8 +85,8 @@ impl Usdm {
         })
     }
 
-    /// Sends nothing before `until`: what an earlier pass was told. Asking for the time is allowed
-    /// once, since until then nobody knows how late it is.
+    /// Sends nothing before `until`: what an earlier pass was told. Until the first
+    /// [`Exchange::connect`] this machine's own clock decides.
     pub fn hold_until(&self, until: Time) {
         self.session.hold(until);
     }
@@ -296,5 +296,5 @@ impl Exchange for Usdm {
 }
 
 #[cfg(test)]
-#[path = "usdm_tests.rs"]
+#[path = "tests/mod.rs"]
 mod tests;

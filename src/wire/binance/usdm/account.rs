@@ -6,6 +6,7 @@ use crate::domain::account::{AccountModes, Balance, MarginSetting, Position};
 use crate::domain::num::{Notional, Price, Qty};
 use crate::domain::symbol::Symbol;
 use crate::wire::binance::request::Call;
+use crate::wire::binance::usdm::{Listed, listed};
 use crate::wire::json::{self, Row, WireError};
 
 /// What `GET /fapi/v3/account` says.
@@ -142,25 +143,23 @@ fn position_row(row: Row<'_, '_>) -> Result<PositionRow, WireError> {
     })
 }
 
-/// Reads `GET /fapi/v1/symbolConfig`.
-pub fn symbol_config(bytes: &[u8]) -> Result<BTreeMap<Symbol, MarginSetting>, WireError> {
+/// Reads `GET /fapi/v1/symbolConfig`. A contract whose setting cannot be read has none: that keeps
+/// us from opening it, and from nothing else.
+pub fn symbol_config(bytes: &[u8]) -> Result<Listed<MarginSetting>, WireError> {
     let endpoint = Call::SymbolConfig.name();
     let json = json::parse(endpoint, bytes)?;
-    let mut settings = BTreeMap::new();
-    for item in Row::list(endpoint, &json)? {
-        let row = Row::of(endpoint, item)?;
-        // A contract whose name we cannot spell is none that we could trade.
-        let Ok(symbol) = row.symbol("symbol") else { continue };
+    Ok(listed(endpoint, Row::list(endpoint, &json)?, |row| {
         let cross = match row.text("marginType")?.to_ascii_uppercase().as_str() {
             "CROSSED" | "CROSS" => true,
             "ISOLATED" => false,
-            other => {
-                return Err(row.wrong("marginType", &format!("is neither cross nor isolated: {other:?}")));
-            }
+            _ => return Err(row.wrong("marginType", "is neither CROSSED nor ISOLATED")),
         };
-        settings.insert(symbol, MarginSetting { leverage: row.small("leverage")?, cross });
-    }
-    Ok(settings)
+        let leverage = row.small("leverage")?;
+        if leverage == 0 {
+            return Err(row.wrong("leverage", "is zero"));
+        }
+        Ok(Some((row.symbol("symbol")?, MarginSetting { leverage, cross })))
+    }))
 }
 
 /// Reads `GET /fapi/v1/accountConfig`.
