@@ -155,7 +155,7 @@ pub(crate) fn from_environment(
     ours.sort();
     let mut assignments = Vec::new();
     for (name, text) in ours {
-        let levels = name.trim_start_matches(ENVIRONMENT_PREFIX).split("__");
+        let levels = name.get(ENVIRONMENT_PREFIX.len()..).unwrap_or_default().split("__");
         let mut key = levels.map(str::to_lowercase).collect::<Vec<_>>().join(".");
         if let Some(coin) = key.strip_prefix("weights.weights.") {
             key = format!("{SHARES}.{}", coin.to_uppercase());

@@ -121,22 +121,31 @@ impl Rules {
     /// Rounds `wanted` toward zero to the step, checks the minimums at `price`, and splits at the
     /// maximum. Reduce-only orders are exempt from the minimum value, and only from that.
     ///
-    /// Returns quantities that each satisfy every rule and together are the largest such quantity
-    /// not above `wanted`.
+    /// Returns quantities that each satisfy every rule and together are less than a step below
+    /// `wanted`; further below only where one more order would be too small to stand alone, or more
+    /// than a thousand would be needed.
     pub fn fit(&self, wanted: Qty, price: Price, market: bool, reduce_only: bool) -> Result<Vec<Qty>, Unfit> {
         let lot = self.effective_lot(market);
-        let qty = round_to_lot(wanted.abs(), &lot);
+        let wanted = wanted.abs();
+        let qty = round_to_lot(wanted, &lot);
         if qty.is_zero() {
             return Err(Unfit::BelowStep { step: lot.step });
         }
         if qty < lot.min {
             return Err(Unfit::BelowMinQty { qty, min: lot.min });
         }
-        let worth = qty * price;
-        if !reduce_only && worth < self.min_notional {
-            return Err(Unfit::BelowMinNotional { notional: worth, min: self.min_notional });
+        let least_worth = if reduce_only { Notional::ZERO } else { self.min_notional };
+        let most = if lot.max.is_zero() { qty } else { round_to_lot(lot.max, &lot) };
+        let largest = qty.min(most);
+        // Even the largest single order may be worth too little, where the price is very low.
+        if largest * price < least_worth {
+            return Err(Unfit::BelowMinNotional { notional: largest * price, min: least_worth });
         }
-        Ok(self.split(qty, &lot, price, reduce_only))
+        if qty <= most {
+            return Ok(vec![qty]);
+        }
+        let least = least_worth.over_price(price).unwrap_or(lot.min).max(lot.min);
+        Ok(split(wanted, lot.min + (least - lot.min).ceil_to(lot.step), most, &lot))
     }
 
     /// Both lots at once for a market order, since some exchanges switch parts of the market lot off.
@@ -151,34 +160,6 @@ impl Rules {
         };
         let step = if self.market_lot.step.is_zero() { self.lot.step } else { self.market_lot.step };
         Lot { min: self.market_lot.min.max(self.lot.min), max: smaller_max, step }
-    }
-
-    /// Cuts `qty` into parts not above the maximum. A last part too small to stand alone takes its
-    /// share from the one before it.
-    fn split(&self, qty: Qty, lot: &Lot, price: Price, reduce_only: bool) -> Vec<Qty> {
-        let max = round_to_lot(lot.max, lot);
-        if max.is_zero() || qty <= max {
-            return vec![qty];
-        }
-        let least_worth = if reduce_only { Notional::ZERO } else { self.min_notional };
-        let mut parts = Vec::new();
-        let mut left = qty;
-        while left > max {
-            parts.push(max);
-            left -= max;
-        }
-        if left.is_zero() {
-            return parts;
-        }
-        if left < lot.min || left * price < least_worth {
-            let least = least_worth.over_price(price).unwrap_or(lot.min).max(lot.min).ceil_to(lot.step);
-            if let Some(previous) = parts.last_mut() {
-                *previous -= least - left;
-                left = least;
-            }
-        }
-        parts.push(left);
-        parts
     }
 
     /// Rounds a limit price to the tick on the side that protects its sender: a buy down, a sell up,
@@ -227,6 +208,33 @@ impl Rules {
     pub fn opens(&self) -> bool {
         self.status == Status::Trading && self.delivery.is_none()
     }
+}
+
+/// Orders that no position needs: what is left is for the next pass.
+const MOST_PARTS: u32 = 1000;
+
+/// Cuts `wanted` into as few orders as possible, the largest first, each from `least` to `most`
+/// (both on the grid of `lot`). Fewer and all at `most` where the last one would be below `least`.
+fn split(wanted: Qty, least: Qty, most: Qty, lot: &Lot) -> Vec<Qty> {
+    let times = |qty: Qty, count: u32| qty * Rate::from(count);
+    let mut count = 1;
+    while count < MOST_PARTS && times(most, count) < wanted {
+        count += 1;
+    }
+    // With a minimum off the step grid, each order adds its own offset to the sum.
+    let base = times(lot.min, count);
+    let total = (base + (wanted - base).floor_to(lot.step)).min(times(most, count));
+    if times(least, count) > wanted.min(total) {
+        return vec![most; count as usize - 1];
+    }
+    let mut above_least = total - times(least, count);
+    let mut parts = Vec::new();
+    for _ in 0..count {
+        let more = above_least.min(most - least);
+        above_least -= more;
+        parts.push(least + more);
+    }
+    parts
 }
 
 /// The largest `min + k·step ≤ qty`, or the plain multiple below it where the minimum is off grid.
@@ -288,6 +296,25 @@ pub(crate) mod tests {
         assert_eq!(parts, vec![qty("100"), qty("99.7"), qty("0.5")]);
         let parts = rules.fit(qty("200.2"), Price::from(10), true, true).unwrap();
         assert_eq!(parts, vec![qty("100"), qty("100"), qty("0.2")]);
+    }
+
+    #[test]
+    fn where_the_largest_order_is_worth_too_little_nothing_opens() {
+        let rules = plain("AUSDT");
+        let price = Price::new(1, 3);
+        let unfit = Unfit::BelowMinNotional { notional: Notional::new(1, 1), min: Notional::from(5) };
+        assert_eq!(rules.fit(qty("90000"), price, true, false), Err(unfit));
+        assert_eq!(rules.fit(qty("100.1"), price, true, true), Ok(vec![qty("100"), qty("0.1")]));
+    }
+
+    #[test]
+    fn a_rest_that_cannot_stand_alone_is_left_where_nothing_can_be_shared() {
+        let mut rules = plain("AUSDT");
+        rules.min_notional = Notional::from(800);
+        assert_eq!(rules.fit(qty("130"), Price::from(10), true, false), Ok(vec![qty("100")]));
+        assert_eq!(rules.fit(qty("170"), Price::from(10), true, false), Ok(vec![qty("90"), qty("80")]));
+        let parts = rules.fit(qty("99999999"), Price::from(10), true, true).unwrap();
+        assert_eq!((parts.len(), parts.iter().copied().sum::<Qty>()), (1000, qty("100000")));
     }
 
     #[test]

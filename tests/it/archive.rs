@@ -5,6 +5,7 @@ use std::path::Path;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use proptest::prelude::*;
 use rebal::archive;
 use rebal::domain::symbol::Symbol;
 use tempfile::TempDir;
@@ -206,6 +207,29 @@ fn a_gzip_file_cut_anywhere_never_passes() {
     for end in 0..packed.len() {
         let dir = folder(&[("A.csv.gz", &packed[..end])]);
         assert!(closes(dir.path(), None).is_err(), "{end} of {} bytes", packed.len());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn damage_is_refused_or_harmless(
+        at in 0..900_usize,
+        cut in 0..40_usize,
+        put in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(&b"0123456789,.-\n"[..])], 0..9),
+    ) {
+        let mut bytes = format!("{HEADER}{}", (0..20).map(|n| row(n * 5, "1.5")).collect::<String>()).into_bytes();
+        let at = at.min(bytes.len());
+        let end = (at + cut).min(bytes.len());
+        bytes.splice(at..end, put);
+        let dir = folder(&[("A.csv", &bytes)]);
+        if let Ok(bars) = archive::klines(dir.path(), None) {
+            for pair in bars.values().flat_map(|bars| bars.windows(2)) {
+                prop_assert!(pair[0].open_time < pair[1].open_time);
+                prop_assert!(pair[1].low.is_positive() && pair[1].low <= pair[1].high);
+            }
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use proptest::prelude::*;
 use rebal::config::error::Fault;
 use rebal::config::location::Location;
 use rebal::config::sections::Config;
@@ -517,6 +518,30 @@ fn files_that_are_no_configuration_are_refused_with_what_to_do() {
     ] {
         let said = refusal(Run { file: Some(bytes), ..NOTHING }.load());
         assert!(said.starts_with(expected), "{expected:?}: {said}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_file_variable_or_argument_makes_it_panic(
+        at in 0..CONTRACT.len(),
+        cut in 0..40_usize,
+        put in prop::collection::vec(any::<u8>(), 0..20),
+        key in "[a-z_.\\[\\]\"{}=]{0,20}",
+        value in any::<String>(),
+    ) {
+        let mut bytes = CONTRACT.as_bytes().to_vec();
+        let end = (at + cut).min(bytes.len());
+        bytes.splice(at..end, put);
+        let variable = format!("REBAL__{}", key.to_uppercase());
+        let set = format!("weights.weights.{key}={value}");
+        let run = Run { file: Some(&bytes), env: &[(&variable, &value)], sets: &[&value, &set], base: None };
+        // Refused or not: every refusal is a text.
+        prop_assert!(!refusal(run.load()).is_empty());
+        let set = format!("risk.max_drawdown={value}");
+        prop_assert!(!refusal(from_sets(&[&set])).is_empty());
     }
 }
 

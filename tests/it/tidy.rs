@@ -262,7 +262,7 @@ fn layer_of(path: &str) -> &str {
 fn check_first_line(source: &str) -> Result<(), String> {
     let docs = source.lines().map_while(|line| line.strip_prefix("//! "));
     let paragraph = docs.collect::<Vec<_>>().join(" ");
-    if paragraph.len() > 10 && paragraph.ends_with('.') {
+    if paragraph.ends_with('.') {
         return Ok(());
     }
     Err("the first line says what lives here, in a sentence: //! ….".into())
