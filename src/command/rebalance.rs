@@ -108,7 +108,10 @@ async fn pass_once<E: Exchange>(
         return show(context, &view::dry_run(context, &prepared, plan));
     }
     let watch = Watching { ui: &context.ui, progress: RefCell::default() };
-    let acted = pass::carry_out(exchange, ledger, &settings, &prepared, &watch, stop).await?;
+    let acted = pass::carry_out(exchange, ledger, &settings, &prepared, &watch, stop).await;
+    // The bar goes before anything else is written.
+    drop(watch);
+    let acted = acted?;
     ledger.write_trades(&context.folders.state).await?;
     show(context, &view::pass_report(context, &prepared, &acted, plan))
 }
