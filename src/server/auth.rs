@@ -10,7 +10,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::domain::time::Time;
-use crate::server::params::{Params, missing};
+use crate::server::params::Params;
 use crate::sim::refusal::Refusal;
 
 /// The widest accepted window.
@@ -121,7 +121,7 @@ pub(crate) fn check_signed(
     let signature = params.need("signature")?;
     let accepts = params.int("recvWindow")?.unwrap_or(USUAL_WINDOW_MS);
     if !(1..=LONGEST_WINDOW_MS).contains(&accepts) {
-        return Err(missing("recvWindow"));
+        return Err(Refusal::saying(-1131, "recvWindow must be less than 60000."));
     }
     if !secret.verifies(&payload(query, body), signature) {
         return Err(Refusal::of(-1022));
@@ -205,7 +205,7 @@ mod tests {
             (994_999, "", 0, 1, -1021),
             (994_999, "&recvWindow=6000", 0, 1, 0),
             (994_999, "", 0, 60, 0),
-            (1_000_000, "&recvWindow=60001", 0, 1, -1102),
+            (1_000_000, "&recvWindow=60001", 0, 1, -1131),
         ] {
             assert_eq!(code(stamp, window, stood, speed), expected, "{stamp} {window}");
         }

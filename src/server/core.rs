@@ -252,6 +252,9 @@ impl Core {
         // Placing an order shows no weight: the real exchange answers -1.
         let shown = if route.orders == (0, 0) { used.to_string() } else { "-1".to_owned() };
         headers.push(("x-mbx-used-weight-1m", shown));
+        if call.path.starts_with("/fapi/v1/funding") {
+            self.limits.ask_funding(now, real)?;
+        }
         let params = params?;
         if let Some(Action::Reject(code)) = call.fault {
             return Err(Refusal { http_status: 400, ..Refusal::of(code) });

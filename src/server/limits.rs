@@ -11,6 +11,8 @@ pub(crate) const WEIGHT_LIMIT: u32 = 2400;
 pub(crate) const ORDERS_10S: u32 = 300;
 /// Orders per minute.
 pub(crate) const ORDERS_1M: u32 = 1200;
+/// Requests for funding history per five minutes.
+pub(crate) const FUNDING_LIMIT: u32 = 500;
 /// Requests after the first refusal that earn a ban.
 const PATIENCE: u32 = 10;
 /// The first ban.
@@ -46,6 +48,7 @@ pub(crate) struct Limits {
     weight: Count,
     orders_10s: Count,
     orders_1m: Count,
+    funding: Count,
     refused: u32,
     banned: Option<(Time, Instant)>,
 }
@@ -57,6 +60,7 @@ impl Limits {
             weight: Count::new(seconds(60), sim, real),
             orders_10s: Count::new(seconds(10), sim, real),
             orders_1m: Count::new(seconds(60), sim, real),
+            funding: Count::new(seconds(300), sim, real),
             refused: 0,
             banned: None,
         }
@@ -89,6 +93,20 @@ impl Limits {
             -1003,
             "Too many requests; current limit of IP(127.0.0.1) is 2400 requests per minute. Please use the websocket for live updates to avoid polling the API.",
         ))
+    }
+
+    /// Counts a request for funding rates, which weigh nothing and have a limit of their own.
+    ///
+    /// # Errors
+    /// 429 over the limit.
+    pub(crate) fn ask_funding(&mut self, sim: Time, real: Instant) -> Result<(), Refusal> {
+        if self.funding.add(1, sim, real) > FUNDING_LIMIT {
+            return Err(Refusal::saying(
+                -1003,
+                "Too many requests; current limit of IP(127.0.0.1) is 500 requests per 5 minutes.",
+            ));
+        }
+        Ok(())
     }
 
     /// Counts orders.
@@ -155,6 +173,17 @@ mod tests {
         assert_eq!(limits.spend(2400, sim, real), Ok(2400));
         assert_eq!(limits.spend(5, sim + Duration::from_secs(60), real), Ok(5));
         assert_eq!(limits.spend(7, sim + Duration::from_secs(60), real + Duration::from_secs(60)), Ok(7));
+    }
+
+    #[test]
+    fn funding_history_has_its_own_limit() {
+        let (sim, real) = (Time::clamped(1_767_225_600_000), Instant::now());
+        let mut limits = Limits::new(sim, real);
+        for _ in 0..500 {
+            limits.ask_funding(sim, real).unwrap();
+        }
+        assert_eq!(limits.ask_funding(sim, real).unwrap_err().http_status, 429);
+        assert!(limits.ask_funding(sim + Duration::from_secs(300), real).is_ok());
     }
 
     #[test]

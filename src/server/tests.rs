@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use crate::server::{Clock, Settings, serve};
-use crate::sim::prices::Prices;
+use crate::sim::prices::{Bar, Prices, Recorded};
 use crate::sim::{Exchange, Terms, World, listing};
 
 /// 2026-01-01T00:00:00Z, where the synthetic market starts.
@@ -57,10 +57,13 @@ async fn start() -> Running {
 async fn start_with(settings: Settings) -> Running {
     let terms = Terms::default();
     let world = World::new(listing::synthetic(7, terms.start), Prices::Synthetic { seed: 7 });
+    start_at(settings, Exchange::new(world, terms)).await
+}
+
+async fn start_at(settings: Settings, exchange: Exchange) -> Running {
     let settings = Settings { listen: "127.0.0.1:0".parse().unwrap(), ..settings };
     let (tell, told) = tokio::sync::oneshot::channel();
     let task = tokio::spawn(async move {
-        let exchange = Exchange::new(world, terms);
         serve(settings, exchange, |address| tell.send(address).unwrap()).await.unwrap();
     });
     Running { address: told.await.unwrap(), task }
@@ -476,6 +479,44 @@ async fn the_real_clock_runs_and_cannot_be_pushed() {
     }
     assert!(later > first + 300_000);
     assert_eq!(sim.control("/sim/advance", json!({"bars": 1})).await.status, 400);
+}
+
+/// Two bars of one coin, from 2026-01-01.
+fn short_record() -> Exchange {
+    let symbol: crate::domain::symbol::Symbol = "ADAUSDT".parse().unwrap();
+    let price = crate::domain::num::Price::new(42, 2);
+    let bar = |minutes: u64| Bar {
+        open_time: Terms::default().start + Duration::from_secs(60 * minutes),
+        open: price,
+        high: price,
+        low: price,
+        close: price,
+        volume: crate::domain::num::Qty::from(1000),
+    };
+    let bars = std::collections::BTreeMap::from([(symbol.clone(), vec![bar(0), bar(5)])]);
+    let recorded = Recorded { bars, ..Recorded::default() };
+    let world = World::new(vec![listing::derived(&symbol, price)], Prices::Replay(recorded));
+    Exchange::new(world, Terms::default())
+}
+
+#[tokio::test]
+async fn the_end_of_recorded_prices_is_said() {
+    let sim = start_at(Settings { clock: Clock::Manual, ..Settings::default() }, short_record()).await;
+    assert_eq!(sim.control("/sim/advance", json!({})).await.status, 200);
+    let end = sim.control("/sim/advance", json!({"bars": 1})).await;
+    assert_eq!(end.json()["error"], "recorded prices end at 2026-01-01T00:10:00.000Z");
+    let clock = Clock::Real { speed: 100_000.0 };
+    let sim = start_at(Settings { clock, ..Settings::default() }, short_record()).await;
+    let mut got = sim.open("/fapi/v1/time").await;
+    for _ in 0..1000 {
+        if got.status != 200 {
+            break;
+        }
+        got = sim.open("/fapi/v1/time").await;
+    }
+    assert_eq!((got.status, got.code()), (503, -1016), "{}", got.body);
+    let at = sim.state().await["at"].as_str().unwrap().to_owned();
+    assert!(at.starts_with("2026-01-01T00:1") && at.as_str() < "2026-01-01T00:15", "{at}");
 }
 
 #[tokio::test]

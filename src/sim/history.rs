@@ -155,6 +155,9 @@ impl Exchange {
             let volume = quote_volume.over_price(last)?;
             return Some(Day { open: last, high: last, low: last, last, volume, quote_volume, from });
         }
+        if let Prices::Synthetic { seed } = self.world.prices {
+            return self.day_back(seed, symbol, listed, from);
+        }
         let bars = self.base_bars(symbol, listed, from, false);
         let mut day = Day {
             open: bars.first().map_or(last, |bar| bar.open),
@@ -172,6 +175,48 @@ impl Exchange {
             day.quote_volume += bar.volume * bar.open.mid(bar.close);
         }
         Some(day)
+    }
+
+    /// The day before now of a synthetic path, in floats: a screen asks this of every contract at
+    /// once, and a day's summary is no price that anything is booked at.
+    fn day_back(&self, seed: u64, symbol: &Symbol, listed: &Listed, from: Time) -> Option<Day> {
+        let state = &self.state.prices;
+        let (tick, step) = (listed.rules.tick, listed.rules.lot.step);
+        let last = self.last_price(symbol)?;
+        let mut price = state.paths.get(symbol)?.approx();
+        let (mut high, mut low) = (last.approx(), last.approx());
+        let (mut quote_volume, mut volume) = (0.0, 0.0);
+        let per_bar = listed.shape.daily_volume.approx() * self.terms.interval.as_secs_f64() / 86_400.0;
+        let mut open_time = state.bar_at - self.terms.interval;
+        let mut bar = state.bar;
+        while open_time >= from.max(listed.rules.onboard) {
+            for jump in state.jumps.iter().filter(|jump| jump.bar == bar && jump.symbol == *symbol) {
+                price /= jump.factor.approx();
+            }
+            let walked = self.step_of(seed, symbol, listed, bar);
+            let close = price;
+            price /= walked.growth_approx();
+            let (up, down) = walked.wicks_approx();
+            high = high.max(close.max(price) * up);
+            low = low.min(close.min(price) * down);
+            let traded = per_bar * walked.volume_share_approx();
+            quote_volume += traded;
+            volume += traded / close;
+            open_time = open_time - self.terms.interval;
+            bar -= 1;
+        }
+        let basis = self.step_of(seed, symbol, listed, bar).basis();
+        let digits = path_digits(tick).min(15);
+        let shown = |value: f64| Price::from_approx(value, digits).map(|price| nearest_tick(price, tick));
+        Some(Day {
+            open: nearest_tick(Price::from_approx(price, digits)? * basis, tick),
+            high: shown(high)?,
+            low: shown(low)?,
+            last,
+            volume: Qty::from_approx(volume, 8)?.floor_to(step),
+            quote_volume: Notional::from_approx(quote_volume, 8)?,
+            from,
+        })
     }
 
     /// Settlements of `symbol` in `[from, to]`, ascending, stamped a few milliseconds late.

@@ -202,8 +202,12 @@ impl Exchange {
     pub fn new(world: World, terms: Terms) -> Exchange {
         let at = match &world.prices {
             Prices::Replay(recorded) => recorded.first_close(terms.interval).unwrap_or(terms.start),
-            Prices::Synthetic { .. } => terms.start.floor_to(terms.interval),
-            Prices::Fed => terms.start,
+            Prices::Synthetic { .. } | Prices::Fed => terms.start,
+        };
+        // Synthetic bars end at whole multiples of their length, whenever the market starts.
+        let bar_at = match world.prices {
+            Prices::Synthetic { .. } => at.floor_to(terms.interval),
+            Prices::Replay(_) | Prices::Fed => at,
         };
         let state = State {
             at,
@@ -222,7 +226,7 @@ impl Exchange {
             income: Vec::new(),
             algos: Vec::new(),
             countdowns: BTreeMap::new(),
-            prices: PriceState { bar_at: at, ..PriceState::default() },
+            prices: PriceState { bar_at, ..PriceState::default() },
             counters: Counters::default(),
         };
         let mut exchange = Exchange { world, terms, state };
@@ -308,8 +312,11 @@ impl Exchange {
     /// Moves time to `to`, bar by bar: new prices, resting and conditional orders, funding,
     /// deliveries, liquidation. Going back is no move at all.
     ///
+    /// Between two bars prices stand still: what is seen is the close of the last complete bar, and
+    /// liquidation looks at closes only. Resting orders also fill where a bar traded through them.
+    ///
     /// # Errors
-    /// Where recorded prices end before `to`; time then stands at their end.
+    /// Where recorded prices end before `to`; time then stands before the first bar that is missing.
     pub fn advance(&mut self, to: Time) -> Result<(), PricesEnd> {
         let hour = Duration::from_secs(3600);
         let fed = matches!(self.world.prices, Prices::Fed);

@@ -113,6 +113,11 @@ impl Step<'_> {
 
     /// The factor from the bar's first to its last mark price.
     pub(crate) fn growth(&self) -> Rate {
+        Rate::from_approx(self.growth_approx(), GROWTH_DIGITS).unwrap_or(Rate::ONE)
+    }
+
+    /// The same as a float, for summaries over many bars.
+    pub(crate) fn growth_approx(&self) -> f64 {
         let sigma = self.sigma();
         let bars = self.millis() / FIVE_MINUTES_MS;
         let common = fat(self.market(Lane::Market), self.market(Lane::MarketTail));
@@ -123,8 +128,7 @@ impl Step<'_> {
         // Without this a coin would sink by half its variance each year.
         let keep_level = 0.5 * sigma * sigma;
         let growth = 1.0 + noise + keep_level + self.crash(bars) + self.own_jump(bars);
-        let growth = growth.clamp(0.5, 1.5);
-        Rate::from_approx(growth, GROWTH_DIGITS).unwrap_or(Rate::ONE)
+        growth.clamp(0.5, 1.5)
     }
 
     /// A fall of the whole market, and the slow climb that pays it back on average.
@@ -153,14 +157,25 @@ impl Step<'_> {
 
     /// How far the bar reaches above and below its open and close, as factors.
     pub(crate) fn wicks(&self) -> (Rate, Rate) {
-        let reach = |lane| self.sigma() * 0.6 * unit(self.draw(lane));
         let factor = |value: f64| Rate::from_approx(value, 8).unwrap_or(Rate::ONE);
-        (factor(1.0 + reach(Lane::WickUp)), factor((1.0 - reach(Lane::WickDown)).max(0.5)))
+        let (up, down) = self.wicks_approx();
+        (factor(up), factor(down))
+    }
+
+    /// The same as floats.
+    pub(crate) fn wicks_approx(&self) -> (f64, f64) {
+        let reach = |lane| self.sigma() * 0.6 * unit(self.draw(lane));
+        (1.0 + reach(Lane::WickUp), (1.0 - reach(Lane::WickDown)).max(0.5))
     }
 
     /// The bar's share of an average bar's volume, 0.4 to 1.6.
     pub(crate) fn volume_share(&self) -> Rate {
-        Rate::from_approx(0.4 + 1.2 * unit(self.draw(Lane::Volume)), 4).unwrap_or(Rate::ONE)
+        Rate::from_approx(self.volume_share_approx(), 4).unwrap_or(Rate::ONE)
+    }
+
+    /// The same as a float.
+    pub(crate) fn volume_share_approx(&self) -> f64 {
+        0.4 + 1.2 * unit(self.draw(Lane::Volume))
     }
 }
 

@@ -241,6 +241,85 @@ fn a_market_order_stops_at_its_bound_and_the_rest_expires() {
 }
 
 #[test]
+fn what_the_book_does_not_hold_expires() {
+    let shape = crate::sim::Shape { daily_volume: num("10000"), ..listing::plain_shape() };
+    let listed = Listed::new(plain("AUSDT"), Vec::new(), 8, shape);
+    let mut exchange = Exchange::new(World::new(vec![listed], Prices::Fed), Terms::default());
+    exchange.feed(BTreeMap::from([(sym("AUSDT"), market("10", "0"))]));
+    exchange.set_leverage(&sym("AUSDT"), 50).unwrap();
+    // 50 stand at the top and forty-nine thin levels behind it.
+    let placed = exchange.place(&request("AUSDT", Side::Buy, "100", None, "a")).unwrap();
+    assert_eq!(placed.order.status, OrderStatus::Expired);
+    assert!(placed.order.filled_qty > num("54") && placed.order.filled_qty < num("90"), "{placed:?}");
+    assert!(placed.order.avg_price.unwrap() > num("10.01"));
+    check_books(&exchange, num("200"));
+}
+
+#[test]
+fn finished_orders_are_forgotten_by_queries() {
+    let mut exchange = fed();
+    exchange.place(&request("AUSDT", Side::Buy, "1", None, "filled")).unwrap();
+    exchange.place(&request("AUSDT", Side::Buy, "1", Some(("90", TimeInForce::Ioc)), "empty")).unwrap();
+    exchange.place(&request("AUSDT", Side::Buy, "1", Some(("90", GTC)), "open")).unwrap();
+    let known = |exchange: &Exchange| -> Vec<bool> {
+        let found = |id| exchange.order(&sym("AUSDT"), Which::Client(id)).is_some();
+        ["filled", "empty", "open"].map(found).to_vec()
+    };
+    let days = |n: u64| Duration::from_secs(n * 86_400);
+    let start = exchange.now();
+    for (after, expected) in [(3, [true, true, true]), (4, [true, false, true]), (91, [false, false, true])] {
+        exchange.advance(start + days(after)).unwrap();
+        assert_eq!(known(&exchange), expected, "after {after} days");
+    }
+}
+
+#[test]
+fn a_countdown_cancels_unless_it_is_renewed() {
+    let mut exchange = fed();
+    let symbol = sym("AUSDT");
+    exchange.place(&request("AUSDT", Side::Buy, "1", Some(("90", GTC)), "a")).unwrap();
+    let second = Duration::from_secs(1);
+    exchange.count_down_to_cancel(&symbol, second * 60).unwrap();
+    exchange.advance(exchange.now() + second * 59).unwrap();
+    exchange.count_down_to_cancel(&symbol, second * 60).unwrap();
+    exchange.advance(exchange.now() + second * 59).unwrap();
+    assert_eq!(exchange.open_orders(None).len(), 1);
+    exchange.advance(exchange.now() + second).unwrap();
+    assert!(exchange.open_orders(None).is_empty());
+}
+
+#[test]
+fn a_day_agrees_with_its_candles() {
+    let mut exchange = synthetic(9);
+    exchange.advance_bars(7).unwrap();
+    exchange.jump_price(&sym("SOLUSDT"), num("1.5")).unwrap();
+    exchange.advance_bars(5).unwrap();
+    for name in ["SOLUSDT", "BTCUSDT", "1000PEPEUSDT", "ZAMAUSDT"] {
+        let symbol = sym(name);
+        let day = exchange.day(&symbol).unwrap();
+        let five = Span::read("5m").unwrap();
+        let bars = exchange.candles(&symbol, five, day.from, exchange.now(), false);
+        let close =
+            |a: Price, b: Price| a.over(b).is_some_and(|ratio| (ratio - Rate::ONE).abs() < num("0.0003"));
+        assert_eq!((day.open, day.last), (bars[0].open, bars.last().unwrap().close), "{name}");
+        assert!(close(day.high, bars.iter().map(|bar| bar.high).max().unwrap()), "{name} high");
+        assert!(close(day.low, bars.iter().map(|bar| bar.low).min().unwrap()), "{name} low");
+        let volume: Qty = bars.iter().map(|bar| bar.volume).sum();
+        assert!((volume.over(day.volume).unwrap() - Rate::ONE).abs() < num("0.01"), "{name} volume");
+    }
+}
+
+#[test]
+fn a_market_may_start_between_two_bars() {
+    let terms = Terms { start: time("2026-01-01T00:02:30Z"), ..Terms::default() };
+    let world = World::new(listing::synthetic(7, terms.start), Prices::Synthetic { seed: 7 });
+    let mut exchange = Exchange::new(world, terms);
+    assert_eq!(exchange.now(), time("2026-01-01T00:02:30Z"));
+    exchange.advance_bars(1).unwrap();
+    assert_eq!(exchange.now(), time("2026-01-01T00:05:00Z"));
+}
+
+#[test]
 fn a_partial_fault_fills_a_fraction_and_expires_the_rest() {
     let mut exchange = fed();
     for (kind, fraction, filled) in
@@ -621,6 +700,13 @@ fn check_books(exchange: &Exchange, initial: Notional) {
     let held: BTreeMap<Symbol, Qty> =
         positions.iter().map(|(symbol, position)| (symbol.clone(), position.qty)).collect();
     assert_eq!(filled, held);
+    // What trading brought, counted without any entry price: cash of all trades and what is held.
+    let trades = exchange.trades(None, Time::default(), always);
+    let cash: Notional = trades.iter().map(|trade| -(trade.fill.signed_qty() * trade.fill.price)).sum();
+    let worth: Notional = positions.values().map(|position| position.value()).sum();
+    let realized: Notional = rows.iter().filter(|row| row.kind == "REALIZED_PNL").map(|row| row.amount).sum();
+    let gap = (cash + worth - realized - floating).abs();
+    assert!(gap < num("0.000001"), "profit by entry prices is off by {gap}");
     for placed in exchange.accepted_orders() {
         let fills = exchange.trades_of(&placed.order.symbol, placed.order.order_id);
         assert_eq!(fills.iter().map(|trade| trade.fill.qty).sum::<Qty>(), placed.order.filled_qty);

@@ -99,7 +99,7 @@ pub(super) fn set_fee_burn(core: &mut Core, params: &Params) -> Result<Value, Re
 
 /// A tier, in JSON numbers where everything else is strings.
 fn bracket(number: usize, tier: &Bracket) -> Value {
-    let whole = |notional: Notional| notional.approx() as i64;
+    let whole = |notional: Notional| format!("{notional:.0}").parse::<i64>().unwrap_or(i64::MAX);
     json!({
         "bracket": number,
         "initialLeverage": tier.max_leverage,
