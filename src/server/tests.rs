@@ -10,8 +10,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
+use crate::domain::market::Bar;
 use crate::server::{Clock, Settings, serve};
-use crate::sim::prices::{Bar, Prices, Recorded};
+use crate::sim::prices::{Prices, Recorded};
 use crate::sim::{Exchange, Terms, World, listing};
 
 /// 2026-01-01T00:00:00Z, where the synthetic market starts.
