@@ -88,7 +88,11 @@ impl Settled {
 }
 
 fn until<E: Exchange>(intent: &Intent, exchange: &E) -> Time {
-    fence(intent.sent_at.unwrap_or_else(|| exchange.now()), exchange.recv_window())
+    fence(sent_at(intent, exchange), exchange.recv_window())
+}
+
+fn sent_at<E: Exchange>(intent: &Intent, exchange: &E) -> Time {
+    intent.sent_at.unwrap_or_else(|| exchange.now())
 }
 
 /// What the exchange says of an intent.
@@ -143,8 +147,9 @@ async fn complete<E: Exchange>(exchange: &E, client_id: &str, order: Order) -> R
     Ok(Found::Final(Box::new(outcome)))
 }
 
-/// Asks again until enough answers over enough time agree that an order does not exist; whatever
-/// turns up meanwhile is quarantined and settled by the next pass.
+/// Asks again until enough answers over enough time agree that an order does not exist, and then
+/// for the list of everything the contract saw since; whatever turns up is quarantined and settled
+/// by the next pass.
 async fn vote<E: Exchange>(
     exchange: &E,
     mut unfound: Vec<Intent>,
@@ -153,6 +158,26 @@ async fn vote<E: Exchange>(
     if exchange.recv_window().is_zero() {
         return Ok(unfound);
     }
+    unfound = vote_by_id(exchange, unfound, settled).await?;
+    let listed =
+        unfound.iter().map(|intent| exchange.orders_since(&intent.symbol, sent_at(intent, exchange)));
+    let listed: Result<Vec<_>, ExchangeError> = join_all(listed).await.into_iter().collect();
+    let mut absent = Vec::new();
+    for (intent, orders) in unfound.into_iter().zip(listed?) {
+        if orders.iter().any(|order| order.client_id == intent.client_id) {
+            settled.quarantine(&intent, exchange);
+        } else {
+            absent.push(intent);
+        }
+    }
+    Ok(absent)
+}
+
+async fn vote_by_id<E: Exchange>(
+    exchange: &E,
+    mut unfound: Vec<Intent>,
+    settled: &mut Settled,
+) -> Result<Vec<Intent>, PassError> {
     for _ in 1..ABSENT_VOTES {
         if unfound.is_empty() {
             break;
