@@ -1,6 +1,8 @@
 //! The decision: targets, plan, check. Pure: the same snapshot gives the same orders.
 
+pub mod equity;
 pub mod exposure;
+pub mod flatten;
 pub mod nav;
 pub mod plan;
 pub mod risk;

@@ -63,10 +63,12 @@ pub enum Breach {
     NoEquity(Notional),
 }
 
-/// A plan that passed the check. Only [`check`] makes one.
+/// A plan that passed the check. Only [`check`] and [`approve_exits`] make one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approved {
     plan: Plan,
+    /// Belongs to a flatten: its orders say so.
+    flattens: bool,
 }
 
 /// An order that passed the check. Only [`Approved::orders`] makes one, and an exchange takes
@@ -118,7 +120,7 @@ fn approve(leg: &Leg, install: u32, decision: u32, number: u8) -> ApprovedOrder 
             qty: leg.qty,
             kind,
             reduce_only: leg.reduce_only,
-            client_id: ClientId { install, decision, leg: number, purpose }.to_string(),
+            client_id,
         },
     }
 }
@@ -153,7 +155,7 @@ pub fn check(
     checking.drop_increases_until_fits(Checking::leverage_excess);
     checking.drop_increases_until_fits(Checking::margin_shortfall);
     checking.drop_increases_until_fits(Checking::liquidation_nearness);
-    Ok(Approved { plan: checking.finish() })
+    Ok(Approved { plan: checking.finish(), flattens: false })
 }
 
 fn breaches(snapshot: &Snapshot, standing: &Standing) -> Vec<Breach> {

@@ -89,10 +89,15 @@ CREATE TABLE equity (
     equity TEXT NOT NULL,
     -- What the wallet must hold when the next pass looks, if only our own fills changed it.
     wallet TEXT NOT NULL,
+    -- The last fill that this expectation contains.
+    fill_seq INTEGER NOT NULL,
     units TEXT NOT NULL,
     nav TEXT NOT NULL,
     peak TEXT NOT NULL
 );
+
+-- Positions and marks of the last reading: the next one must follow from them.
+CREATE TABLE reading (symbol TEXT PRIMARY KEY, qty TEXT NOT NULL, mark TEXT NOT NULL, entry TEXT NOT NULL);
 
 -- What our own fills, and changes by others that were noticed, say a position must be.
 CREATE TABLE position (
@@ -103,7 +108,13 @@ CREATE TABLE position (
     confirmed_at INTEGER NOT NULL
 );
 
-CREATE TABLE halt (id TEXT PRIMARY KEY, at INTEGER NOT NULL, reason TEXT NOT NULL, cleared_at INTEGER);
+-- Set before the first flatten order; `flat_at` once the exchange showed nothing left; `cleared_at` only
+-- by a person with the id.
+CREATE TABLE halt (id TEXT PRIMARY KEY, at INTEGER NOT NULL, reason TEXT NOT NULL, flat_at INTEGER, cleared_at INTEGER);
+
+-- Messages to be delivered, each written once per edge; and which conditions are raised now.
+CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, level TEXT NOT NULL, text TEXT NOT NULL, delivered_at INTEGER);
+CREATE TABLE alert (name TEXT PRIMARY KEY, raised_at INTEGER NOT NULL, told_at INTEGER NOT NULL);
 CREATE TABLE job (name TEXT PRIMARY KEY, last INTEGER NOT NULL);
 CREATE TABLE plan (id TEXT PRIMARY KEY, at INTEGER NOT NULL, plan TEXT NOT NULL);
 CREATE TABLE paper (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL);
