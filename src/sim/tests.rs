@@ -187,6 +187,8 @@ fn margin_and_position_limits_refuse() {
     // reckoned at 1.05 times the ask.
     exchange.set_leverage(&sym("AUSDT"), 5).unwrap();
     assert_eq!(code(exchange.place(&request("AUSDT", Side::Buy, "50", None, "a"))), -2019);
+    assert_eq!(code(exchange.place(&request("AUSDT", Side::Buy, "48", None, "a"))), -2019);
+    assert!(exchange.test_order(&request("AUSDT", Side::Buy, "47.5", None, "a")).is_ok());
     exchange.place(&request("AUSDT", Side::Buy, "45", None, "b")).unwrap();
     assert_eq!(code(exchange.set_leverage(&sym("AUSDT"), 3)), -2028);
     assert_eq!(code(exchange.set_leverage(&sym("AUSDT"), 51)), -4028);
@@ -210,6 +212,9 @@ fn resting_orders_tie_up_margin_and_cancelling_frees_it() {
     assert_eq!(code(exchange.transfer(num("-955.01"))), -2018);
     exchange.cancel(&sym("AUSDT"), Which::Client("a")).unwrap();
     assert_eq!(exchange.balance().available, num("1000"));
+    // A sell is reckoned a little above the last price.
+    exchange.place(&request("AUSDT", Side::Sell, "5", Some(("100", GTC)), "b")).unwrap();
+    assert_eq!(exchange.balance().initial_margin, num("50.075"));
     assert_eq!(code(exchange.cancel(&sym("AUSDT"), Which::Client("a"))), -2011);
 }
 
@@ -407,6 +412,48 @@ fn the_whole_account_is_liquidated_at_once() {
     let rows = exchange.income(Time::default(), exchange.now());
     assert!(rows.iter().any(|row| row.kind == "INSURANCE_CLEAR" && row.amount.is_negative()));
     check_books(&exchange, num("1000"));
+}
+
+#[test]
+fn margin_that_just_meets_its_maintenance_is_liquidated() {
+    let mut exchange = fed();
+    exchange.place(&request("AUSDT", Side::Buy, "10", None, "a")).unwrap();
+    // 10 at 100.01 lose 100.1 at a mark of 90, where 9 must remain.
+    let leave: Notional = num("109.1");
+    exchange.transfer(leave - exchange.balance().wallet).unwrap();
+    let mut spared = exchange.clone();
+    spared.transfer(num("0.00000001")).unwrap();
+    for exchange in [&mut exchange, &mut spared] {
+        feed(exchange, "90", "20");
+        exchange.advance(exchange.now() + Duration::from_secs(60)).unwrap();
+    }
+    assert!(exchange.positions().is_empty());
+    assert_eq!(spared.positions().len(), 1);
+}
+
+#[test]
+fn a_bar_fills_what_it_trades_through_not_what_it_touches() {
+    let at = |m: u64| Terms::default().start + Duration::from_secs(60 * m);
+    let bar = |m: u64, low: &str| Bar {
+        open_time: at(m),
+        open: num("100"),
+        high: num("101"),
+        low: num(low),
+        close: num("100"),
+        volume: num("30"),
+    };
+    let bars = vec![bar(0, "99"), bar(5, "98"), bar(10, "97.99"), bar(15, "97")];
+    let recorded = Recorded { bars: BTreeMap::from([(sym("AUSDT"), bars)]), ..Recorded::default() };
+    let listed = Listed::new(plain("AUSDT"), Vec::new(), 8, listing::plain_shape());
+    let mut exchange = Exchange::new(World::new(vec![listed], Prices::Replay(recorded)), Terms::default());
+    exchange.place(&request("AUSDT", Side::Buy, "4", Some(("98", GTC)), "a")).unwrap();
+    for (status, filled) in
+        [(OrderStatus::New, "0"), (OrderStatus::PartiallyFilled, "3"), (OrderStatus::Filled, "4")]
+    {
+        exchange.advance_bars(1).unwrap();
+        let order = exchange.order(&sym("AUSDT"), Which::Client("a")).unwrap();
+        assert_eq!(state_of(order), (status, filled.to_owned()), "a tenth of 30 traded per bar");
+    }
 }
 
 #[test]
