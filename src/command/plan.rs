@@ -57,6 +57,7 @@ async fn show<E: Exchange>(
     if let Err(refusal) = &prepared.verdict {
         return Err(pass::PassError::Breached(refusal.breaches.clone()).into());
     }
+    context.tell(&exchange, &prepared);
     let report = view::plan_report(context, &prepared, halt);
     let basis = Basis::of(context, &exchange, &mut ledger, &prepared).await?;
     let file = render::json::object(&basis.into_file(&report));

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::words::Mode as Money;
+use crate::domain::time::Time;
 use crate::error::{CommandError, Kind};
 use crate::exchange::{Exchange, ExchangeError};
 use crate::ledger::Ledger;
@@ -97,7 +98,8 @@ async fn pass_once<E: Exchange>(
         exchange.connect().await?;
         pass::prepare(exchange, ledger, &settings, None, Mode::Real).await
     };
-    let mut prepared = remember_ban(reached.await, exchange, ledger).await?;
+    let mut prepared = remember_ban(context, reached.await, exchange, ledger).await?;
+    context.tell(exchange, &prepared);
     if let Some(path) = &args.plan {
         let now = Basis::of(context, exchange, ledger, &prepared).await?;
         let plan = apply::read(context, path, &now)?;
@@ -111,23 +113,28 @@ async fn pass_once<E: Exchange>(
     let acted = pass::carry_out(exchange, ledger, &settings, &prepared, &watch, stop).await;
     // The bar goes before anything else is written.
     drop(watch);
-    let acted = acted?;
+    let acted = remember_ban(context, acted, exchange, ledger).await?;
     ledger.write_trades(&context.folders.state).await?;
     show(context, &view::pass_report(context, &prepared, &acted, plan))
 }
 
-/// A ban must reach the next process even where this one ends with an error.
-async fn remember_ban<E: Exchange>(
-    reached: Result<Prepared, PassError>,
+/// A ban must reach the next process even where this one ends with an error. That process has to
+/// heed it before it knows the exchange's time, so the ban is kept in this machine's time.
+async fn remember_ban<E: Exchange, T>(
+    context: &Context,
+    reached: Result<T, PassError>,
     exchange: &E,
     ledger: &mut Ledger,
-) -> Result<Prepared, CommandError> {
+) -> Result<T, CommandError> {
     let until = match &reached {
         Err(PassError::Exchange(ExchangeError::RateLimited { until, .. })) => Some(*until),
         _ => exchange.not_before(),
     };
     if let Some(until) = until {
-        ledger.set_not_before(until).await?;
+        let now = exchange.now();
+        // Before the exchange told its time, its limits are counted in ours.
+        let here = if now == Time::default() { until } else { context.started + until.since(now) };
+        ledger.set_not_before(here).await?;
     }
     Ok(reached?)
 }

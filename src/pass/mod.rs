@@ -176,7 +176,7 @@ pub async fn carry_out<E: Exchange>(
         Err(refusal) => return Err(PassError::Breached(refusal.breaches.clone())),
     };
     let acted = act::act(exchange, ledger, settings, prepared, approved, watch, stop).await?;
-    record::record(exchange, ledger, settings, prepared, &acted).await?;
+    record::record(ledger, settings, prepared, &acted).await?;
     Ok(acted)
 }
 
