@@ -557,7 +557,7 @@ fn a_missing_file_matters_only_where_it_was_named() {
     assert!(
         at(missing, true)
             .unwrap_err()
-            .ends_with("does not exist: `rebal init` writes one, `--demo` needs none")
+            .ends_with("does not exist: `--demo` writes one, `--demo` needs none")
     );
     let said = at(folder.path().to_owned(), false).unwrap_err();
     assert!(said.ends_with("is a folder: name the file inside it, for example rebal.toml"), "{said}");
