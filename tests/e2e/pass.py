@@ -211,7 +211,14 @@ def wrong_input():
         ends("misspelt key", 2, "config", "rebalance", "--set", "risk.max_drawdow=0.2", says="risk.max_drawdown")
         ends("30 for 0.30", 2, "config", "rebalance", "--set", "risk.max_drawdown=30", says="0.30")
         ends("an unknown option", 2, "config", "rebalance", "--frobnicate")
-        ends("html answer", 2, "config", "rebalance", "--format", "html")
+        ends("html report", 2, "config", "rebalance", "--format", "html")
+        ends("--out into no folder", 2, "config", "rebalance", "--out", os.path.join(home.folder, "none", "x"))
+        ends("no coins", 2, "config", "rebalance", "--set", "basket.symbols=[]")
+        sim.faults({"match": "GET /fapi/v1/premiumIndex", "do": "reply:200:[]"})
+        ends("no prices at all", 4, "unavailable")
+        sim.faults({"match": "GET /fapi/v1/exchangeInfo", "do": 'reply:200:{"symbols":[]}'})
+        ends("an empty listing", 4, "unavailable", "rebalance", "--set", "exchange.exchange_info_max_age=0s")
+        sim.faults()
         for name, do in [("truncated", "truncate:30"), ("HTML", "reply:200:<html>maintenance</html>"), ("bad gateway", "reply:502:"),
                          ("closed", "drop")]:
             sim.faults({"match": "GET /fapi/v3/account", "nth": 1, "times": 1, "do": do})
@@ -264,6 +271,14 @@ def plan_files():
         home.json("plan", "--out", path)
         code, report = home.json("rebalance", "--plan", path)
         that("a plan that holds is carried out", code == 0 and len(report["orders"]) == 6, (code, report))
+        with open(path) as file:
+            edited = file.read().replace('"qty":"53"', '"qty":"54"')
+        with open(path, "w") as file:
+            file.write(edited)
+        code, error = home.json("rebalance", "--plan", path)
+        that("a plan that somebody edited is refused", code == 2 and "not those that were planned" in error.get("message", ""), (code, error))
+        home.json("plan", "--out", path)
+        home.json("rebalance")
         code, error = home.json("rebalance", "--plan", path)
         that("but not a second time", code == 4 and "another pass ran" in error.get("message", ""), (code, error))
         with open(path, "w") as file:
