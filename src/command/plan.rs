@@ -28,6 +28,7 @@ pub(super) struct Args {
 const CHANGES: u8 = 20;
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
+    render::fits(context.format)?;
     let settings = settings::settings(&context.config)?;
     let mut ledger = look_only(context).await?;
     context.heed_ban(&mut ledger).await?;

@@ -31,6 +31,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
+    render::fits(context.format)?;
     if args.dry_run {
         return dry_run(context).await;
     }

@@ -70,6 +70,9 @@ pub(super) fn pass_report(
         None => acted.sent.is_empty().then_some(before),
     };
     report.notes.clone_from(&acted.notes);
+    report.notes.extend(prepared.settled.quarantined.iter().map(|(symbol, until)| {
+        format!("{symbol}: the outcome of an earlier order is unknown; it can no longer appear after {until}")
+    }));
     report
 }
 

@@ -169,6 +169,11 @@ impl Comparing<'_> {
         if found == expected {
             return None;
         }
+        if self.settled.unfound.iter().any(|intent| intent.symbol == *symbol) {
+            // The exchange does not know our order, but the position moved: one of the two is late,
+            // and taking the position over would hide whichever it is.
+            return Some(Block::Unresolved { until: self.found.at });
+        }
         let last_fill = holding.and_then(|holding| holding.last_fill_at);
         let lags = last_fill.is_some_and(|last_fill| match position {
             Some(position) => position.updated < last_fill,
