@@ -159,6 +159,9 @@ impl From<ExchangeError> for CommandError {
     fn from(error: ExchangeError) -> CommandError {
         let message = error.to_string();
         match error {
+            ExchangeError::Unavailable { endpoint, .. } if endpoint == "paper" => {
+                CommandError::new(Kind::Unavailable, message, "nothing was traded")
+            }
             ExchangeError::Unavailable { .. } => CommandError::new(
                 Kind::Unavailable,
                 message,
@@ -207,7 +210,7 @@ fn breached(breaches: &[Breach], message: String) -> CommandError {
         Breach::NoEquity(_) => CommandError::new(
             Kind::Unavailable,
             "",
-            "transfer the quote asset into the futures wallet; nothing was sent",
+            "the wallet is empty: fill it, or see in the exchange's history whether it was liquidated; nothing was sent",
         ),
     };
     let errors: Vec<CommandError> = breaches.iter().map(of).collect();

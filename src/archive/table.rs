@@ -1,5 +1,6 @@
 //! A file's text becomes rows; the first thing that is wrong is named with its line.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::str::FromStr;
 
@@ -38,8 +39,12 @@ const FUNDING_COLUMNS: [Column; 2] = [
     Column { names: &["last_funding_rate", "funding_rate", "fundingrate"], place: 2 },
 ];
 
+/// No contract moves so many times its price from one bar to the next; a slipped decimal point does.
+const ABSURD_JUMP: u32 = 50;
+
 /// Bars of a file.
 pub(crate) fn bars(file: &Path, text: &str) -> Result<Rows<Bar>, ArchiveError> {
+    let before: Cell<Option<Price>> = Cell::new(None);
     rows(file, text, &KLINE_COLUMNS, |[time, open, high, low, close, volume]| {
         let bar = Bar {
             open_time: read_time(time)?,
@@ -54,6 +59,12 @@ pub(crate) fn bars(file: &Path, text: &str) -> Result<Rows<Bar>, ArchiveError> {
         }
         if bar.volume.is_negative() {
             return Err(format!("volume {} is negative", bar.volume));
+        }
+        if let Some(before) = before.replace(Some(bar.close)) {
+            let most = Rate::from(ABSURD_JUMP);
+            if bar.close > before * most || before > bar.close * most {
+                return Err(format!("the price jumps from {before} to {} in one bar", bar.close));
+            }
         }
         Ok((bar.open_time, bar))
     })

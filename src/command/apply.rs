@@ -5,9 +5,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 
 use crate::domain::num::{Price, Qty, Rate};
-use crate::domain::plan::Plan;
+use crate::domain::plan::{Leg, Plan};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::{Time, show_span};
 use crate::error::{CommandError, Kind};
@@ -52,6 +53,7 @@ pub(super) struct PlanFile<'a> {
 #[derive(Deserialize)]
 struct Stored {
     schema: String,
+    plan_id: String,
     basis: Basis,
     #[serde(flatten)]
     plan: Plan,
@@ -133,10 +135,23 @@ impl Basis {
     }
 }
 
+/// A name that two different plans do not share, made from the orders themselves.
+pub(super) fn plan_id(legs: &[Leg], at: Time) -> String {
+    let content = serde_json::to_vec(&(at, legs)).unwrap_or_default();
+    Sha256::digest(content).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Reads a plan file and checks that what it was made from still holds.
 pub(super) fn read(context: &Context, path: &Path, now: &Basis) -> Result<Plan, CommandError> {
     let stored = read_file(path)?;
     let max_move = Rate::from_bps(context.config.execution.max_slippage_bps);
+    if plan_id(&stored.plan.legs, stored.basis.at) != stored.plan_id {
+        return Err(CommandError::new(
+            Kind::Config,
+            format!("{}: its orders are not those that were planned", path.display()),
+            "a plan is carried out as it was made: make a new one with `rebal plan --out FILE`; nothing was sent",
+        ));
+    }
     let moved = stored.basis.moved(now, context.config.interval, max_move);
     if moved.is_empty() {
         return Ok(stored.plan);

@@ -1,13 +1,15 @@
 //! What every subcommand starts from: configuration, folders, and how to speak.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::folders::{self, Folders, Places};
 use crate::config::sections::Config;
 use crate::config::{self, Loaded, Sources};
 use crate::domain::time::Time;
 use crate::error::{CommandError, Kind};
+use crate::exchange::Exchange;
 use crate::ledger::Ledger;
+use crate::pass::Prepared;
 use crate::render::{Format, Style};
 use crate::report::heading::Heading;
 use crate::sim::listing;
@@ -44,6 +46,9 @@ impl Context {
             sets: &global.sets,
             base: demo,
         })?;
+        if let Some(path) = &global.out {
+            may_write(path)?;
+        }
         let style = Style { width: ui.width, color: ui.color, unicode: ui.unicode };
         Ok(Context {
             ui,
@@ -67,12 +72,16 @@ impl Context {
         }
     }
 
-    /// Data to stdout, and to `--out` where it was asked for.
+    /// Data to stdout, and to `--out` where it was asked for. A pass that is over does not become a
+    /// failed one because its report cannot be written to a file.
     pub(super) fn show(&self, text: &str) -> Result<(), CommandError> {
-        if let Some(path) = &self.out {
-            self.write(path, text)?;
+        self.print(text)?;
+        if let Some(path) = &self.out
+            && let Err(error) = self.write(path, text)
+        {
+            self.ui.warn(&error.message);
         }
-        self.print(text)
+        Ok(())
     }
 
     /// Data to stdout only.
@@ -80,7 +89,7 @@ impl Context {
         self.ui.out(text).map_err(|error| CommandError::new(Kind::Internal, format!("stdout: {error}"), ""))
     }
 
-    pub(super) fn write(&self, path: &std::path::Path, text: &str) -> Result<(), CommandError> {
+    pub(super) fn write(&self, path: &Path, text: &str) -> Result<(), CommandError> {
         ui::write_file(path, text).map_err(|error| {
             CommandError::new(
                 Kind::Storage,
@@ -90,8 +99,28 @@ impl Context {
         })
     }
 
+    /// What `--verbose` shows of a look at the account.
+    pub(super) fn tell<E: Exchange>(&self, exchange: &E, prepared: &Prepared) {
+        let file = self.folders.config_file.as_ref().map_or("none".into(), |file| file.display().to_string());
+        let seen = &prepared.seen;
+        self.ui.detail(&format!("configuration: {file}"));
+        self.ui.detail(&format!("state folder: {}", self.folders.state.display()));
+        self.ui.detail(&format!(
+            "exchange: {}, account {}, at {}",
+            exchange.environment(),
+            seen.account,
+            seen.snapshot.at
+        ));
+        self.ui.detail(&format!(
+            "settled {} orders of earlier passes, {} contracts wait for an answer, {} new income rows",
+            prepared.settled.resolved.len(),
+            prepared.settled.quarantined.len(),
+            seen.unbooked.len()
+        ));
+    }
+
     /// The state folder, made where it is missing.
-    pub(super) fn state_folder(&self) -> Result<&std::path::Path, CommandError> {
+    pub(super) fn state_folder(&self) -> Result<&Path, CommandError> {
         let folder = &self.folders.state;
         folders::create_private(folder).map_err(|error| {
             CommandError::new(
@@ -130,5 +159,23 @@ impl Context {
             )),
             _ => Ok(()),
         }
+    }
+}
+
+/// A file that cannot be written is a wrong option, found before anything is sent.
+fn may_write(path: &Path) -> Result<(), CommandError> {
+    let folder = match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    let usable = folder.is_dir() && !path.is_dir();
+    if usable {
+        Ok(())
+    } else {
+        Err(CommandError::new(
+            Kind::Config,
+            format!("--out {}: there is no such folder, or it is a folder itself", path.display()),
+            "name a file in a folder that exists; nothing was sent",
+        ))
     }
 }

@@ -58,7 +58,7 @@ struct Global {
     #[arg(long, global = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     /// Show the result as table, json, csv, markdown or html
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "table", conflicts_with = "json")]
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "table")]
     format: Format,
     /// Same as --format json
     #[arg(long, global = true)]

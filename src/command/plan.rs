@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::error::CommandError;
 use crate::exchange::Exchange;
 use crate::ledger::Ledger;
-use crate::pass::{self, Mode};
+use crate::pass::{self, Mode, Settings};
 use crate::render;
 
 use super::apply::Basis;
@@ -28,11 +28,13 @@ pub(super) struct Args {
 const CHANGES: u8 = 20;
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
+    render::fits(context.format)?;
+    let settings = settings::settings(&context.config)?;
     let mut ledger = look_only(context).await?;
     context.heed_ban(&mut ledger).await?;
     match venue::open(context, &mut ledger).await? {
-        Venue::Usdm(exchange) => show(context, args, *exchange, ledger).await,
-        Venue::Paper(exchange) => show(context, args, *exchange, ledger).await,
+        Venue::Usdm(exchange) => show(context, args, &settings, *exchange, ledger).await,
+        Venue::Paper(exchange) => show(context, args, &settings, *exchange, ledger).await,
     }
 }
 
@@ -47,16 +49,17 @@ pub(super) async fn look_only(context: &Context) -> Result<Ledger, CommandError>
 async fn show<E: Exchange>(
     context: &Context,
     args: &Args,
+    settings: &Settings,
     mut exchange: E,
     mut ledger: Ledger,
 ) -> Result<u8, CommandError> {
-    let settings = settings::settings(&context.config)?;
     exchange.connect().await?;
     let halt = context.halt(&mut ledger).await?;
-    let prepared = pass::prepare(&exchange, &mut ledger, &settings, None, Mode::Preview).await?;
+    let prepared = pass::prepare(&exchange, &mut ledger, settings, None, Mode::Preview).await?;
     if let Err(refusal) = &prepared.verdict {
         return Err(pass::PassError::Breached(refusal.breaches.clone()).into());
     }
+    context.tell(&exchange, &prepared);
     let report = view::plan_report(context, &prepared, halt);
     let basis = Basis::of(context, &exchange, &mut ledger, &prepared).await?;
     let file = render::json::object(&basis.into_file(&report));

@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::config::words::Mode as Money;
+use crate::domain::time::Time;
 use crate::error::{CommandError, Kind};
 use crate::exchange::{Exchange, ExchangeError};
 use crate::ledger::Ledger;
-use crate::pass::{self, Mode, PassError, Prepared, Stop, Watch, lock};
+use crate::pass::{self, Mode, PassError, Prepared, Settings, Stop, Watch, lock};
 use crate::render::{self, Style};
 use crate::report::pass::PassReport;
 use crate::ui::{self, Progress, PromptError, Ui};
@@ -30,9 +31,11 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
+    render::fits(context.format)?;
     if args.dry_run {
         return dry_run(context).await;
     }
+    let settings = settings::settings(&context.config)?;
     let folder = context.state_folder()?;
     let _lock = lock::take(folder)?;
     let mut ledger = Ledger::open(folder).await?;
@@ -41,10 +44,10 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     let stop = listen_for_signals();
     let done = match venue::open(context, &mut ledger).await? {
         Venue::Usdm(mut exchange) => {
-            pass_once(context, args, exchange.as_mut(), &mut ledger, halt, &stop).await
+            pass_once(context, args, &settings, exchange.as_mut(), &mut ledger, halt, &stop).await
         }
         Venue::Paper(mut exchange) => {
-            let done = pass_once(context, args, exchange.as_mut(), &mut ledger, halt, &stop).await;
+            let done = pass_once(context, args, &settings, exchange.as_mut(), &mut ledger, halt, &stop).await;
             // Paper time moves one interval with every pass, whatever became of it.
             exchange.step(context.config.interval);
             ledger.set_paper(&exchange.keep()).await?;
@@ -84,6 +87,7 @@ async fn dry_pass<E: Exchange>(
 async fn pass_once<E: Exchange>(
     context: &Context,
     args: &Args,
+    settings: &Settings,
     exchange: &mut E,
     ledger: &mut Ledger,
     halt: Option<String>,
@@ -92,42 +96,52 @@ async fn pass_once<E: Exchange>(
     if let Some(id) = halt {
         return Err(CommandError::halted(&id));
     }
-    let settings = settings::settings(&context.config)?;
     let reached = async {
         exchange.connect().await?;
-        pass::prepare(exchange, ledger, &settings, None, Mode::Real).await
+        pass::prepare(exchange, ledger, settings, None, Mode::Real).await
     };
-    let mut prepared = remember_ban(reached.await, exchange, ledger).await?;
+    let mut prepared = remember_ban(context, reached.await, exchange, ledger).await?;
+    context.tell(exchange, &prepared);
     if let Some(path) = &args.plan {
         let now = Basis::of(context, exchange, ledger, &prepared).await?;
         let plan = apply::read(context, path, &now)?;
-        pass::recheck(&mut prepared, plan, &settings, None);
+        pass::recheck(&mut prepared, plan, settings, None);
     }
     let plan = view::plan_report(context, &prepared, None);
     if !agreed(context, &prepared, &plan)? {
         return show(context, &view::dry_run(context, &prepared, plan));
     }
     let watch = Watching { ui: &context.ui, progress: RefCell::default() };
-    let acted = pass::carry_out(exchange, ledger, &settings, &prepared, &watch, stop).await;
+    let acted = pass::carry_out(exchange, ledger, settings, &prepared, &watch, stop).await;
     // The bar goes before anything else is written.
     drop(watch);
-    let acted = acted?;
-    ledger.write_trades(&context.folders.state).await?;
-    show(context, &view::pass_report(context, &prepared, &acted, plan))
+    let acted = remember_ban(context, acted, exchange, ledger).await?;
+    let mut report = view::pass_report(context, &prepared, &acted, plan);
+    // The orders are out and in the ledger: a projection that cannot be written does not undo that.
+    if let Err(error) = ledger.write_trades(&context.folders.state).await {
+        context.ui.warn(&format!("trades.csv is not up to date: {error}"));
+        report.notes.push(format!("trades.csv is not up to date and is made anew by the next pass: {error}"));
+    }
+    show(context, &report)
 }
 
-/// A ban must reach the next process even where this one ends with an error.
-async fn remember_ban<E: Exchange>(
-    reached: Result<Prepared, PassError>,
+/// A ban must reach the next process even where this one ends with an error. That process has to
+/// heed it before it knows the exchange's time, so the ban is kept in this machine's time.
+async fn remember_ban<E: Exchange, T>(
+    context: &Context,
+    reached: Result<T, PassError>,
     exchange: &E,
     ledger: &mut Ledger,
-) -> Result<Prepared, CommandError> {
+) -> Result<T, CommandError> {
     let until = match &reached {
         Err(PassError::Exchange(ExchangeError::RateLimited { until, .. })) => Some(*until),
         _ => exchange.not_before(),
     };
     if let Some(until) = until {
-        ledger.set_not_before(until).await?;
+        let now = exchange.now();
+        // Before the exchange told its time, its limits are counted in ours.
+        let here = if now == Time::default() { until } else { context.started + until.since(now) };
+        ledger.set_not_before(here).await?;
     }
     Ok(reached?)
 }

@@ -86,7 +86,10 @@ pub(super) async fn run(ui: &Ui, args: &Args) -> Result<u8, CommandError> {
         let _ = ui.out(&format!("listening on http://{address}\n"));
     };
     server::serve(settings, exchange, announce).await.map_err(|error| {
-        usage(format!("{}: {error}", args.listen), "listen on a free loopback port: --listen 127.0.0.1:0")
+        usage(
+            format!("cannot serve on {}: {error}", args.listen),
+            "see `rebal sim --help`; --listen 127.0.0.1:0 picks a free port",
+        )
     })?;
     Ok(0)
 }

@@ -1,16 +1,14 @@
 //! From what a pass knows to what its reports say.
 
-use sha2::{Digest, Sha256};
-
 use crate::decide::exposure::exposure;
 use crate::domain::num::{Notional, Qty};
-use crate::domain::plan::Leg;
 use crate::ledger::{Intent, IntentState, Outcome};
 use crate::pass::act::{Acted, Sent};
 use crate::pass::{self, Prepared, record};
 use crate::report::pass::{self as report, OrderOutcome, OrderReport, PassReport};
 use crate::report::plan::{PlanFigures, PlanReport};
 
+use super::apply;
 use super::context::Context;
 
 /// The report of what was decided.
@@ -19,7 +17,7 @@ pub(super) fn plan_report(context: &Context, prepared: &Prepared, halt: Option<S
     let snapshot = &prepared.seen.snapshot;
     let (before, after) = (exposure(snapshot, &[]), exposure(snapshot, &plan.legs));
     let figures = PlanFigures {
-        plan_id: plan_id(&plan.legs, snapshot.at.ms()),
+        plan_id: apply::plan_id(&plan.legs, snapshot.at),
         quote: context.config.quote.clone(),
         equity: snapshot.balance.equity,
         available: snapshot.balance.available,
@@ -32,12 +30,6 @@ pub(super) fn plan_report(context: &Context, prepared: &Prepared, halt: Option<S
         halted: halt,
     };
     PlanReport::new(context.heading(snapshot.at), figures, plan)
-}
-
-/// A name that two different plans do not share.
-fn plan_id(legs: &[Leg], at_ms: i64) -> String {
-    let content = serde_json::to_vec(&(at_ms, legs)).unwrap_or_default();
-    Sha256::digest(content).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The report of a pass that only looked.
@@ -78,6 +70,9 @@ pub(super) fn pass_report(
         None => acted.sent.is_empty().then_some(before),
     };
     report.notes.clone_from(&acted.notes);
+    report.notes.extend(prepared.settled.quarantined.iter().map(|(symbol, until)| {
+        format!("{symbol}: the outcome of an earlier order is unknown; it can no longer appear after {until}")
+    }));
     report
 }
 

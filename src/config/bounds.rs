@@ -332,7 +332,7 @@ fn combinations(config: &Config, check: &mut Check<'_>) {
         }
     }
     if config.telegram.enabled && config.telegram.chat_id.is_empty() {
-        contradict(check, "telegram.enabled = true needs telegram.chat_id: `rebal init` finds it".into());
+        contradict(check, "telegram.enabled = true needs telegram.chat_id".into());
     }
     if let (Some(start), Prices::Live) = (config.paper.start, &config.paper.prices) {
         check.refuse("paper.start", start, "is for recorded prices: live prices begin now");

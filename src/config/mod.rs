@@ -130,7 +130,8 @@ pub fn load<E: Iterator<Item = (String, String)>>(sources: Sources<'_, E>) -> Re
 }
 
 fn missing(path: &Path) -> Fault {
-    let problem = "does not exist: `rebal init` writes one, `--demo` needs none".to_owned();
+    let problem =
+        "does not exist: copy examples/futures-basket.toml there, or try --demo, which needs none".to_owned();
     Fault::File { path: path.to_owned(), problem }
 }
 

@@ -97,6 +97,9 @@ impl Planning<'_> {
             }
             (action, _) => action,
         };
+        if *action != Action::Hold && rules.status.as_str() != "TRADING" {
+            return Err(self.skip(SkipReason::NotTrading, format!("its status is {}", rules.status.as_str())));
+        }
         let (to, reason, close) = match action {
             Action::Hold => return Ok(Vec::new()),
             Action::Trade { to, reason } => (*to, *reason, false),
@@ -107,9 +110,6 @@ impl Planning<'_> {
         let Some(market) = self.coin.market.filter(|market| market.quote.mid().is_some()) else {
             return Err(self.skip(SkipReason::NoPrice, "no mark price or no two-sided book"));
         };
-        if rules.status.as_str() != "TRADING" {
-            return Err(self.skip(SkipReason::NotTrading, format!("its status is {}", rules.status.as_str())));
-        }
         let held = self.coin.qty();
         let wanted = to.over_price(market.mark.price).unwrap_or_default();
         let change = if close { -held } else { wanted - held };

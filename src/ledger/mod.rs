@@ -170,12 +170,12 @@ impl Ledger {
         Ok(install)
     }
 
-    /// Before when no request may be sent, if the exchange said so.
+    /// Before when (by this machine's clock) no request may be sent, if the exchange said so.
     pub async fn not_before(&mut self) -> Result<Option<Time>, LedgerError> {
         Ok(self.meta("not_before").await?.and_then(|ms| ms.parse().ok()).and_then(Time::from_ms))
     }
 
-    /// Keeps the exchange's ban for the next process.
+    /// Keeps the exchange's ban, in this machine's time, for the next process.
     pub async fn set_not_before(&mut self, until: Time) -> Result<(), LedgerError> {
         self.set_meta("not_before", &until.ms().to_string()).await
     }

@@ -16,11 +16,13 @@ pub const TRADES_HEADER: &str = "time,pass_id,symbol,side,reason,qty,price,notio
 struct Cursor {
     seq: i64,
     bytes: u64,
+    /// When it was last written, nanoseconds since 1970: tells an edit that keeps the length.
+    modified_ns: u128,
 }
 
 impl Ledger {
-    /// Brings `<folder>/trades.csv` up to date. A file that is not exactly as long as it was left,
-    /// or does not end as it was left, is made anew from the ledger.
+    /// Brings `<folder>/trades.csv` up to date. A file that is not as it was left (length, last
+    /// row, time of the last change) is made anew from the ledger.
     pub async fn write_trades(&mut self, folder: &Path) -> Result<(), LedgerError> {
         let path = folder.join("trades.csv");
         let failed = |source| LedgerError::File { path: show(&path), source };
@@ -45,14 +47,21 @@ impl Ledger {
             text.push_str(&self.csv_row(row)?);
         }
         let bytes = write_at(&path, start, &text, sound).map_err(failed)?;
-        self.set_meta("trades_csv", &format!("{last} {bytes}")).await
+        let modified_ns = modified_ns(&path).map_err(failed)?;
+        self.set_meta("trades_csv", &format!("{last} {bytes} {modified_ns}")).await
     }
 
     async fn cursor(&mut self) -> Result<Option<Cursor>, LedgerError> {
         let Some(kept) = self.meta("trades_csv").await? else { return Ok(None) };
-        let parsed = kept
-            .split_once(' ')
-            .and_then(|(seq, bytes)| Some(Cursor { seq: seq.parse().ok()?, bytes: bytes.parse().ok()? }));
+        let mut parts = kept.split(' ');
+        let mut next = || parts.next();
+        let parsed = next().zip(next()).zip(next()).and_then(|((seq, bytes), modified)| {
+            Some(Cursor {
+                seq: seq.parse().ok()?,
+                bytes: bytes.parse().ok()?,
+                modified_ns: modified.parse().ok()?,
+            })
+        });
         Ok(parsed)
     }
 
@@ -81,7 +90,9 @@ impl Ledger {
             Some(row) => self.csv_row(&row)?,
             None => format!("{TRADES_HEADER}\n"),
         };
-        Ok(read_tail(path, cursor.bytes, last.len()).is_some_and(|tail| tail == last.as_bytes()))
+        let untouched = modified_ns(path).is_ok_and(|modified| modified == cursor.modified_ns);
+        let tail = read_tail(path, cursor.bytes, last.len());
+        Ok(untouched && tail.is_some_and(|tail| tail == last.as_bytes()))
     }
 
     fn csv_row(&self, row: &SqliteRow) -> Result<String, LedgerError> {
@@ -132,6 +143,11 @@ fn write_at(path: &Path, start: u64, text: &str, append: bool) -> std::io::Resul
     file.sync_all()?;
     std::fs::rename(&fresh, path)?;
     Ok(end)
+}
+
+fn modified_ns(path: &Path) -> std::io::Result<u128> {
+    let modified = std::fs::metadata(path)?.modified()?;
+    Ok(modified.duration_since(std::time::SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_nanos()))
 }
 
 /// The last `len` bytes of a file that is exactly `bytes` long.

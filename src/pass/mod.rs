@@ -55,7 +55,7 @@ pub enum PassError {
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Breached(Vec<Breach>),
     /// Orders with our prefix that this ledger did not make.
-    #[error("orders that this ledger did not send: {}", .0.join(", "))]
+    #[error("orders that this ledger did not send: {}", some_of(.0))]
     Foreign(Vec<String>),
     /// Equity or prices that do not fit together.
     #[error("{0}")]
@@ -176,7 +176,7 @@ pub async fn carry_out<E: Exchange>(
         Err(refusal) => return Err(PassError::Breached(refusal.breaches.clone())),
     };
     let acted = act::act(exchange, ledger, settings, prepared, approved, watch, stop).await?;
-    record::record(exchange, ledger, settings, prepared, &acted).await?;
+    record::record(ledger, settings, prepared, &acted).await?;
     Ok(acted)
 }
 
@@ -191,6 +191,15 @@ async fn net_asset_value(ledger: &mut Ledger, seen: &Seen) -> Result<Nav, PassEr
 async fn calendar_due(ledger: &mut Ledger, settings: &Settings, now: Time) -> Result<bool, PassError> {
     let Some(every) = settings.every else { return Ok(false) };
     Ok(ledger.job(record::CALENDAR).await?.is_some_and(|last| now.since(last) >= every))
+}
+
+/// The first three of a list, and how many more there are.
+fn some_of(names: &[String]) -> String {
+    let first: Vec<&str> = names.iter().take(3).map(String::as_str).collect();
+    match names.len().saturating_sub(first.len()) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
 }
 
 /// Rate of one unit, for reports.

@@ -64,6 +64,7 @@ pub async fn observe<E: Exchange>(
     settled: &Settled,
 ) -> Result<Seen, PassError> {
     let found = exchange.observe().await?;
+    refuse_priceless(&found, settings.strategy.symbols())?;
     let age = ledger.age(&exchange.environment(), &found.account).await?;
     let holdings = ledger.holdings().await?;
     let universe: BTreeSet<&Symbol> = settings.strategy.symbols().iter().collect();
@@ -84,6 +85,17 @@ pub async fn observe<E: Exchange>(
         revived,
         quote: settings.quote.clone(),
     })
+}
+
+/// One coin without a price is left alone; a market without any is no market.
+fn refuse_priceless(found: &Observation, universe: &[Symbol]) -> Result<(), PassError> {
+    let mut listed = universe.iter().filter(|symbol| found.rules.contains_key(*symbol)).peekable();
+    if listed.peek().is_some() && listed.all(|symbol| !found.markets.contains_key(symbol)) {
+        return Err(PassError::Incoherent(
+            "no coherent snapshot: not one coin of the basket has a price".into(),
+        ));
+    }
+    Ok(())
 }
 
 /// Writes down what a look found: the binding, the positions, the intents proven absent.
@@ -156,6 +168,11 @@ impl Comparing<'_> {
         let found = position.map_or(Qty::ZERO, |position| position.qty);
         if found == expected {
             return None;
+        }
+        if self.settled.unfound.iter().any(|intent| intent.symbol == *symbol) {
+            // The exchange does not know our order, but the position moved: one of the two is late,
+            // and taking the position over would hide whichever it is.
+            return Some(Block::Unresolved { until: self.found.at });
         }
         let last_fill = holding.and_then(|holding| holding.last_fill_at);
         let lags = last_fill.is_some_and(|last_fill| match position {

@@ -1,6 +1,5 @@
 //! The end of a pass: what the account was worth, and that it is over.
 
-use crate::exchange::Exchange;
 use crate::ledger::{EquityRow, Ledger};
 
 use super::act::Acted;
@@ -27,8 +26,7 @@ pub fn verdict(prepared: &Prepared, acted: &Acted) -> (&'static str, u8) {
 }
 
 /// Writes down the reading that was decided on, the calendar, and the end of the pass.
-pub async fn record<E: Exchange>(
-    exchange: &E,
+pub async fn record(
     ledger: &mut Ledger,
     settings: &Settings,
     prepared: &Prepared,
@@ -51,8 +49,5 @@ pub async fn record<E: Exchange>(
     }
     let (word, exit_code) = verdict(prepared, acted);
     ledger.end_pass(acted.pass_id, word, exit_code).await?;
-    if let Some(until) = exchange.not_before() {
-        ledger.set_not_before(until).await?;
-    }
     Ok(())
 }

@@ -104,6 +104,14 @@ impl Default for Style {
     }
 }
 
+/// Whether a plan or a pass comes in `format`: asked before anything is sent, not after.
+pub fn fits(format: Format) -> Result<(), Unsupported> {
+    match format {
+        Format::Html => Err(unsupported("a pass", format)),
+        Format::Table | Format::Json | Format::Csv | Format::Markdown => Ok(()),
+    }
+}
+
 /// A plan in `format`; every text ends with one line break.
 pub fn plan(report: &PlanReport, format: Format, style: &Style) -> Result<String, Unsupported> {
     match format {

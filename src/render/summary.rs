@@ -51,7 +51,7 @@ fn nothing_to_do(plan: &PlanReport, counts: Counts) -> (Tone, String) {
     if counts.hold == 0 {
         return (
             Tone::Attention,
-            "Nothing to do: there are no coins; `rebal scan --apply` chooses some.".to_owned(),
+            "Nothing to do: there are no coins; list some in basket.symbols.".to_owned(),
         );
     }
     let all = match counts.hold {

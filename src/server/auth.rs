@@ -133,7 +133,7 @@ pub(crate) fn check_signed(
             "Timestamp for this request was 1000ms ahead of the server's time.",
         ));
     }
-    if now - stamp > accepts * window.speed {
+    if now.saturating_sub(stamp) > accepts * window.speed {
         return Err(Refusal::saying(-1021, "Timestamp for this request is outside of the recvWindow."));
     }
     Ok(())
@@ -206,6 +206,8 @@ mod tests {
             (994_999, "&recvWindow=6000", 0, 1, 0),
             (994_999, "", 0, 60, 0),
             (1_000_000, "&recvWindow=60001", 0, 1, -1131),
+            (i64::MIN, "", 0, 1, -1021),
+            (i64::MAX, "", 0, 1, -1021),
         ] {
             assert_eq!(code(stamp, window, stood, speed), expected, "{stamp} {window}");
         }

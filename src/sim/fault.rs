@@ -185,6 +185,14 @@ mod tests {
     }
 
     #[test]
+    fn two_faults_on_one_request_both_count_it() {
+        let json = r#"[{"match":"/a","do":"drop"},{"match":"/a","nth":2,"do":"accept_then_close"}]"#;
+        let mut faults = read(json).unwrap();
+        let struck: Vec<Option<Action>> = (0..3).map(|_| faults.strike("GET", "/a")).collect();
+        assert_eq!(struck, [Some(Action::Drop), Some(Action::AcceptThenClose), None]);
+    }
+
+    #[test]
     fn a_match_may_leave_out_the_method_and_end_in_a_star() {
         let mut faults = read(r#"[{"match":"/fapi/v1/*","times":9,"do":"reject:-1001"}]"#).unwrap();
         assert_eq!(faults.strike("DELETE", "/fapi/v1/order"), Some(Action::Reject(-1001)));

@@ -130,6 +130,28 @@ pub fn synthetic(seed: u64, start: Time) -> Vec<Listed> {
     listing
 }
 
+/// The `count` most traded contracts of `listing`.
+#[must_use]
+pub fn most_traded(mut listing: Vec<Listed>, count: usize) -> Vec<Listed> {
+    listing.sort_by(|a, b| {
+        b.shape.daily_volume.cmp(&a.shape.daily_volume).then_with(|| a.rules.symbol.cmp(&b.rules.symbol))
+    });
+    listing.truncate(count);
+    listing
+}
+
+/// The synthetic contracts of these names; a name that is not in the table gets derived rules and a
+/// price near 1.
+#[must_use]
+pub fn named(symbols: &[Symbol], seed: u64, start: Time) -> Vec<Listed> {
+    let known = synthetic(seed, start);
+    let one = |symbol: &Symbol| {
+        let found = known.iter().find(|listed| listed.rules.symbol == *symbol);
+        found.cloned().unwrap_or_else(|| derived(symbol, first_price(seed, symbol, Price::ONE)))
+    };
+    symbols.iter().map(one).collect()
+}
+
 /// One line of the table in `contracts.rs`; `None` for a blank or broken one.
 fn read_row(line: &str, seed: u64, start: Time) -> Option<Listed> {
     let fields: Vec<&str> = line.split_whitespace().collect();
@@ -336,6 +358,18 @@ mod tests {
         any("stock", &|l| l.rules.contract == "TRADIFI_PERPETUAL");
         any("usdc", &|l| l.rules.margin_asset == "USDC");
         any("finer digits", &|l| l.price_precision > l.rules.tick.decimals());
+    }
+
+    #[test]
+    fn a_part_of_the_market_is_taken_by_size_or_by_name() {
+        let largest = most_traded(synthetic(7, start()), 2);
+        let names: Vec<&str> = largest.iter().map(|listed| listed.rules.symbol.as_str()).collect();
+        assert_eq!(names, ["BTCUSDT", "ETHUSDT"]);
+        let wanted = ["ADAUSDT", "NEWUSDT"].map(|name| name.parse().unwrap());
+        let found = named(&wanted, 7, start());
+        assert_eq!(found.len(), 2);
+        assert_eq!(found[0].shape.sector, "L1");
+        assert!(found[1].shape.price > Price::new(8, 1) && found[1].shape.price < Price::new(12, 1));
     }
 
     #[test]

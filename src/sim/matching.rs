@@ -3,20 +3,16 @@
 use serde::{Deserialize, Serialize};
 
 use crate::domain::account::max_notional;
-use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
-use crate::domain::market::Bar;
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::order::{Order, OrderKind, OrderRequest, OrderStatus, Side, TimeInForce};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
-use crate::sim::account::{self, MONEY_DIGITS, Resting};
+use crate::sim::account::{self, Resting};
 use crate::sim::book::Level;
 use crate::sim::refusal::Refusal;
 use crate::sim::{Exchange, Listed, rules};
 
-/// The first order and trade number of every contract; real ones exceed 32 bits.
-const FIRST_NUMBER: i64 = 8_589_934_600;
 /// The asset that profit, fees and margin are booked in.
 pub(crate) const ASSET: &str = "USDT";
 
@@ -55,7 +51,7 @@ impl Placed {
         }
     }
 
-    fn end(&mut self, status: OrderStatus, at: Time) {
+    pub(crate) fn end(&mut self, status: OrderStatus, at: Time) {
         self.order.status = status;
         self.order.updated = at;
     }
@@ -89,9 +85,9 @@ impl Which<'_> {
 }
 
 /// A checked order: what of it counts, and what it takes from the book at once.
-struct Ready {
-    qty: Qty,
-    takes: Vec<Level>,
+pub(crate) struct Ready {
+    pub(crate) qty: Qty,
+    pub(crate) takes: Vec<Level>,
 }
 
 impl Exchange {
@@ -129,7 +125,7 @@ impl Exchange {
     }
 
     /// Everything that can refuse an order. `left` is what would still have to fill.
-    fn prepare(&self, request: &OrderRequest, left: Qty) -> Result<Ready, Refusal> {
+    pub(crate) fn prepare(&self, request: &OrderRequest, left: Qty) -> Result<Ready, Refusal> {
         let symbol = &request.symbol;
         let listed = self.world.listing.get(symbol).ok_or_else(|| Refusal::of(-1121))?;
         let setting = self.setting(symbol);
@@ -294,7 +290,7 @@ impl Exchange {
     }
 
     /// Fills what the book gives, and files the order as finished or resting.
-    fn run(&mut self, mut placed: Placed, takes: &[Level], fraction: Rate) -> Placed {
+    pub(crate) fn run(&mut self, mut placed: Placed, takes: &[Level], fraction: Rate) -> Placed {
         let now = self.state.at;
         self.expire_own(&placed, takes);
         let step = self.world.listing.get(&placed.order.symbol).map_or(Qty::ZERO, |l| l.rules.lot.step);
@@ -345,298 +341,6 @@ impl Exchange {
             open.end(OrderStatus::Expired, now);
             self.state.done.push(open);
         }
-    }
-
-    /// Books one execution: position, fee, profit, trade and income rows.
-    pub(crate) fn fill(&mut self, placed: &mut Placed, level: Level, maker: bool) {
-        let now = self.state.at;
-        let symbol = placed.order.symbol.clone();
-        let side = placed.order.side;
-        let notional = level.qty * level.price;
-        let rate = if maker { self.terms.maker_fee } else { self.terms.taker_fee };
-        let fee = (notional * rate).rounded(MONEY_DIGITS);
-        let (fee, fee_asset) = self.charge(fee);
-        let held = self.state.holdings.get(&symbol);
-        let mark = self.mark_price(&symbol).or(held.map(|held| held.mark)).unwrap_or(level.price);
-        let fee_in_quote = if fee_asset == ASSET { fee } else { Notional::ZERO };
-        let change = account::book(held, side, level.qty, level.price, mark, fee_in_quote, now);
-        match change.after {
-            Some(after) => self.state.holdings.insert(symbol.clone(), after),
-            None => self.state.holdings.remove(&symbol),
-        };
-        let trade_id = self.next_numbers(&symbol, false);
-        self.state.counters.tran += 1;
-        let tran = self.state.counters.tran;
-        let trade = trade_id.to_string();
-        if !fee.is_zero() {
-            self.earn_in(&fee_asset, "COMMISSION", Some(&symbol), -fee, tran, &trade, now);
-        }
-        if let Some(realized) = change.realized {
-            self.earn("REALIZED_PNL", Some(&symbol), realized, tran, &trade);
-        }
-        placed.order.filled_qty += level.qty;
-        placed.quote_filled += notional;
-        placed.order.avg_price = placed.quote_filled.over_qty(placed.order.filled_qty);
-        placed.order.updated = now;
-        self.state.trades.push(Trade {
-            fill: Fill {
-                symbol,
-                trade_id,
-                order_id: placed.order.order_id,
-                side,
-                qty: level.qty,
-                price: level.price,
-                fee,
-                fee_asset,
-                realized: change.realized.unwrap_or(Notional::ZERO),
-                at: now,
-            },
-            maker,
-        });
-    }
-
-    /// The fee and its asset: BNB at ten percent off where that is on and there is enough.
-    fn charge(&self, fee: Notional) -> (Notional, String) {
-        let in_usdt = (fee, ASSET.to_owned());
-        if !self.state.fee_burn || !self.state.bnb.is_positive() || !fee.is_positive() {
-            return in_usdt;
-        }
-        let Ok(symbol) = "BNBUSDT".parse::<Symbol>() else { return in_usdt };
-        let Some(price) = self.mark_price(&symbol) else { return in_usdt };
-        let Some(units) = (fee * Rate::new(9, 1)).over_price(price) else { return in_usdt };
-        let units = units.rounded(MONEY_DIGITS);
-        if units > self.state.bnb {
-            return in_usdt;
-        }
-        (units * Price::ONE, "BNB".to_owned())
-    }
-
-    /// Books an income row in USDT, now, and the wallet with it.
-    pub(crate) fn earn(
-        &mut self,
-        kind: &str,
-        symbol: Option<&Symbol>,
-        amount: Notional,
-        tran: i64,
-        trade: &str,
-    ) {
-        self.earn_in(ASSET, kind, symbol, amount, tran, trade, self.state.at);
-    }
-
-    /// Books an income row, and the wallet with it.
-    #[expect(clippy::too_many_arguments, reason = "one row of the exchange's book, column by column")]
-    pub(crate) fn earn_in(
-        &mut self,
-        asset: &str,
-        kind: &str,
-        symbol: Option<&Symbol>,
-        amount: Notional,
-        tran: i64,
-        trade: &str,
-        at: Time,
-    ) {
-        if asset == ASSET {
-            self.state.wallet += amount;
-            self.state.wallet_updated = self.state.at;
-        } else {
-            self.state.bnb += amount.over_price(Price::ONE).unwrap_or(Qty::ZERO);
-        }
-        self.state.income.push(Entry {
-            at,
-            kind: kind.to_owned(),
-            symbol: symbol.map_or_else(String::new, ToString::to_string),
-            amount,
-            asset: asset.to_owned(),
-            tran_id: tran,
-            trade_id: trade.to_owned(),
-        });
-    }
-
-    /// The next order (or else trade) number of a contract.
-    fn next_numbers(&mut self, symbol: &Symbol, order: bool) -> i64 {
-        let (orders, trades) =
-            self.state.counters.per_symbol.entry(symbol.clone()).or_insert((FIRST_NUMBER, FIRST_NUMBER));
-        let number = if order { orders } else { trades };
-        *number += 1;
-        *number
-    }
-
-    /// Shrinks or ends resting reduce-only orders that the position no longer covers, newest first.
-    fn shrink_exits(&mut self, symbol: &Symbol) {
-        let held = self.state.holdings.get(symbol).map_or(Qty::ZERO, |held| held.qty);
-        let mut covered = held.abs();
-        let now = self.state.at;
-        let mut kept = Vec::new();
-        for mut open in std::mem::take(&mut self.state.open) {
-            if open.order.symbol != *symbol || !open.order.reduce_only {
-                kept.push(open);
-                continue;
-            }
-            let same_side = !held.is_zero() && Side::of(-held) == open.order.side;
-            let part = if same_side { open.left().min(covered) } else { Qty::ZERO };
-            covered -= part;
-            if part.is_positive() {
-                open.order.qty = open.order.filled_qty + part;
-                kept.push(open);
-            } else {
-                open.end(OrderStatus::Expired, now);
-                self.state.done.push(open);
-            }
-        }
-        self.state.open = kept;
-    }
-
-    /// Fills resting orders that the new prices reach: traded through in `bars`, or met by the book.
-    pub(crate) fn match_resting(&mut self, bars: &dyn Fn(&Exchange, &Symbol) -> Option<Bar>) {
-        let numbers: Vec<(Symbol, i64)> =
-            self.state.open.iter().map(|open| (open.order.symbol.clone(), open.order.order_id)).collect();
-        for (symbol, number) in numbers {
-            let bar = bars(self, &symbol);
-            let position = |open: &Placed| open.order.symbol == symbol && open.order.order_id == number;
-            let Some(index) = self.state.open.iter().position(position) else { continue };
-            let mut open = self.state.open.remove(index);
-            let qty = self.reached(&open, bar.as_ref());
-            if qty.is_positive()
-                && let Some(price) = open.limit()
-            {
-                self.fill(&mut open, Level { price, qty }, true);
-                open.order.status =
-                    if open.left().is_zero() { OrderStatus::Filled } else { OrderStatus::PartiallyFilled };
-            }
-            if open.order.status.is_final() {
-                self.state.done.push(open);
-            } else {
-                self.state.open.insert(index, open);
-            }
-            if qty.is_positive() {
-                self.shrink_exits(&symbol);
-            }
-        }
-    }
-
-    /// How much of a resting order the new prices fill.
-    fn reached(&self, open: &Placed, bar: Option<&Bar>) -> Qty {
-        let symbol = &open.order.symbol;
-        let (Some(price), Some(listed), Some(book)) =
-            (open.limit(), self.world.listing.get(symbol), self.book(symbol))
-        else {
-            return Qty::ZERO;
-        };
-        let met: Qty = book.walk(open.order.side, open.left(), price).iter().map(|level| level.qty).sum();
-        if met.is_positive() {
-            return met;
-        }
-        let through = bar.is_some_and(|bar| match open.order.side {
-            Side::Buy => bar.low < price,
-            Side::Sell => bar.high > price,
-        });
-        if !through {
-            return Qty::ZERO;
-        }
-        // A tenth of what traded in the bar may have been ours.
-        let share = bar.map_or(Qty::ZERO, |bar| bar.volume * Rate::new(1, 1)).floor_to(listed.rules.lot.step);
-        open.left().min(share)
-    }
-
-    /// Cancels a resting order.
-    ///
-    /// # Errors
-    /// `-2011` where there is none, `-1121` for an unknown contract.
-    pub fn cancel(&mut self, symbol: &Symbol, which: Which<'_>) -> Result<Placed, Refusal> {
-        if !self.world.listing.contains_key(symbol) {
-            return Err(Refusal::of(-1121));
-        }
-        let now = self.state.at;
-        let meant = |open: &Placed| open.order.symbol == *symbol && which.is(&open.order);
-        let Some(index) = self.state.open.iter().position(meant) else { return Err(Refusal::of(-2011)) };
-        let mut open = self.state.open.remove(index);
-        open.end(OrderStatus::Canceled, now);
-        self.state.done.push(open.clone());
-        Ok(open)
-    }
-
-    /// Cancels every resting order of `symbol`; how many there were.
-    pub fn cancel_all(&mut self, symbol: &Symbol) -> usize {
-        let now = self.state.at;
-        let (mine, kept): (Vec<Placed>, Vec<Placed>) =
-            std::mem::take(&mut self.state.open).into_iter().partition(|open| open.order.symbol == *symbol);
-        self.state.open = kept;
-        let count = mine.len();
-        for mut open in mine {
-            open.end(OrderStatus::Canceled, now);
-            self.state.done.push(open);
-        }
-        count
-    }
-
-    /// Changes price and quantity of a resting limit order, which then queues anew. A quantity not
-    /// above what is filled already cancels it.
-    ///
-    /// # Errors
-    /// `-2013` where there is none, `-5027` where nothing would change, and all that refuses an order.
-    pub fn amend(
-        &mut self,
-        symbol: &Symbol,
-        which: Which<'_>,
-        side: Side,
-        qty: Qty,
-        price: Price,
-    ) -> Result<Placed, Refusal> {
-        let meant = |open: &Placed| open.order.symbol == *symbol && which.is(&open.order);
-        let Some(index) = self.state.open.iter().position(meant) else { return Err(Refusal::of(-2013)) };
-        let before = self.state.open.remove(index);
-        let changed = self.amended(&before, side, qty, price);
-        match changed {
-            Ok((after, takes)) if takes.is_empty() && after.left() <= Qty::ZERO => {
-                let mut ended = before;
-                ended.end(OrderStatus::Canceled, self.state.at);
-                self.state.done.push(ended.clone());
-                Ok(ended)
-            }
-            Ok((after, takes)) => Ok(self.run(after, &takes, Rate::ONE)),
-            Err(refusal) => {
-                self.state.open.insert(index, before);
-                Err(refusal)
-            }
-        }
-    }
-
-    fn amended(
-        &self,
-        before: &Placed,
-        side: Side,
-        qty: Qty,
-        price: Price,
-    ) -> Result<(Placed, Vec<Level>), Refusal> {
-        let OrderKind::Limit { time_in_force, price: old_price } = before.kind else {
-            return Err(Refusal::of(-1020));
-        };
-        if side != before.order.side {
-            return Err(Refusal::of(-1117));
-        }
-        if qty == before.order.qty && price == old_price {
-            return Err(Refusal::of(-5027));
-        }
-        let kind = OrderKind::Limit { price, time_in_force };
-        let mut after = before.clone();
-        after.kind = kind;
-        after.asked_qty = qty;
-        after.order.qty = qty;
-        after.order.updated = self.state.at;
-        if qty <= before.order.filled_qty {
-            return Ok((after, Vec::new()));
-        }
-        let request = OrderRequest {
-            symbol: before.order.symbol.clone(),
-            side,
-            qty,
-            kind,
-            reduce_only: before.order.reduce_only,
-            client_id: before.order.client_id.clone(),
-        };
-        let ready = self.prepare(&request, qty - before.order.filled_qty)?;
-        after.order.qty = before.order.filled_qty + ready.qty;
-        Ok((after, ready.takes))
     }
 
     /// A trade by the account's owner outside of rebal: a market order without limits of size.

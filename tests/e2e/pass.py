@@ -102,6 +102,23 @@ def lost_answers():
             that(f"{fault}: each coin was bought once", len(sim.state()["orders"]) == 6, len(sim.state()["orders"]))
 
 
+def an_order_that_hides():
+    """Accepted, its answer lost, and every query says that there is none: never absent, never doubled."""
+    with Sim(rebal) as sim, Home(rebal, sim.url, execution__concurrency=1) as home:
+        gone = {"match": "GET /fapi/v1/order", "nth": 1, "times": 50, "do": "reject:-2013"}
+        sim.faults({"match": ORDER, "nth": 3, "times": 1, "do": "accept_then_close"}, gone)
+        home.json("rebalance")
+        sim.advance()
+        code, report = home.json("rebalance")
+        that("an order that the exchange denies, but lists, stays unresolved", code == 5 and not report["settled"], (code, report["settled"]))
+        that("and is named", any("unknown" in note for note in report["notes"]), report["notes"])
+        sim.faults()
+        code, report = home.json("rebalance")
+        that("it is adopted as soon as it shows", code == 0 and [o["status"] for o in report["settled"]] == ["filled"], (code, report["settled"]))
+        agree("ledger and exchange agree after it", home, sim)
+        that("nothing was accepted twice", accepted_once(sim.state()) and len(sim.state()["orders"]) == 6)
+
+
 def refusals():
     with Sim(rebal) as sim, Home(rebal, sim.url) as home:
         sim.faults({"match": ORDER, "nth": 2, "do": "reject:-2019"}, {"match": ORDER, "nth": 1, "do": "partial:0.5"})
@@ -211,7 +228,16 @@ def wrong_input():
         ends("misspelt key", 2, "config", "rebalance", "--set", "risk.max_drawdow=0.2", says="risk.max_drawdown")
         ends("30 for 0.30", 2, "config", "rebalance", "--set", "risk.max_drawdown=30", says="0.30")
         ends("an unknown option", 2, "config", "rebalance", "--frobnicate")
-        ends("html answer", 2, "config", "rebalance", "--format", "html")
+        before = len(posts(sim.state()))
+        code, out, err = home.run("rebalance", "--format", "html")
+        that("a format that does not fit is refused before anything is sent", (code, out) == (2, "") and len(posts(sim.state())) == before, (code, out, err))
+        ends("--out into no folder", 2, "config", "rebalance", "--out", os.path.join(home.folder, "none", "x"))
+        ends("no coins", 2, "config", "rebalance", "--set", "basket.symbols=[]")
+        sim.faults({"match": "GET /fapi/v1/premiumIndex", "do": "reply:200:[]"})
+        ends("no prices at all", 4, "unavailable")
+        sim.faults({"match": "GET /fapi/v1/exchangeInfo", "do": 'reply:200:{"symbols":[]}'})
+        ends("an empty listing", 4, "unavailable", "rebalance", "--set", "exchange.exchange_info_max_age=0s")
+        sim.faults()
         for name, do in [("truncated", "truncate:30"), ("HTML", "reply:200:<html>maintenance</html>"), ("bad gateway", "reply:502:"),
                          ("closed", "drop")]:
             sim.faults({"match": "GET /fapi/v3/account", "nth": 1, "times": 1, "do": do})
@@ -266,6 +292,15 @@ def plan_files():
         that("a plan that holds is carried out", code == 0 and len(report["orders"]) == 6, (code, report))
         code, error = home.json("rebalance", "--plan", path)
         that("but not a second time", code == 4 and "another pass ran" in error.get("message", ""), (code, error))
+        sim.price("ADAUSDT", "1.2")
+        home.json("plan", "--out", path)
+        with open(path) as file:
+            edited = json.load(file)
+        edited["legs"][0]["qty"] = str(Decimal(edited["legs"][0]["qty"]) + 1)
+        with open(path, "w") as file:
+            json.dump(edited, file)
+        code, error = home.json("rebalance", "--plan", path)
+        that("a plan that somebody edited is refused", code == 2 and "not those that were planned" in error.get("message", ""), (code, error))
         with open(path, "w") as file:
             file.write('{"schema":"rebal.plan/1"')
         code, error = home.json("rebalance", "--plan", path)
@@ -296,7 +331,7 @@ def bans_and_signals():
         that("and the next pass completes the basket", code == 0 and len(sim.state()["orders"]) == 6, (code, report.get("outcome")))
 
 
-for scenario in (allocation_quiet_harvest_rebuy, lost_answers, refusals, others, wrong_input, plan_files, bans_and_signals):
+for scenario in (allocation_quiet_harvest_rebuy, lost_answers, an_order_that_hides, refusals, others, wrong_input, plan_files, bans_and_signals):
     print(f"\n-- {scenario.__name__}")
     scenario()
 print("\n-- kills")

@@ -554,11 +554,9 @@ fn a_missing_file_matters_only_where_it_was_named() {
     };
     let missing = folder.path().join("none.toml");
     assert!(at(missing.clone(), false).is_ok());
-    assert!(
-        at(missing, true)
-            .unwrap_err()
-            .ends_with("does not exist: `rebal init` writes one, `--demo` needs none")
-    );
+    assert!(at(missing, true).unwrap_err().ends_with(
+        "does not exist: copy examples/futures-basket.toml there, or try --demo, which needs none"
+    ));
     let said = at(folder.path().to_owned(), false).unwrap_err();
     assert!(said.ends_with("is a folder: name the file inside it, for example rebal.toml"), "{said}");
 }

@@ -205,7 +205,7 @@ pub(super) fn account(qty: &str, profit: &str, order_margin: &str) -> String {
     );
     format!(
         r#"{{"totalInitialMargin":"310","totalMaintMargin":"6.2","totalWalletBalance":"1000","totalUnrealizedProfit":"{profit}",
-           "totalMarginBalance":"1050","totalPositionInitialMargin":"310","totalOpenOrderInitialMargin":"{order_margin}",
+           "totalMarginBalance":"{equity}","totalPositionInitialMargin":"310","totalOpenOrderInitialMargin":"{order_margin}",
            "totalCrossWalletBalance":"1000","totalCrossUnPnl":"50","availableBalance":"740","maxWithdrawAmount":"740",
            "assets":[{asset}],"positions":[{rows}]}}"#
     )

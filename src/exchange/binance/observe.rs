@@ -2,12 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::domain::account::{Balance, Position};
+use crate::domain::market::Market;
 use crate::domain::num::{Notional, Qty, Rate};
 use crate::domain::order::Order;
 use crate::domain::rules::{Rules, Status};
 use crate::domain::symbol::Symbol;
+use crate::domain::time::Time;
 use crate::exchange::binance::cache::{Cache, Listing, Terms};
 use crate::exchange::binance::session::{Session, unreadable};
 use crate::exchange::{ExchangeError, Observation};
@@ -77,7 +80,7 @@ pub(super) async fn observe(
         balance,
         positions: state.positions(),
         settings: settings.rows,
-        markets: market::markets(&marks.rows, &quotes.rows),
+        markets: fresh(market::markets(&marks.rows, &quotes.rows), at),
         rules: listing.rules.clone(),
         brackets: terms.map(|terms| terms.brackets.clone()).unwrap_or_default(),
         open_orders,
@@ -102,6 +105,14 @@ async fn again(
     };
     let balance = state.coherent(quote, multi_assets).map_err(|what| incoherent(&what))?;
     Ok((state, balance))
+}
+
+/// Prices older than this are of another market than the one that is traded.
+const STALE: Duration = Duration::from_secs(120);
+
+fn fresh(mut markets: BTreeMap<Symbol, Market>, at: Time) -> BTreeMap<Symbol, Market> {
+    markets.retain(|_, market| market.mark.at + STALE >= at);
+    markets
 }
 
 /// Every resting order of the account. Costs as much as the whole wave, so only on a hint.
@@ -135,6 +146,9 @@ async fn listing(
         session.ask(&usual),
     );
     let info = listing::exchange_info(&info?).map_err(unreadable)?;
+    if traded(&info.rows, quote).is_none() {
+        return Err(incoherent(&format!("nothing is traded in {quote}")));
+    }
     let brackets = listing::leverage_brackets(&brackets?).map_err(unreadable)?;
     let fee = match fee {
         // An exchange without that contract: ask for the first one that it has.
@@ -200,6 +214,11 @@ impl State {
         }
         if (balance.wallet + balance.unrealized - balance.equity).abs() > slack {
             return Err("wallet and floating profit do not add up to the margin balance".into());
+        }
+        let totals =
+            [(self.account.total_wallet, balance.wallet), (self.account.total_equity, balance.equity)];
+        if quote == "USDT" && totals.iter().any(|(total, row)| (*total - *row).abs() > slack) {
+            return Err(format!("the account's totals are not those of its {quote}"));
         }
         Ok(balance.clone())
     }

@@ -195,7 +195,7 @@ const LONGEST_BAN_MS: i64 = 3 * 86_400_000;
 
 /// Until when nothing may be sent; `None` where the answer is not about limits.
 ///
-/// The later of `Retry-After` and the text's "banned until <ms>"; without either, the next
+/// The later of `Retry-After` and the text's "banned until …"; without either, the next
 /// minute's beginning. Never more than three days, so that a forged answer cannot stop us for good.
 #[must_use]
 pub fn rate_limit(status: u16, retry_after: Option<&str>, body: &[u8], now: Time) -> Option<Time> {

@@ -104,12 +104,16 @@ async fn resting_orders_are_read_only_where_something_hints_at_them() {
 #[tokio::test]
 async fn an_account_that_contradicts_itself_is_no_snapshot() {
     let asset = |from: &'static str, to: &'static str| move || account("0.050", "50", "0").replace(from, to);
-    let cases: [(&str, MakeBody); 6] = [
+    let cases: [(&str, MakeBody); 7] = [
         ("the account lists no USDT", Box::new(asset(r#""asset":"USDT""#, r#""asset":"USDC""#))),
         ("no USDT in the wallet", Box::new(asset(r#""walletBalance":"1000""#, r#""walletBalance":"0""#))),
         ("floating profit is 50", Box::new(|| account("0.050", "10", "0"))),
         ("different positions", Box::new(|| account("0.060", "50", "0"))),
         ("do not add up", Box::new(asset(r#""marginBalance":"1050""#, r#""marginBalance":"0""#))),
+        (
+            "totals are not those",
+            Box::new(asset(r#""totalWalletBalance":"1000""#, r#""totalWalletBalance":"1000000000""#)),
+        ),
         ("field `assets` is missing", Box::new(asset("assets", "balances"))),
     ];
     for (said, body) in cases {

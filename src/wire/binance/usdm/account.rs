@@ -17,6 +17,10 @@ pub struct Account {
     /// The exchange's own total of floating profit: of USDT contracts in single-asset mode, of
     /// everything in multi-assets mode.
     pub total_unrealized: Notional,
+    /// Its total of wallet balances, likewise.
+    pub total_wallet: Notional,
+    /// Its total of margin balances, likewise.
+    pub total_equity: Notional,
     /// Margin tied up by resting orders.
     pub open_order_margin: Notional,
     /// Contracts with a position or a resting order.
@@ -61,6 +65,8 @@ pub fn account(bytes: &[u8]) -> Result<Account, WireError> {
     Ok(Account {
         assets,
         total_unrealized: row.amount("totalUnrealizedProfit")?,
+        total_wallet: row.amount("totalWalletBalance")?,
+        total_equity: row.amount("totalMarginBalance")?,
         open_order_margin: row.amount("totalOpenOrderInitialMargin")?,
         positions: row.items("positions")?.iter().map(position).collect::<Result<_, _>>()?,
     })
