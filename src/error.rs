@@ -190,6 +190,11 @@ impl From<PassError> for CommandError {
                 message,
                 "another machine or an earlier ledger trades this account: stop it, or restore its ledger; nothing was sent",
             ),
+            PassError::Unexplained(_) => CommandError::new(
+                Kind::Unavailable,
+                message,
+                "nothing was sent and no baseline moved; the next pass looks again, and the exchange's history shows what changed",
+            ),
             PassError::Incoherent(_) => CommandError::new(Kind::Unavailable, message, "nothing was sent"),
         }
     }

@@ -24,7 +24,9 @@ pub struct Expected {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unexplained {
     /// The wallet holds something else than all known changes leave.
-    #[error("the wallet holds {found:.2}, but the last reading, our fills and the exchange's income rows leave {expected:.2}")]
+    #[error(
+        "the wallet holds {found:.2}, but the last reading, our fills and the exchange's income rows leave {expected:.2}"
+    )]
     Wallet {
         /// What the exchange says.
         found: Notional,
@@ -62,10 +64,16 @@ pub fn explain(snapshot: &Snapshot, expected: Option<&Expected>) -> Result<(), U
         return Err(Unexplained::Wallet { found, expected: expected.wallet });
     }
     for (symbol, (qty, before)) in &expected.untouched {
-        let Some(position) = snapshot.coins.get(symbol).and_then(|coin| coin.position.as_ref()) else { continue };
+        let Some(position) = snapshot.coins.get(symbol).and_then(|coin| coin.position.as_ref()) else {
+            continue;
+        };
         let moved = (position.entry_price - *before).abs();
         if position.qty == *qty && moved > *before * Rate::new(1, 3) {
-            return Err(Unexplained::Entry { symbol: symbol.clone(), before: *before, after: position.entry_price });
+            return Err(Unexplained::Entry {
+                symbol: symbol.clone(),
+                before: *before,
+                after: position.entry_price,
+            });
         }
     }
     Ok(())
@@ -89,7 +97,10 @@ fn floating(snapshot: &Snapshot) -> Result<(), Unexplained> {
     }
     let sum = snapshot.balance.wallet + found;
     if (snapshot.balance.equity - sum).abs() > slack {
-        return Err(Unexplained::Floating { found: snapshot.balance.equity - snapshot.balance.wallet, expected });
+        return Err(Unexplained::Floating {
+            found: snapshot.balance.equity - snapshot.balance.wallet,
+            expected,
+        });
     }
     Ok(())
 }

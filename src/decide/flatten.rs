@@ -67,7 +67,11 @@ fn exits(symbol: &Symbol, coin: &Coin, taker_fee: Rate) -> Vec<Leg> {
             notional,
             drift: None,
             reason: Reason::Flatten,
-            spread_bps: coin.market.and_then(|market| market.quote.spread_bps()).unwrap_or_default().rounded(2),
+            spread_bps: coin
+                .market
+                .and_then(|market| market.quote.spread_bps())
+                .unwrap_or_default()
+                .rounded(2),
             est_fee: notional * taker_fee,
         }
     };
@@ -78,8 +82,8 @@ fn exits(symbol: &Symbol, coin: &Coin, taker_fee: Rate) -> Vec<Leg> {
 mod tests {
     use super::*;
     use crate::decide::samples::{coin, snapshot, symbol};
-    use crate::domain::order::Purpose;
     use crate::domain::order::ClientId;
+    use crate::domain::order::Purpose;
 
     #[test]
     fn every_position_is_closed_in_chunks_of_the_maximum_longs_and_shorts() {
@@ -99,7 +103,13 @@ mod tests {
             .collect();
         assert_eq!(
             legs,
-            ["AUSDT SELL 100 true", "AUSDT SELL 100 true", "AUSDT SELL 50.5 true", "BUSDT BUY 7 true", "CUSDT SELL 3 true"]
+            [
+                "AUSDT SELL 100 true",
+                "AUSDT SELL 100 true",
+                "AUSDT SELL 50.5 true",
+                "BUSDT BUY 7 true",
+                "CUSDT SELL 3 true"
+            ]
         );
         let purposes = approved.orders(1, 1);
         assert!(purposes.iter().all(|(order, _)| {

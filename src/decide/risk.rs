@@ -103,13 +103,29 @@ impl Approved {
         // The check caps the legs far below 256, so every leg has a number of its own.
         (0..=u8::MAX)
             .zip(&self.plan.legs)
-            .map(|(leg, of)| (approve(of, install, decision, leg), of))
+            .map(|(leg, of)| (self.approve(of, install, decision, leg), of))
             .collect()
+    }
+
+    fn approve(&self, leg: &Leg, install: u32, decision: u32, number: u8) -> ApprovedOrder {
+        let purpose = match (self.flattens, leg.reduce_only) {
+            (true, _) => Purpose::Flatten,
+            (false, true) => Purpose::Reduce,
+            (false, false) => Purpose::Open,
+        };
+        approved_order(leg, ClientId { install, decision, leg: number, purpose }.to_string())
     }
 }
 
-fn approve(leg: &Leg, install: u32, decision: u32, number: u8) -> ApprovedOrder {
-    let purpose = if leg.reduce_only { Purpose::Reduce } else { Purpose::Open };
+/// Approves reduce-only legs as they are: no limit may keep an account from getting out. Legs that
+/// would open anything are left out.
+#[must_use]
+pub fn approve_exits(mut plan: Plan) -> Approved {
+    plan.legs.retain(|leg| leg.reduce_only);
+    Approved { plan, flattens: true }
+}
+
+fn approved_order(leg: &Leg, client_id: String) -> ApprovedOrder {
     let kind = leg
         .limit_price
         .map_or(OrderKind::Market, |price| OrderKind::Limit { price, time_in_force: TimeInForce::Ioc });

@@ -1,6 +1,8 @@
 //! What rebal remembers: one SQLite file per account, written before and after every order.
 
+mod alert;
 mod book;
+mod halt;
 mod intent;
 mod recorder;
 mod schema;
@@ -16,7 +18,9 @@ use sqlx::{ConnectOptions, Connection, Row};
 
 use crate::domain::time::Time;
 
+pub use alert::{Level, Message};
 pub use book::{EquityRow, Holding};
+pub use halt::Halt;
 pub use intent::{Intent, IntentState, Outcome, PassRow};
 pub use recorder::TRADES_HEADER;
 
@@ -178,15 +182,6 @@ impl Ledger {
     /// Keeps the exchange's ban, in this machine's time, for the next process.
     pub async fn set_not_before(&mut self, until: Time) -> Result<(), LedgerError> {
         self.set_meta("not_before", &until.ms().to_string()).await
-    }
-
-    /// The id of the halt in force.
-    pub async fn halt(&mut self) -> Result<Option<String>, LedgerError> {
-        let row = sqlx::query("SELECT id FROM halt WHERE cleared_at IS NULL ORDER BY at LIMIT 1")
-            .fetch_optional(&mut self.db)
-            .await
-            .map_err(|source| database(&self.path, source))?;
-        row.map(|row| self.text(&row, "id")).transpose()
     }
 
     /// When a job ran last.

@@ -96,8 +96,8 @@ CREATE TABLE equity (
     peak TEXT NOT NULL
 );
 
--- Positions and marks of the last reading: the next one must follow from them.
-CREATE TABLE reading (symbol TEXT PRIMARY KEY, qty TEXT NOT NULL, mark TEXT NOT NULL, entry TEXT NOT NULL);
+-- Positions of the last reading: the next one must follow from them.
+CREATE TABLE reading (symbol TEXT PRIMARY KEY, qty TEXT NOT NULL, entry TEXT NOT NULL);
 
 -- What our own fills, and changes by others that were noticed, say a position must be.
 CREATE TABLE position (

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use crate::decide::equity::Expected;
+use crate::decide::nav::Transfer;
 use crate::domain::account::Position;
 use crate::domain::entry::Entry;
-use crate::domain::num::{Notional, Qty, Rate};
+use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::order::{CLIENT_ID_PREFIX, Order};
 use crate::domain::plan::Warning;
 use crate::domain::snapshot::{Block, Coin, Snapshot};
@@ -22,6 +24,9 @@ use super::{PassError, Settings};
 /// A position that misses our last fill is a read that lags, for this long; after that somebody
 /// else changed it.
 const LAG_AT_MOST: Duration = Duration::from_secs(60);
+/// Between readings this close, prices are taken to have moved before a transfer: people move money
+/// because prices did. Over a longer gap the value of a unit is taken to have moved evenly.
+const SAME_MOMENT: Duration = Duration::from_secs(3600);
 /// How far back a fresh ledger looks for orders of an earlier one; the exchange gives no more.
 const LOOK_BACK: Duration = Duration::from_secs(7 * 86_400 - 60);
 
@@ -36,6 +41,8 @@ pub struct Seen {
     pub taker_fee: Rate,
     /// Income rows that are not booked yet.
     pub unbooked: Vec<Entry>,
+    /// What the last reading leaves to be expected; `None` before the first.
+    pub expected: Option<Expected>,
     /// What the owner should know.
     pub warnings: Vec<Warning>,
     /// Positions to take over into our books as the exchange shows them.
@@ -46,14 +53,24 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Deposits minus withdrawals since the last reading.
+    /// Deposits and withdrawals since the last reading at `last`.
     #[must_use]
-    pub fn transfers(&self) -> Notional {
+    pub fn transfers(&self, last: Time) -> Vec<Transfer> {
         let is_transfer = |entry: &&Entry| {
             matches!(entry.kind.as_str(), "TRANSFER" | "INTERNAL_TRANSFER") && entry.asset == self.quote
         };
-        self.unbooked.iter().filter(is_transfer).map(|entry| entry.amount).sum()
+        let span = self.snapshot.at.since(last);
+        let elapsed = |at: Time| match seconds(at.since(last)).over(seconds(span)) {
+            Some(elapsed) if span > SAME_MOMENT => elapsed.min(Rate::ONE),
+            _ => Rate::ONE,
+        };
+        let transfer = |entry: &Entry| Transfer { amount: entry.amount, elapsed: elapsed(entry.at) };
+        self.unbooked.iter().filter(is_transfer).map(transfer).collect()
     }
+}
+
+fn seconds(span: Duration) -> Rate {
+    Rate::new(i64::try_from(span.as_millis()).unwrap_or(i64::MAX), 3)
 }
 
 /// Reads everything in one wave and compares it with our books. Changes nothing.
@@ -73,13 +90,19 @@ pub async fn observe<E: Exchange>(
     let strangers = strangers(exchange, &comparing, &universe, age).await?;
     let revived = explain(ledger, strangers).await?;
     let (confirmed, warnings) = comparing.findings();
-    let unbooked = unbooked_income(exchange, ledger, &found).await?;
+    let expectation = Expectation::of(ledger, &settings.quote).await?;
+    let unbooked = unbooked_income(exchange, ledger, &found, expectation.as_ref()).await?;
+    let expected = match expectation {
+        Some(expectation) => Some(expectation.with(ledger, &unbooked, &settings.quote).await?),
+        None => None,
+    };
     let coins = comparing.coins;
     Ok(Seen {
         snapshot: Snapshot { at: found.at, balance: found.balance, modes: found.modes, coins },
         account: found.account,
         taker_fee: found.taker_fee,
         unbooked,
+        expected,
         warnings,
         confirmed,
         revived,
@@ -258,18 +281,47 @@ async fn explain(ledger: &mut Ledger, strangers: Vec<Order>) -> Result<Vec<Strin
     if foreign.is_empty() { Ok(revived) } else { Err(PassError::Foreign(foreign)) }
 }
 
+/// What the wallet must hold by our own books alone: the last reading and our fills since.
+struct Expectation {
+    since: Time,
+    wallet: Notional,
+    untouched: BTreeMap<Symbol, (Qty, Price)>,
+}
+
+impl Expectation {
+    async fn of(ledger: &mut Ledger, quote: &str) -> Result<Option<Expectation>, PassError> {
+        let Some(last) = ledger.last_equity().await? else { return Ok(None) };
+        let (change, traded) = ledger.fills_after(last.fill_seq, quote).await?;
+        let mut untouched = ledger.last_positions().await?;
+        untouched.retain(|symbol, _| !traded.contains(symbol));
+        Ok(Some(Expectation { since: last.at, wallet: last.wallet + change, untouched }))
+    }
+
+    /// Completed by the income rows that our fills do not contain already.
+    async fn with(self, ledger: &mut Ledger, unbooked: &[Entry], quote: &str) -> Result<Expected, PassError> {
+        let mut wallet = self.wallet;
+        for entry in unbooked.iter().filter(|entry| entry.asset == quote) {
+            if !ledger.is_of_our_fill(entry).await? {
+                wallet += entry.amount;
+            }
+        }
+        Ok(Expected { wallet, untouched: self.untouched })
+    }
+}
+
 /// Income rows are read only when the wallet holds something else than our own fills explain: the
 /// call costs as much as half a pass.
 async fn unbooked_income<E: Exchange>(
     exchange: &E,
     ledger: &mut Ledger,
     found: &Observation,
+    expected: Option<&Expectation>,
 ) -> Result<Vec<Entry>, PassError> {
-    let Some(last) = ledger.last_equity().await? else { return Ok(Vec::new()) };
-    if last.wallet == found.balance.wallet {
+    let Some(expected) = expected else { return Ok(Vec::new()) };
+    if expected.wallet == found.balance.wallet {
         return Ok(Vec::new());
     }
-    let since = ledger.income_cursor().await?.unwrap_or(last.at);
+    let since = ledger.income_cursor().await?.unwrap_or(expected.since);
     let entries = exchange.income_since(since).await?;
     Ok(ledger.unbooked(entries).await?)
 }
