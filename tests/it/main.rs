@@ -14,5 +14,6 @@ mod config;
 mod data;
 mod ledger;
 mod listing;
+mod pass;
 mod protocol_model;
 mod tidy;
