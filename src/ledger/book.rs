@@ -78,11 +78,13 @@ impl Ledger {
         for (symbol, qty) in found {
             sqlx::query(
                 "INSERT INTO position (symbol, qty, managed, confirmed_at) VALUES (?, ?, 0, ?)
-                 ON CONFLICT (symbol) DO UPDATE SET qty = excluded.qty, confirmed_at = excluded.confirmed_at",
+                 ON CONFLICT (symbol) DO UPDATE SET qty = excluded.qty, confirmed_at = excluded.confirmed_at,
+                     managed = CASE WHEN ? THEN 0 ELSE managed END",
             )
             .bind(symbol.as_str())
             .bind(qty.to_string())
             .bind(at.ms())
+            .bind(qty.is_zero())
             .execute(&mut *transaction)
             .await
             .map_err(failed)?;
@@ -184,15 +186,22 @@ impl Ledger {
         Ok((change, symbols))
     }
 
-    /// Whether an income row belongs to a fill that is booked here.
-    pub async fn is_of_our_fill(&mut self, entry: &Entry) -> Result<bool, LedgerError> {
-        let Ok(trade_id) = entry.trade_id.parse::<i64>() else { return Ok(false) };
+    /// Whether this execution is booked here.
+    pub async fn has_fill(&mut self, symbol: &Symbol, trade_id: i64) -> Result<bool, LedgerError> {
         sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM fill WHERE symbol = ? AND trade_id = ?)")
-            .bind(&entry.symbol)
+            .bind(symbol.as_str())
             .bind(trade_id)
             .fetch_one(&mut self.db)
             .await
             .map_err(|source| database(&self.path, source))
+    }
+
+    /// Whether an income row belongs to a fill that is booked here.
+    pub async fn is_of_our_fill(&mut self, entry: &Entry) -> Result<bool, LedgerError> {
+        match (entry.trade_id.parse(), entry.symbol.parse()) {
+            (Ok(trade_id), Ok(symbol)) => self.has_fill(&symbol, trade_id).await,
+            _ => Ok(false),
+        }
     }
 
     /// Positions of the last reading: quantity and entry price.

@@ -373,13 +373,17 @@ async fn move_position(db: &mut SqliteConnection, fill: &Fill) -> Result<(), sql
         }
         None => Qty::ZERO,
     };
+    let after = before + fill.signed_qty();
     sqlx::query(
-        "INSERT INTO position (symbol, qty, managed, last_fill_at, confirmed_at) VALUES (?, ?, 1, ?, ?)
-         ON CONFLICT (symbol) DO UPDATE SET qty = excluded.qty, managed = 1,
+        "INSERT INTO position (symbol, qty, managed, last_fill_at, confirmed_at) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (symbol) DO UPDATE SET qty = excluded.qty,
+             managed = excluded.managed,
              last_fill_at = max(excluded.last_fill_at, coalesce(last_fill_at, 0))",
     )
     .bind(fill.symbol.as_str())
-    .bind((before + fill.signed_qty()).to_string())
+    .bind(after.to_string())
+    // What is closed is ours no longer: whoever opens it next may be somebody else.
+    .bind(i64::from(!after.is_zero()))
     .bind(fill.at.ms())
     .bind(fill.at.ms())
     .execute(db)

@@ -61,6 +61,9 @@ pub enum PassError {
     /// Equity or prices that do not fit together.
     #[error("{0}")]
     Incoherent(String),
+    /// The ledger failed after orders may have left: the next pass asks what became of them.
+    #[error("orders may be out, and what became of them could not be written down: {0}")]
+    Unrecorded(LedgerError),
     /// Equity that does not follow from the last reading.
     #[error("equity is unavailable: {0}")]
     Unexplained(#[from] Unexplained),
@@ -182,7 +185,12 @@ pub async fn carry_out<E: Exchange>(
         Err(refusal) => return Err(PassError::Breached(refusal.breaches.clone())),
     };
     let acted = act::act(exchange, ledger, settings, prepared, approved, watch, stop).await?;
-    record::record(ledger, settings, prepared, &acted).await?;
+    let recorded = record::record(ledger, settings, prepared, &acted).await;
+    if acted.sent.is_empty() {
+        recorded?
+    } else {
+        recorded.map_err(unrecorded)?
+    }
     Ok(acted)
 }
 
@@ -197,6 +205,14 @@ async fn net_asset_value(ledger: &mut Ledger, seen: &Seen) -> Result<Nav, PassEr
 async fn calendar_due(ledger: &mut Ledger, settings: &Settings, now: Time) -> Result<bool, PassError> {
     let Some(every) = settings.every else { return Ok(false) };
     Ok(ledger.job(record::CALENDAR).await?.is_some_and(|last| now.since(last) >= every))
+}
+
+/// From the first order on, a failing ledger no longer means that nothing was sent.
+fn unrecorded(error: PassError) -> PassError {
+    match error {
+        PassError::Ledger(error) => PassError::Unrecorded(error),
+        other => other,
+    }
 }
 
 /// The first three of a list, and how many more there are.

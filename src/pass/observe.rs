@@ -9,6 +9,7 @@ use crate::decide::equity::Expected;
 use crate::decide::nav::Transfer;
 use crate::domain::account::Position;
 use crate::domain::entry::Entry;
+use crate::domain::fill::Fill;
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::order::{CLIENT_ID_PREFIX, Order};
 use crate::domain::plan::Warning;
@@ -27,6 +28,8 @@ const LAG_AT_MOST: Duration = Duration::from_secs(60);
 /// Between readings this close, prices are taken to have moved before a transfer: people move money
 /// because prices did. Over a longer gap the value of a unit is taken to have moved evenly.
 const SAME_MOMENT: Duration = Duration::from_secs(3600);
+/// How late an income row may appear.
+const LATE_ROWS: Duration = Duration::from_secs(3600);
 /// How far back a fresh ledger looks for orders of an earlier one; the exchange gives no more.
 const LOOK_BACK: Duration = Duration::from_secs(7 * 86_400 - 60);
 
@@ -48,7 +51,7 @@ pub struct Seen {
     /// Positions to take over into our books as the exchange shows them.
     confirmed: Vec<(Symbol, Qty)>,
     /// Orders of ours that our books believed dead and the exchange shows filled.
-    revived: Vec<String>,
+    revived: Vec<(Symbol, String)>,
     quote: String,
 }
 
@@ -87,8 +90,11 @@ pub async fn observe<E: Exchange>(
     let universe: BTreeSet<&Symbol> = settings.strategy.symbols().iter().collect();
     let mut comparing = Comparing { found: &found, holdings: &holdings, settled, coins: BTreeMap::new() };
     comparing.compare(&universe);
+    comparing.tell_apart_from_ours(exchange).await?;
     let strangers = strangers(exchange, &comparing, &universe, age).await?;
     let revived = explain(ledger, strangers).await?;
+    comparing.wait_for(&revived);
+    refuse_unexplained(exchange, ledger, &comparing).await?;
     let (confirmed, warnings) = comparing.findings();
     let expectation = Expectation::of(ledger, &settings.quote).await?;
     let unbooked = unbooked_income(exchange, ledger, &found, expectation.as_ref()).await?;
@@ -131,11 +137,11 @@ pub async fn remember<E: Exchange>(
     ledger.bind(&exchange.environment(), &seen.account).await?;
     ledger.confirm_positions(&seen.confirmed, seen.snapshot.at).await?;
     let mut outcomes: Vec<Outcome> =
-        seen.revived.iter().map(|client_id| Outcome::state(client_id, IntentState::Unknown)).collect();
+        seen.revived.iter().map(|(_, client_id)| Outcome::state(client_id, IntentState::Unknown)).collect();
     for intent in std::mem::take(&mut settled.unfound) {
         // Absent needs a position that is explained without the order.
-        let blocked = seen.snapshot.coins.get(&intent.symbol).is_some_and(|coin| coin.block.is_some());
-        if blocked {
+        let block = seen.snapshot.coins.get(&intent.symbol).and_then(|coin| coin.block.as_ref());
+        if matches!(block, Some(Block::Unresolved { .. } | Block::Stale)) {
             settled.quarantined.insert(intent.symbol.clone(), seen.snapshot.at);
             continue;
         }
@@ -198,11 +204,49 @@ impl Comparing<'_> {
             return Some(Block::Unresolved { until: self.found.at });
         }
         let last_fill = holding.and_then(|holding| holding.last_fill_at);
-        let lags = last_fill.is_some_and(|last_fill| match position {
-            Some(position) => position.updated < last_fill,
-            None => self.found.at.since(last_fill) < LAG_AT_MOST,
+        let lags = last_fill.is_some_and(|last_fill| {
+            let shows_it = position.is_some_and(|position| position.updated >= last_fill);
+            !shows_it && self.found.at.since(last_fill) < LAG_AT_MOST
         });
         Some(if lags { Block::Stale } else { Block::ChangedElsewhere { expected, found } })
+    }
+
+    /// A contract with an order that the exchange does not know, whose position moved: if trades of
+    /// orders that are not that one account for the whole move, somebody else made it, and the order
+    /// is as absent as it looks. If not, a read is late and the contract waits.
+    async fn tell_apart_from_ours<E: Exchange>(&mut self, exchange: &E) -> Result<(), PassError> {
+        for intent in &self.settled.unfound {
+            let waits = |coin: &Coin| matches!(coin.block, Some(Block::Unresolved { .. }));
+            let Some(coin) = self.coins.get_mut(&intent.symbol).filter(|coin| waits(coin)) else { continue };
+            let since = intent.sent_at.unwrap_or(self.found.at);
+            let (fills, orders) = futures_util::future::join(
+                exchange.fills_since(&intent.symbol, since),
+                exchange.orders_since(&intent.symbol, since - LATE_ROWS),
+            )
+            .await;
+            let orders = orders?;
+            let others = |order_id: i64| {
+                orders.iter().any(|order| order.order_id == order_id && order.client_id != intent.client_id)
+            };
+            let fills = fills?;
+            let moved: Qty = fills.iter().filter(|fill| others(fill.order_id)).map(Fill::signed_qty).sum();
+            let expected = self.holdings.get(&intent.symbol).map_or(Qty::ZERO, |holding| holding.qty);
+            let found = coin.qty();
+            if fills.iter().all(|fill| others(fill.order_id)) && expected + moved == found {
+                coin.block = Some(Block::ChangedElsewhere { expected, found });
+            }
+        }
+        Ok(())
+    }
+
+    /// What an order of ours did that came back to life is booked by the next pass' settling; taking the
+    /// position over before would count it twice.
+    fn wait_for(&mut self, revived: &[(Symbol, String)]) {
+        for (symbol, _) in revived {
+            if let Some(coin) = self.coins.get_mut(symbol) {
+                coin.block = Some(Block::Unresolved { until: self.found.at });
+            }
+        }
     }
 
     /// Contracts whose position our own fills do not explain.
@@ -262,9 +306,33 @@ async fn strangers<E: Exchange>(
     Ok(answers?.into_iter().flatten().chain(resting).filter(ours).collect())
 }
 
+/// A position that changed without us was changed by a trade that the exchange can show: somebody's
+/// by hand, a liquidation, a settlement. Without any, the read is wrong, and nothing follows from it.
+async fn refuse_unexplained<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    comparing: &Comparing<'_>,
+) -> Result<(), PassError> {
+    let known = comparing.changed().filter_map(|symbol| Some((symbol, comparing.holdings.get(symbol)?)));
+    for (symbol, holding) in known {
+        let earliest = comparing.found.at - LOOK_BACK;
+        let since = (holding.confirmed_at.max(Time::default() + LATE_ROWS) - LATE_ROWS).max(earliest);
+        let mut explained = false;
+        for fill in exchange.fills_since(symbol, since).await? {
+            explained |= !ledger.has_fill(symbol, fill.trade_id).await?;
+        }
+        if !explained {
+            return Err(PassError::Incoherent(format!(
+                "no coherent snapshot: the position in {symbol} reads differently than our books, and no trade explains it"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Orders with our prefix that this ledger never made stop the pass; those it believed dead come
 /// back as unknown.
-async fn explain(ledger: &mut Ledger, strangers: Vec<Order>) -> Result<Vec<String>, PassError> {
+async fn explain(ledger: &mut Ledger, strangers: Vec<Order>) -> Result<Vec<(Symbol, String)>, PassError> {
     let mut foreign = Vec::new();
     let mut revived = Vec::new();
     for order in strangers {
@@ -273,7 +341,7 @@ async fn explain(ledger: &mut Ledger, strangers: Vec<Order>) -> Result<Vec<Strin
             Some(
                 IntentState::Absent | IntentState::NotSent | IntentState::Rejected | IntentState::Abandoned,
             ) if !order.filled_qty.is_zero() => {
-                revived.push(order.client_id);
+                revived.push((order.symbol, order.client_id));
             }
             Some(_) => {}
         }
@@ -322,6 +390,7 @@ async fn unbooked_income<E: Exchange>(
         return Ok(Vec::new());
     }
     let since = ledger.income_cursor().await?.unwrap_or(expected.since);
-    let entries = exchange.income_since(since).await?;
+    // Rows may appear late and out of order; what is booked already is not booked again.
+    let entries = exchange.income_since(since.max(Time::default() + LATE_ROWS) - LATE_ROWS).await?;
     Ok(ledger.unbooked(entries).await?)
 }

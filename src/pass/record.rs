@@ -46,7 +46,7 @@ pub async fn record(
     let positions: Vec<_> = seen.snapshot.coins.values().filter_map(|coin| coin.position.as_ref()).collect();
     ledger.record_equity(acted.pass_id, &reading, &positions, &seen.unbooked).await?;
     let starts = settings.every.is_some() && ledger.job(CALENDAR).await?.is_none();
-    if prepared.calendar_due || starts {
+    if starts || (prepared.calendar_due && acted.complete()) {
         ledger.set_job(CALENDAR, seen.snapshot.at).await?;
     }
     let (word, exit_code) = verdict(prepared, acted);

@@ -197,6 +197,9 @@ impl Exchange for Desk {
         self.paper.order(symbol, client_id).await
     }
     async fn orders_since(&self, symbol: &Symbol, since: Time) -> Result<Vec<Order>, ExchangeError> {
+        if self.blind.get() {
+            return Ok(Vec::new());
+        }
         self.paper.orders_since(symbol, since).await
     }
     async fn fills_of(&self, symbol: &Symbol, order_id: i64) -> Result<Vec<Fill>, ExchangeError> {
@@ -441,7 +444,7 @@ fn insufficient_margin_and_a_signal_hold_back_what_has_not_left() {
         bench.prices("12", "7", "10");
         bench.stop.ask();
         assert_eq!(bench.told().await, (130, String::new(), CLEAN));
-        assert_eq!(bench.states().await, "abandoned 1, done 3, not_sent 1");
+        assert_eq!(bench.states().await, "abandoned 2, done 3");
     });
 }
 
@@ -709,7 +712,6 @@ fn transfers_are_counted_once_and_our_own_fills_cost_no_look_at_the_income() {
 }
 
 #[test]
-#[ignore = "defect: `managed` outlives the position"]
 fn a_position_that_the_owner_opened_after_ours_was_closed_is_the_owners() {
     run(async {
         let mut bench = Bench::new(&[]);
@@ -727,7 +729,6 @@ fn a_position_that_the_owner_opened_after_ours_was_closed_is_the_owners() {
 }
 
 #[test]
-#[ignore = "defect: a wallet change that no income row explains yet becomes profit, and later loss"]
 fn a_deposit_whose_income_row_comes_late_is_no_profit() {
     run(async {
         let mut bench = Bench::new(&[]);
@@ -745,7 +746,6 @@ fn a_deposit_whose_income_row_comes_late_is_no_profit() {
 }
 
 #[test]
-#[ignore = "defect: the units of a transfer are counted at the reading before the loss"]
 fn a_withdrawal_after_a_loss_leaves_the_drawdown_as_it_was() {
     run(async {
         let mut bench = Bench::new(&[]);
@@ -765,7 +765,6 @@ fn a_withdrawal_after_a_loss_leaves_the_drawdown_as_it_was() {
 }
 
 #[test]
-#[ignore = "defect: the calendar counts as served although nothing was traded"]
 fn a_calendar_trade_that_failed_is_still_due() {
     run(async {
         let mut bench = Bench::new(&[(4, Fate::Refused(-4131))]);
@@ -786,7 +785,6 @@ fn a_position_above_its_cap_is_refused() {
 }
 
 #[test]
-#[ignore = "defect: the position cap looks at one leg at a time"]
 fn a_position_above_its_cap_is_refused_however_its_order_is_split() {
     assert_eq!(bought_under_a_cap("90", "6"), "0");
 }
@@ -822,7 +820,6 @@ fn bought_under_a_cap(cap: &str, lot: &str) -> String {
 }
 
 #[test]
-#[ignore = "defect: positions that vanish from the reads are bought again"]
 fn positions_that_vanish_without_a_trade_are_not_bought_again() {
     run(async {
         let mut bench = Bench::new(&[]);
