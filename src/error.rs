@@ -142,7 +142,12 @@ impl From<LockError> for CommandError {
 
 impl From<LedgerError> for CommandError {
     fn from(error: LedgerError) -> CommandError {
+        let kind = match &error {
+            LedgerError::TakenOver(_) => Kind::Locked,
+            _ => Kind::Storage,
+        };
         let hint = match &error {
+            LedgerError::TakenOver(_) => "do not delete the lock file while a pass runs",
             LedgerError::OtherAccount { .. } => {
                 "give every account its own --profile or --state-dir; nothing was sent"
             }
@@ -155,7 +160,7 @@ impl From<LedgerError> for CommandError {
                 "check the disk, the folder's owner and its permissions"
             }
         };
-        CommandError::new(Kind::Storage, error.to_string(), hint)
+        CommandError::new(kind, error.to_string(), hint)
     }
 }
 

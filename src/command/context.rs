@@ -138,7 +138,7 @@ impl Context {
     /// The halt in force: the ledger's, or the HALT file's even where the ledger knows none.
     pub(super) async fn halt(&self, ledger: &mut Ledger) -> Result<Option<String>, CommandError> {
         if let Some(id) = ledger.halt().await? {
-            return Ok(Some(id.id));
+            return Ok(Some(id));
         }
         let file = self.folders.state.join("HALT");
         match std::fs::read_to_string(&file) {

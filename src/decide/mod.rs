@@ -2,7 +2,6 @@
 
 pub mod equity;
 pub mod exposure;
-pub mod flatten;
 pub mod nav;
 pub mod plan;
 pub mod risk;

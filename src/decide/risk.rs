@@ -63,12 +63,10 @@ pub enum Breach {
     NoEquity(Notional),
 }
 
-/// A plan that passed the check. Only [`check`] and [`approve_exits`] make one.
+/// A plan that passed the check. Only [`check`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approved {
     plan: Plan,
-    /// Belongs to a flatten: its orders say so.
-    flattens: bool,
 }
 
 /// An order that passed the check. Only [`Approved::orders`] makes one, and an exchange takes
@@ -103,29 +101,14 @@ impl Approved {
         // The check caps the legs far below 256, so every leg has a number of its own.
         (0..=u8::MAX)
             .zip(&self.plan.legs)
-            .map(|(leg, of)| (self.approve(of, install, decision, leg), of))
+            .map(|(leg, of)| (approve(of, install, decision, leg), of))
             .collect()
     }
-
-    fn approve(&self, leg: &Leg, install: u32, decision: u32, number: u8) -> ApprovedOrder {
-        let purpose = match (self.flattens, leg.reduce_only) {
-            (true, _) => Purpose::Flatten,
-            (false, true) => Purpose::Reduce,
-            (false, false) => Purpose::Open,
-        };
-        approved_order(leg, ClientId { install, decision, leg: number, purpose }.to_string())
-    }
 }
 
-/// Approves reduce-only legs as they are: no limit may keep an account from getting out. Legs that
-/// would open anything are left out.
-#[must_use]
-pub fn approve_exits(mut plan: Plan) -> Approved {
-    plan.legs.retain(|leg| leg.reduce_only);
-    Approved { plan, flattens: true }
-}
-
-fn approved_order(leg: &Leg, client_id: String) -> ApprovedOrder {
+fn approve(leg: &Leg, install: u32, decision: u32, number: u8) -> ApprovedOrder {
+    let purpose = if leg.reduce_only { Purpose::Reduce } else { Purpose::Open };
+    let client_id = ClientId { install, decision, leg: number, purpose }.to_string();
     let kind = leg
         .limit_price
         .map_or(OrderKind::Market, |price| OrderKind::Limit { price, time_in_force: TimeInForce::Ioc });
@@ -172,7 +155,7 @@ pub fn check(
     checking.drop_increases_until_fits(Checking::leverage_excess);
     checking.drop_increases_until_fits(Checking::margin_shortfall);
     checking.drop_increases_until_fits(Checking::liquidation_nearness);
-    Ok(Approved { plan: checking.finish(), flattens: false })
+    Ok(Approved { plan: checking.finish() })
 }
 
 fn breaches(snapshot: &Snapshot, standing: &Standing) -> Vec<Breach> {

@@ -22,8 +22,6 @@ pub enum Reason {
     LeftUniverse,
     /// About to be delisted: closed.
     Delisting,
-    /// Everything is closed: the hard stop, or an operator.
-    Flatten,
 }
 
 impl Reason {
@@ -37,7 +35,6 @@ impl Reason {
             Reason::Calendar => "calendar",
             Reason::LeftUniverse => "left_universe",
             Reason::Delisting => "delisting",
-            Reason::Flatten => "flatten",
         }
     }
 }

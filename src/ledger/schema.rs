@@ -108,13 +108,7 @@ CREATE TABLE position (
     confirmed_at INTEGER NOT NULL
 );
 
--- Set before the first flatten order; `flat_at` once the exchange showed nothing left; `cleared_at` only
--- by a person with the id.
-CREATE TABLE halt (id TEXT PRIMARY KEY, at INTEGER NOT NULL, reason TEXT NOT NULL, flat_at INTEGER, cleared_at INTEGER);
-
--- Messages to be delivered, each written once per edge; and which conditions are raised now.
-CREATE TABLE outbox (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, level TEXT NOT NULL, text TEXT NOT NULL, delivered_at INTEGER);
-CREATE TABLE alert (name TEXT PRIMARY KEY, raised_at INTEGER NOT NULL, told_at INTEGER NOT NULL);
+CREATE TABLE halt (id TEXT PRIMARY KEY, at INTEGER NOT NULL, reason TEXT NOT NULL, cleared_at INTEGER);
 CREATE TABLE job (name TEXT PRIMARY KEY, last INTEGER NOT NULL);
 CREATE TABLE plan (id TEXT PRIMARY KEY, at INTEGER NOT NULL, plan TEXT NOT NULL);
 CREATE TABLE paper (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL);

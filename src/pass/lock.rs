@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct Lock {
     file: File,
+    /// The folder itself, where the system can lock one: it cannot be deleted from under the lock.
+    _folder: Option<File>,
     /// Install and decision counter of the last pass that was about to send.
     decided: Option<(u32, i64)>,
 }
@@ -35,7 +37,9 @@ pub fn take(folder: &Path) -> Result<Lock, LockError> {
     let failed = |source| LockError::File { path: path.clone(), source };
     let file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;
-    match file.try_lock() {
+    let whole = folder_handle(folder);
+    let of_folder = whole.as_ref().map_or(Ok(()), File::try_lock);
+    match file.try_lock().and(of_folder) {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
             let holder = std::fs::read_to_string(&path).unwrap_or_default();
@@ -54,7 +58,7 @@ pub fn take(folder: &Path) -> Result<Lock, LockError> {
         Err(TryLockError::Error(source)) => return Err(failed(source)),
     }
     let decided = std::fs::read_to_string(&path).ok().and_then(|text| decided(&text));
-    let mut lock = Lock { file, decided };
+    let mut lock = Lock { file, _folder: whole, decided };
     lock.write().map_err(failed)?;
     Ok(lock)
 }
@@ -87,6 +91,11 @@ impl Lock {
     }
 }
 
+/// A handle that can carry a lock; systems that open no folders as files have the lock file alone.
+fn folder_handle(folder: &Path) -> Option<File> {
+    if cfg!(unix) { File::open(folder).ok() } else { None }
+}
+
 fn decided(text: &str) -> Option<(u32, i64)> {
     let line = text.lines().find_map(|line| line.strip_prefix("decision "))?;
     let (install, decision) = line.split_once(' ')?;
@@ -107,6 +116,14 @@ mod tests {
         }
         drop(first);
         take(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_deleted_lock_file_lets_nobody_in() {
+        let folder = tempfile::tempdir().unwrap();
+        let _first = take(folder.path()).unwrap();
+        std::fs::remove_file(folder.path().join("lock")).unwrap();
+        assert_eq!(take(folder.path()).is_err(), cfg!(unix));
     }
 
     #[test]

@@ -12,7 +12,6 @@ pub(crate) fn reason(reason: Reason) -> (&'static str, &'static str) {
         Reason::Calendar => ("calendar due", "calendar"),
         Reason::LeftUniverse => ("left the universe", "left"),
         Reason::Delisting => ("being delisted", "delisting"),
-        Reason::Flatten => ("everything closed", "flatten"),
     }
 }
 
