@@ -15,4 +15,5 @@ mod data;
 mod ledger;
 mod listing;
 mod protocol_model;
+mod seeds;
 mod tidy;
