@@ -58,8 +58,8 @@ pub fn explain(snapshot: &Snapshot, expected: Option<&Expected>) -> Result<(), U
     floating(snapshot)?;
     let Some(expected) = expected else { return Ok(()) };
     let found = snapshot.balance.wallet;
-    // An income row may appear a little after the balance it changed: half a per cent and five cents.
-    let slack = expected.wallet.abs() * Rate::new(5, 3) + Notional::new(5, 2);
+    // An income row may appear a little after the balance it changed: half a per cent, at least one unit.
+    let slack = (expected.wallet.abs() * Rate::new(5, 3)).max(Notional::ONE);
     if (found - expected.wallet).abs() > slack {
         return Err(Unexplained::Wallet { found, expected: expected.wallet });
     }

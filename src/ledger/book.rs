@@ -92,17 +92,20 @@ impl Ledger {
         transaction.commit().await.map_err(failed)
     }
 
-    /// From when income rows are still to be read, inclusive: the last one booked, or the first
-    /// reading of the account.
-    pub async fn income_cursor(&mut self) -> Result<Option<Time>, LedgerError> {
+    /// When the first reading was made, which contains all income before it, and when the last income
+    /// row is dated that is booked; `None` before the first reading.
+    pub async fn income_span(&mut self) -> Result<Option<(Time, Time)>, LedgerError> {
         let row = sqlx::query(
-            "SELECT coalesce((SELECT max(at) FROM income), (SELECT at FROM equity ORDER BY pass_id LIMIT 1)) AS at",
+            "SELECT (SELECT at FROM equity ORDER BY pass_id LIMIT 1) AS first, (SELECT max(at) FROM income) AS last",
         )
         .fetch_one(&mut self.db)
         .await
         .map_err(|source| database(&self.path, source))?;
-        let at: Option<i64> = row.try_get("at").map_err(|source| database(&self.path, source))?;
-        Ok(at.and_then(Time::from_ms))
+        let at = |column: &str| {
+            row.try_get::<Option<i64>, _>(column).map_err(|source| database(&self.path, source))
+        };
+        let (first, last) = (at("first")?.and_then(Time::from_ms), at("last")?.and_then(Time::from_ms));
+        Ok(first.map(|first| (first, last.unwrap_or(first))))
     }
 
     /// Which of `entries` (everything the exchange has since the cursor) are not booked yet.
@@ -170,7 +173,11 @@ impl Ledger {
         seq: i64,
         quote: &str,
     ) -> Result<(Notional, BTreeSet<Symbol>), LedgerError> {
-        let rows = sqlx::query("SELECT symbol, realized, fee, fee_asset FROM fill WHERE seq > ?")
+        // A fill that was booked after its income rows is in the expectation through them.
+        let rows = sqlx::query(
+            "SELECT symbol, realized, fee, fee_asset FROM fill WHERE seq > ? AND NOT EXISTS
+                (SELECT 1 FROM income WHERE income.symbol = fill.symbol AND income.trade_id = CAST(fill.trade_id AS TEXT))",
+        )
             .bind(seq)
             .fetch_all(&mut self.db)
             .await

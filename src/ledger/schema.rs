@@ -82,6 +82,7 @@ CREATE TABLE income (
     ordinal INTEGER NOT NULL,
     PRIMARY KEY (at, kind, symbol, amount, asset, tran_id, trade_id, ordinal)
 );
+CREATE INDEX income_by_trade ON income (symbol, trade_id);
 
 CREATE TABLE equity (
     pass_id INTEGER PRIMARY KEY REFERENCES pass (id),

@@ -9,7 +9,6 @@ use crate::decide::equity::Expected;
 use crate::decide::nav::Transfer;
 use crate::domain::account::Position;
 use crate::domain::entry::Entry;
-use crate::domain::fill::Fill;
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::order::{CLIENT_ID_PREFIX, Order};
 use crate::domain::plan::Warning;
@@ -90,7 +89,7 @@ pub async fn observe<E: Exchange>(
     let universe: BTreeSet<&Symbol> = settings.strategy.symbols().iter().collect();
     let mut comparing = Comparing { found: &found, holdings: &holdings, settled, coins: BTreeMap::new() };
     comparing.compare(&universe);
-    comparing.tell_apart_from_ours(exchange).await?;
+    comparing.tell_apart_from_ours(exchange, ledger).await?;
     let strangers = strangers(exchange, &comparing, &universe, age).await?;
     let revived = explain(ledger, strangers).await?;
     comparing.wait_for(&revived);
@@ -211,29 +210,32 @@ impl Comparing<'_> {
         Some(if lags { Block::Stale } else { Block::ChangedElsewhere { expected, found } })
     }
 
-    /// A contract with an order that the exchange does not know, whose position moved: if trades of
-    /// orders that are not that one account for the whole move, somebody else made it, and the order
-    /// is as absent as it looks. If not, a read is late and the contract waits.
-    async fn tell_apart_from_ours<E: Exchange>(&mut self, exchange: &E) -> Result<(), PassError> {
+    /// A contract with an order that the exchange does not know, whose position moved: if every trade
+    /// since that we have not booked belongs to another order, somebody else moved it, and the order is
+    /// as absent as it looks. If not, a read is late and the contract waits.
+    async fn tell_apart_from_ours<E: Exchange>(
+        &mut self,
+        exchange: &E,
+        ledger: &mut Ledger,
+    ) -> Result<(), PassError> {
         for intent in &self.settled.unfound {
             let waits = |coin: &Coin| matches!(coin.block, Some(Block::Unresolved { .. }));
             let Some(coin) = self.coins.get_mut(&intent.symbol).filter(|coin| waits(coin)) else { continue };
             let since = intent.sent_at.unwrap_or(self.found.at);
-            let (fills, orders) = futures_util::future::join(
-                exchange.fills_since(&intent.symbol, since),
-                exchange.orders_since(&intent.symbol, since - LATE_ROWS),
-            )
-            .await;
-            let orders = orders?;
+            let fills = exchange.fills_since(&intent.symbol, since).await?;
+            let orders = exchange.orders_since(&intent.symbol, since - LATE_ROWS).await?;
             let others = |order_id: i64| {
                 orders.iter().any(|order| order.order_id == order_id && order.client_id != intent.client_id)
             };
-            let fills = fills?;
-            let moved: Qty = fills.iter().filter(|fill| others(fill.order_id)).map(Fill::signed_qty).sum();
-            let expected = self.holdings.get(&intent.symbol).map_or(Qty::ZERO, |holding| holding.qty);
-            let found = coin.qty();
-            if fills.iter().all(|fill| others(fill.order_id)) && expected + moved == found {
-                coin.block = Some(Block::ChangedElsewhere { expected, found });
+            let mut unbooked = Vec::new();
+            for fill in fills {
+                if !ledger.has_fill(&fill.symbol, fill.trade_id).await? {
+                    unbooked.push(fill.order_id);
+                }
+            }
+            if !unbooked.is_empty() && unbooked.into_iter().all(others) {
+                let expected = self.holdings.get(&intent.symbol).map_or(Qty::ZERO, |holding| holding.qty);
+                coin.block = Some(Block::ChangedElsewhere { expected, found: coin.qty() });
             }
         }
         Ok(())
@@ -315,8 +317,7 @@ async fn refuse_unexplained<E: Exchange>(
 ) -> Result<(), PassError> {
     let known = comparing.changed().filter_map(|symbol| Some((symbol, comparing.holdings.get(symbol)?)));
     for (symbol, holding) in known {
-        let earliest = comparing.found.at - LOOK_BACK;
-        let since = (holding.confirmed_at.max(Time::default() + LATE_ROWS) - LATE_ROWS).max(earliest);
+        let since = holding.confirmed_at.max(Time::default() + LATE_ROWS) - LATE_ROWS;
         let mut explained = false;
         for fill in exchange.fills_since(symbol, since).await? {
             explained |= !ledger.has_fill(symbol, fill.trade_id).await?;
@@ -351,7 +352,6 @@ async fn explain(ledger: &mut Ledger, strangers: Vec<Order>) -> Result<Vec<(Symb
 
 /// What the wallet must hold by our own books alone: the last reading and our fills since.
 struct Expectation {
-    since: Time,
     wallet: Notional,
     untouched: BTreeMap<Symbol, (Qty, Price)>,
 }
@@ -362,7 +362,7 @@ impl Expectation {
         let (change, traded) = ledger.fills_after(last.fill_seq, quote).await?;
         let mut untouched = ledger.last_positions().await?;
         untouched.retain(|symbol, _| !traded.contains(symbol));
-        Ok(Some(Expectation { since: last.at, wallet: last.wallet + change, untouched }))
+        Ok(Some(Expectation { wallet: last.wallet + change, untouched }))
     }
 
     /// Completed by the income rows that our fills do not contain already.
@@ -389,8 +389,11 @@ async fn unbooked_income<E: Exchange>(
     if expected.wallet == found.balance.wallet {
         return Ok(Vec::new());
     }
-    let since = ledger.income_cursor().await?.unwrap_or(expected.since);
-    // Rows may appear late and out of order; what is booked already is not booked again.
-    let entries = exchange.income_since(since.max(Time::default() + LATE_ROWS) - LATE_ROWS).await?;
+    let Some((first, last)) = ledger.income_span().await? else { return Ok(Vec::new()) };
+    // Rows may appear late and out of order, and what is booked is not booked again; but what was
+    // before the first reading is in it already.
+    let since = (last.max(Time::default() + LATE_ROWS) - LATE_ROWS).max(first);
+    let entries = exchange.income_since(since).await?;
+    let entries = entries.into_iter().filter(|entry| entry.at > first).collect();
     Ok(ledger.unbooked(entries).await?)
 }

@@ -16,4 +16,5 @@ mod ledger;
 mod listing;
 mod pass;
 mod protocol_model;
+mod seeds;
 mod tidy;

@@ -1,0 +1,467 @@
+//! The real pass over the simulated exchange, with faults drawn from a seed.
+//!
+//! A seed draws a market, an account, a basket and a part of all faults ([`fault`]); then come some
+//! passes in which anything may go wrong, and a few in which nothing does any more. What must hold
+//! ([`invariant`]) is checked at every order and after every pass. The same seed is the same run.
+//!
+//! `REBAL_SEEDS=5000 cargo test --test it seeds:: -- --nocapture` runs as many seeds,
+//! `REBAL_SEED=17 cargo test --test it seeds:: -- --nocapture` one of them, telling every call.
+
+mod fault;
+mod invariant;
+mod rng;
+mod scenario;
+mod store;
+mod venue;
+mod world;
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rebal::exchange::{Exchange, ExchangeError};
+use rebal::ledger::Ledger;
+use rebal::pass::{self, Mode, PassError, Stop, Watch, record};
+
+use fault::Kind;
+use invariant::{Books, End, Ended, Over, Violation};
+use store::Store;
+use venue::Venue;
+use world::{Death, World};
+
+/// Seeds that a plain `cargo test` runs.
+const SEEDS: u64 = 500;
+/// Passes within which everything has to come to rest.
+const CALM_PASSES: u32 = 3;
+const INTERVAL: Duration = Duration::from_secs(300);
+
+struct Silent;
+
+impl Watch for Silent {
+    fn sending(&self, _orders: usize) {}
+    fn answered(&self) {}
+}
+
+/// What became of one seed.
+#[derive(Default)]
+struct Report {
+    passes: u64,
+    previews: u64,
+    deaths: u64,
+    orders: u64,
+    years: f64,
+    struck: BTreeMap<Kind, u64>,
+    ended: BTreeMap<String, u64>,
+    violations: Vec<Violation>,
+    hash: u64,
+    events: u64,
+    faults: String,
+}
+
+/// What is done to the store on purpose, to see whether the invariants notice.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Disk {
+    /// A commit that returned is there after a death.
+    Keeps,
+    /// Now and then a death takes the last commit before an order with it.
+    Forgets,
+}
+
+struct Run {
+    world: RefCell<World>,
+    store: Store,
+    mark: RefCell<usize>,
+    disk: Disk,
+    report: RefCell<Report>,
+}
+
+fn run(seed: u64, loud: bool, disk: Disk) -> Report {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let run = Run {
+            world: RefCell::new(World::new(seed, loud)),
+            store: Store::new(),
+            mark: RefCell::new(0),
+            disk,
+            report: RefCell::default(),
+        };
+        run.live().await;
+        let Run { world, report, .. } = run;
+        let (world, report) = (world.into_inner(), report.into_inner());
+        Report {
+            orders: world.sim.accepted_count(),
+            years: world.lived().as_secs_f64() / 31_557_600.0,
+            hash: world.trace.hash(),
+            events: world.trace.events,
+            faults: world.faults.names(),
+            struck: world.faults.struck,
+            violations: world.violations,
+            ..report
+        }
+    })
+}
+
+impl Run {
+    async fn live(&self) {
+        let passes = self.world.borrow().scenario.passes;
+        for _ in 0..passes {
+            let gap = self.gap();
+            World::wait(&self.world, gap).await;
+            self.world.borrow_mut().happen();
+            self.preview().await;
+            self.pass().await;
+            if !self.world.borrow().violations.is_empty() {
+                return;
+            }
+        }
+        self.come_to_rest().await;
+    }
+
+    fn gap(&self) -> Duration {
+        let world = &mut *self.world.borrow_mut();
+        let seconds = match world.rng.below(20) {
+            0 => 0,
+            1 | 2 => world.rng.within(1, 25),
+            3 => world.rng.within(30, 120),
+            4..=13 => 300,
+            14 | 15 => 3_600,
+            16 | 17 => 8 * 3_600,
+            18 => world.rng.within(1, 3) * 86_400,
+            _ => world.rng.within(1, 240) * 3_600,
+        };
+        let now = world.now();
+        // The next process heeds a ban before it asks for anything.
+        let ban = world.banned_until.filter(|_| !world.dead).map_or(Duration::ZERO, |until| until.since(now));
+        Duration::from_secs(seconds).max(ban)
+    }
+
+    fn venue(&self, stop: &Rc<Stop>) -> Venue<'_> {
+        Venue {
+            world: &self.world,
+            store: &self.store,
+            mark: &self.mark,
+            reader: RefCell::new(None),
+            stop: Rc::clone(stop),
+        }
+    }
+
+    /// Now and then somebody only looks.
+    async fn preview(&self) {
+        if !self.world.borrow_mut().rng.chance(120) {
+            return;
+        }
+        let Some(mut ledger) = Ledger::open_read_only(self.store.folder()).await.unwrap() else { return };
+        self.world.borrow_mut().begin_pass();
+        self.world.borrow_mut().note("preview");
+        let settings = self.world.borrow().scenario.settings();
+        let before = self.store.fingerprint();
+        let venue = self.venue(&Rc::default());
+        // Whatever it says, it must not write.
+        let _ = pass::prepare(&venue, &mut ledger, &settings, None, Mode::Preview).await;
+        let changed = self.store.fingerprint() != before;
+        ledger.close().await.unwrap();
+        let mut world = self.world.borrow_mut();
+        let found = invariant::after_preview(&world, world.writes, changed);
+        world.violate(found);
+        self.report.borrow_mut().previews += 1;
+    }
+
+    /// One process, from start to end or death.
+    async fn pass(&self) -> Ended {
+        let stop = Rc::new(Stop::default());
+        {
+            let mut world = self.world.borrow_mut();
+            world.begin_pass();
+            if world.strikes(Kind::ProcessDies) {
+                let at = world.rng.within(1, 25);
+                world.death = Some(Death { at, after: world.rng.chance(400) });
+            }
+            if world.strikes(Kind::Interrupted) {
+                world.stop_at = Some(world.rng.within(1, 20));
+            }
+            let number = world.pass;
+            world.note(&format!("pass {number}"));
+        }
+        *self.mark.borrow_mut() = 0;
+        let mut ledger = Ledger::open(self.store.folder()).await.unwrap();
+        let mut venue = self.venue(&stop);
+        *venue.reader.borrow_mut() = Ledger::open_read_only(self.store.folder()).await.unwrap();
+        let settings = self.world.borrow().scenario.settings();
+        let died = Rc::clone(&self.world.borrow().died);
+        let ended = tokio::select! {
+            biased;
+            () = died.notified() => Ended::Died,
+            ended = process(&mut venue, &mut ledger, &settings, &stop) => ended,
+        };
+        let reader = venue.reader.borrow_mut().take();
+        drop(venue);
+        let ended = self.leave(ledger, reader, ended).await;
+        self.judge(&ended).await;
+        ended
+    }
+
+    /// Closes the files, or leaves them as a death does.
+    async fn leave(&self, mut ledger: Ledger, reader: Option<Ledger>, ended: Ended) -> Ended {
+        let planned = self.world.borrow().death;
+        let at_end = !matches!(ended, Ended::Died) && planned.is_some();
+        let dies = at_end || matches!(ended, Ended::Died);
+        let saved = self.store.save();
+        let written = !dies || (at_end && self.world.borrow_mut().rng.chance(400));
+        if written && let Ended::Done(..) = ended {
+            ledger.write_trades(self.store.folder()).await.unwrap();
+        }
+        if let Some(reader) = reader {
+            reader.close().await.unwrap();
+        }
+        ledger.close().await.unwrap();
+        if !dies {
+            return ended;
+        }
+        self.report.borrow_mut().deaths += 1;
+        if !written {
+            self.cut(&saved, planned);
+        }
+        if self.world.borrow_mut().strikes(Kind::TornCsv) {
+            let bytes = self.world.borrow_mut().rng.within(1, 200);
+            self.store.tear_csv(bytes);
+        }
+        Ended::Died
+    }
+
+    /// Which of the commits since the last call are there: any number of them, and all of those
+    /// before a call that had its effect.
+    fn cut(&self, saved: &store::Saved, planned: Option<Death>) {
+        let commits = saved.commits();
+        let mark = *self.mark.borrow();
+        let mut world = self.world.borrow_mut();
+        let mut ends: Vec<usize> = commits.iter().copied().filter(|end| *end > mark).collect();
+        let floor = commits.iter().copied().rfind(|end| *end <= mark).unwrap_or(0);
+        ends.insert(0, floor);
+        let answered = planned.is_some_and(|death| death.after);
+        let mut keep = if answered && world.dead { saved.len() } else { world.rng.pick(&ends) };
+        if self.disk == Disk::Forgets && !world.sent.is_empty() {
+            keep = commits.iter().copied().rfind(|end| *end < mark).unwrap_or(0);
+        }
+        let kept = commits.iter().filter(|end| **end <= keep).count();
+        world.note(&format!("of {} commits {kept} are kept", commits.len()));
+        drop(world);
+        self.store.restore(saved, keep);
+    }
+
+    async fn books(&self, pass_id: Option<i64>) -> Books {
+        let Some(mut ledger) = Ledger::open_read_only(self.store.folder()).await.unwrap_or(None) else {
+            return Books::default();
+        };
+        let mut books = Books {
+            unresolved: ledger.unresolved().await.unwrap(),
+            holdings: ledger.holdings().await.unwrap(),
+            reading: ledger.last_equity().await.unwrap(),
+            csv: self.store.csv(),
+            ..Books::default()
+        };
+        let ids: Vec<String> = self.world.borrow().taken.keys().cloned().collect();
+        for id in ids {
+            let state = ledger.intent_state(&id).await.unwrap();
+            books.taken.insert(id, state);
+        }
+        if let Some(pass_id) = pass_id {
+            books.of_pass = ledger.intents_of(pass_id).await.unwrap();
+        }
+        ledger.close().await.unwrap();
+        books
+    }
+
+    async fn judge(&self, ended: &Ended) {
+        let pass_id = match ended {
+            Ended::Done(_, acted, _) => Some(acted.pass_id),
+            _ => None,
+        };
+        let books = self.books(pass_id).await;
+        let word = match ended {
+            Ended::Died => "died".to_owned(),
+            Ended::Failed(_, error) => format!("failed: {}", kind_of(error)),
+            Ended::Done(_, _, code) => format!("exit {code}"),
+        };
+        let mut world = self.world.borrow_mut();
+        world.note(&format!("ended: {word}, {} unresolved", books.unresolved.len()));
+        let found = invariant::after_pass(&Over { world: &world, books: &books, ended });
+        world.violate(found);
+        let mut report = self.report.borrow_mut();
+        report.passes += 1;
+        *report.ended.entry(word).or_default() += 1;
+    }
+
+    /// No more faults: within a few passes everything is where it should be.
+    async fn come_to_rest(&self) {
+        self.world.borrow_mut().note("faults end");
+        World::wait(&self.world, Duration::from_secs(60)).await;
+        self.world.borrow_mut().heal();
+        let mut last = Ended::Died;
+        for _ in 0..CALM_PASSES {
+            World::wait(&self.world, INTERVAL).await;
+            last = self.pass().await;
+        }
+        let books = self.books(None).await;
+        let mut intents = Vec::new();
+        if let Some(mut ledger) = Ledger::open_read_only(self.store.folder()).await.unwrap() {
+            for pass_id in 1..ledger.next_pass_id().await.unwrap() {
+                intents.extend(ledger.intents_of(pass_id).await.unwrap());
+            }
+            ledger.close().await.unwrap();
+        }
+        let mut world = self.world.borrow_mut();
+        let end = End { world: &world, books: &books, intents: &intents, last: &last };
+        let found = invariant::at_end(&end);
+        world.violate(found);
+        let held = world.sim.positions();
+        for (symbol, position) in held {
+            assert_eq!(position.qty, world.qty(&symbol), "the harness lost count of {symbol}");
+        }
+    }
+}
+
+/// What `rebal rebalance` does between opening the ledger and closing it.
+async fn process(
+    venue: &mut Venue<'_>,
+    ledger: &mut Ledger,
+    settings: &pass::Settings,
+    stop: &Stop,
+) -> Ended {
+    if let Err(error) = venue.connect().await {
+        return Ended::Failed(None, error.into());
+    }
+    let prepared = match pass::prepare(venue, ledger, settings, None, Mode::Real).await {
+        Ok(prepared) => Box::new(prepared),
+        Err(error) => return Ended::Failed(None, error),
+    };
+    match pass::carry_out(venue, ledger, settings, &prepared, &Silent, stop).await {
+        Ok(acted) => {
+            let (_, code) = record::verdict(&prepared, &acted);
+            Ended::Done(prepared, acted, code)
+        }
+        Err(error) => Ended::Failed(Some(prepared), error),
+    }
+}
+
+fn kind_of(error: &PassError) -> &'static str {
+    match error {
+        PassError::Exchange(ExchangeError::RateLimited { .. }) => "rate-limited",
+        PassError::Exchange(_) => "exchange",
+        PassError::Ledger(_) => "ledger",
+        PassError::Breached(_) => "breached",
+        PassError::Foreign(_) => "foreign orders",
+        PassError::Incoherent(_) => "incoherent",
+        PassError::Unexplained(_) => "unexplained",
+        PassError::Unrecorded(_) => "unrecorded",
+    }
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+/// Runs seeds on every core and hands over what became of each.
+fn run_all(seeds: std::ops::Range<u64>, disk: Disk) -> BTreeMap<u64, Report> {
+    let next = AtomicU64::new(seeds.start);
+    let done = Mutex::new(BTreeMap::new());
+    let workers = std::thread::available_parallelism().map_or(2, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..workers {
+            scope.spawn(|| {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end {
+                        return;
+                    }
+                    let caught = std::panic::catch_unwind(|| run(seed, false, disk));
+                    let report = caught.unwrap_or_else(|panic| {
+                        let what = panic.downcast_ref::<String>().cloned();
+                        let what = what.or_else(|| panic.downcast_ref::<&str>().map(ToString::to_string));
+                        let what = what.unwrap_or_else(|| "a panic".to_owned());
+                        let violation = Violation { name: "no panic", pass: 0, what };
+                        Report { violations: vec![violation], ..Report::default() }
+                    });
+                    done.lock().unwrap().insert(seed, report);
+                }
+            });
+        }
+    });
+    done.into_inner().unwrap()
+}
+
+fn summary(reports: &BTreeMap<u64, Report>) -> String {
+    let sum = |of: fn(&Report) -> u64| reports.values().map(of).sum::<u64>();
+    let mut struck: BTreeMap<Kind, u64> = BTreeMap::new();
+    let mut ended: BTreeMap<&str, u64> = BTreeMap::new();
+    for report in reports.values() {
+        report.struck.iter().for_each(|(kind, count)| *struck.entry(*kind).or_default() += count);
+        report.ended.iter().for_each(|(word, count)| *ended.entry(word).or_default() += count);
+    }
+    let list = |pairs: Vec<String>| pairs.join(", ");
+    format!(
+        "{} seeds, {} passes, {} previews, {} deaths, {} orders taken, {:.1} virtual years, {} calls\n\
+         passes ended: {}\nfaults: {} in all: {}\nviolations: {}",
+        reports.len(),
+        sum(|report| report.passes),
+        sum(|report| report.previews),
+        sum(|report| report.deaths),
+        sum(|report| report.orders),
+        reports.values().map(|report| report.years).sum::<f64>(),
+        sum(|report| report.events),
+        list(ended.iter().map(|(word, count)| format!("{word} {count}")).collect()),
+        struck.values().sum::<u64>(),
+        list(struck.iter().map(|(kind, count)| format!("{kind:?} {count}")).collect()),
+        sum(|report| report.violations.len() as u64),
+    )
+}
+
+/// What failed, and how to see it again.
+fn failures(reports: &BTreeMap<u64, Report>) -> Vec<String> {
+    let broken = reports.iter().filter(|(_, report)| !report.violations.is_empty());
+    broken
+        .map(|(seed, report)| {
+            format!(
+                "seed {seed}: {}\n  REBAL_SEED={seed} cargo test --test it seeds:: -- --nocapture",
+                report.violations[0]
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn no_seed_breaks_an_invariant() {
+    if let Some(seed) = number("REBAL_SEED") {
+        let report = run(seed, true, Disk::Keeps);
+        eprintln!("faults of seed {seed}: {}", report.faults);
+        let found: Vec<String> = report.violations.iter().map(ToString::to_string).collect();
+        assert!(found.is_empty(), "seed {seed}:\n{}", found.join("\n"));
+        return;
+    }
+    let reports = run_all(0..number("REBAL_SEEDS").unwrap_or(SEEDS), Disk::Keeps);
+    eprintln!("{}", summary(&reports));
+    let failed = failures(&reports);
+    let shown: Vec<&str> = failed.iter().take(25).map(String::as_str).collect();
+    assert!(failed.is_empty(), "{} seeds failed:\n{}", failed.len(), shown.join("\n"));
+}
+
+#[test]
+fn the_same_seed_is_the_same_run() {
+    for seed in [1, 7, 23, 111, 404] {
+        let (one, two) = (run(seed, false, Disk::Keeps), run(seed, false, Disk::Keeps));
+        assert_eq!((one.hash, one.events), (two.hash, two.events), "seed {seed}");
+        assert!(one.events > 20);
+    }
+}
+
+/// A disk that loses what it confirmed must show: it proves that the invariants can fail.
+#[test]
+fn a_disk_that_forgets_a_commit_is_caught() {
+    let reports = run_all(0..120, Disk::Forgets);
+    let caught = failures(&reports).len();
+    eprintln!("a forgetful disk was caught by {caught} of {} seeds", reports.len());
+    assert!(caught > 0, "nobody noticed");
+}

@@ -1,0 +1,568 @@
+//! What must hold, whatever goes wrong: `reference/reliability.md` §3, one function each.
+//!
+//! Each list below is all that is checked at one moment. An invariant that holds from a later
+//! version on is one more function in its list.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use rebal::domain::num::{Notional, Price, Qty, Rate};
+use rebal::domain::order::{CLIENT_ID_PREFIX, OrderKind, OrderRequest, Side};
+use rebal::domain::plan::{Reason, SkipReason};
+use rebal::domain::snapshot::Block;
+use rebal::domain::symbol::Symbol;
+use rebal::domain::time::Time;
+use rebal::ledger::{EquityRow, Holding, Intent, IntentState};
+use rebal::pass::act::Acted;
+use rebal::pass::{PassError, Prepared};
+
+use super::world::{Flight, Sight, World};
+
+/// One broken promise.
+#[derive(Clone, Debug)]
+pub(crate) struct Violation {
+    pub(crate) name: &'static str,
+    pub(crate) pass: u64,
+    pub(crate) what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} in pass {}: {}", self.name, self.pass, self.what)
+    }
+}
+
+type Named<T> = (&'static str, fn(&T) -> Option<String>);
+
+fn all<T>(list: &[Named<T>], pass: u64, of: &T) -> Vec<Violation> {
+    let one = |(name, check): &Named<T>| check(of).map(|what| Violation { name, pass, what });
+    list.iter().filter_map(one).collect()
+}
+
+// ---- at the first byte of an order
+
+/// An order about to leave.
+pub(crate) struct Sending<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) request: &'a OrderRequest,
+    pub(crate) stamp: Time,
+    /// What the ledger's file holds at this moment, read through a second connection.
+    pub(crate) unresolved: &'a [Intent],
+}
+
+pub(crate) fn on_send(sending: &Sending<'_>) -> Vec<Violation> {
+    let list: &[Named<Sending<'_>>] = &[
+        ("I1 one POST per id", one_post),
+        ("I2 SENDING is durable first", sending_is_durable),
+        ("I3 nothing beside an unresolved order", nothing_unresolved),
+        ("I5 valid by the rules that were read", valid),
+        ("I6 orders per pass", few_orders),
+        ("I6 turnover per pass", small_turnover),
+        ("I18 nothing beside a stranger's order", no_stranger),
+        ("I6 nothing in a mode that is not traded", right_modes),
+    ];
+    all(list, sending.world.pass, sending)
+}
+
+fn one_post(of: &Sending<'_>) -> Option<String> {
+    let id = &of.request.client_id;
+    let times = of.world.posted.get(id).copied().unwrap_or(0);
+    (times != 1).then(|| format!("{id} left {times} times"))
+}
+
+fn sending_is_durable(of: &Sending<'_>) -> Option<String> {
+    let id = &of.request.client_id;
+    let Some(intent) = of.unresolved.iter().find(|intent| intent.client_id == *id) else {
+        return Some(format!("{id} is no open intent"));
+    };
+    let same = intent.symbol == of.request.symbol
+        && intent.side == of.request.side
+        && intent.qty == of.request.qty
+        && intent.reduce_only == of.request.reduce_only;
+    if !same {
+        return Some(format!("{id} was written down as {intent:?}"));
+    }
+    let sending = intent.state == IntentState::Sending && intent.sent_at == Some(of.stamp);
+    (!sending).then(|| format!("{id} stands at {:?} {:?}, stamp {}", intent.state, intent.sent_at, of.stamp))
+}
+
+fn nothing_unresolved(of: &Sending<'_>) -> Option<String> {
+    let own = of.unresolved.iter().find(|intent| intent.client_id == of.request.client_id)?.pass_id;
+    let other = of.unresolved.iter().find(|intent| {
+        intent.symbol == of.request.symbol
+            && intent.pass_id != own
+            && matches!(intent.state, IntentState::Sending | IntentState::Unknown | IntentState::Accepted)
+    })?;
+    Some(format!("{} while {} is {:?}", of.request.client_id, other.client_id, other.state))
+}
+
+fn valid(of: &Sending<'_>) -> Option<String> {
+    let (request, sight) = (of.request, of.world.sight.as_ref()?);
+    let Some(rules) = sight.rules.get(&request.symbol) else {
+        return Some(format!("{} is not listed", request.symbol));
+    };
+    let mark = sight.markets.get(&request.symbol)?.mark.price;
+    let (lot, price) = match request.kind {
+        OrderKind::Limit { price, .. } => (rules.lot, price),
+        OrderKind::Market => (rules.market_lot, mark),
+    };
+    let limit = matches!(request.kind, OrderKind::Limit { .. });
+    let faults = [
+        (!request.qty.is_positive(), "quantity"),
+        (request.qty < lot.min, "smallest quantity"),
+        (lot.max.is_positive() && request.qty > lot.max, "largest quantity"),
+        (!(request.qty - lot.min).is_multiple_of(lot.step), "step"),
+        (!request.reduce_only && request.qty * price < rules.min_notional, "smallest value"),
+        (limit && !(price - rules.price_bounds.0).is_multiple_of(rules.tick), "tick"),
+        (limit && request.side == Side::Buy && price > mark * rules.price_up, "price band"),
+        (limit && request.side == Side::Sell && price < mark * rules.price_down, "price band"),
+        (rules.status.as_str() != "TRADING", "status"),
+        (!request.reduce_only && rules.delivery.is_some(), "delisting"),
+    ];
+    let broken: Vec<&str> = faults.iter().filter(|(broken, _)| *broken).map(|(_, name)| *name).collect();
+    (!broken.is_empty()).then(|| format!("{}: {} of {request:?}", request.client_id, broken.join(", ")))
+}
+
+fn few_orders(of: &Sending<'_>) -> Option<String> {
+    let (sent, most) = (of.world.sent.len(), of.world.scenario.limits.max_orders);
+    (sent > most).then(|| format!("{sent} orders, {most} are allowed"))
+}
+
+fn small_turnover(of: &Sending<'_>) -> Option<String> {
+    let sight = of.world.sight.as_ref()?;
+    if of.request.reduce_only {
+        return None;
+    }
+    let worth = |order: &OrderRequest| {
+        let mark = sight.markets.get(&order.symbol).map_or(Price::ZERO, |market| market.mark.price);
+        order.qty * mark
+    };
+    let all: Notional = of.world.sent.iter().map(worth).sum();
+    let gross = sight.target * Rate::from(sight.members.len() as u32);
+    let most = gross * of.world.scenario.limits.max_turnover;
+    (all > most).then(|| format!("a turnover of {all}, {most} is allowed"))
+}
+
+fn no_stranger(of: &Sending<'_>) -> Option<String> {
+    let (since, symbol) = of.world.foreign.as_ref()?;
+    let sight = of.world.sight.as_ref()?;
+    // The position of a contract that waits for an order of ours is not looked at in that pass.
+    let waits = of.unresolved.iter().any(|intent| intent.symbol == *symbol);
+    (sight.as_of >= *since && !waits)
+        .then(|| format!("{} although a stranger traded {symbol}", of.request.client_id))
+}
+
+fn right_modes(of: &Sending<'_>) -> Option<String> {
+    // The mode can only have been switched before the pass looked.
+    of.world.sim.modes().hedge.then(|| format!("{} in hedge mode", of.request.client_id))
+}
+
+// ---- when the exchange answers one
+
+/// An order that was just taken.
+pub(crate) struct Accepting<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) flight: &'a Flight,
+    pub(crate) before: Qty,
+    pub(crate) after: Qty,
+    pub(crate) again: bool,
+}
+
+pub(crate) fn on_accept(accepting: &Accepting<'_>) -> Vec<Violation> {
+    let list: &[Named<Accepting<'_>>] =
+        &[("I1 one order per id", one_order), ("I3 no double execution", not_beyond_target)];
+    all(list, accepting.flight.pass, accepting)
+}
+
+fn one_order(of: &Accepting<'_>) -> Option<String> {
+    of.again.then(|| format!("{} was taken twice", of.flight.request.client_id))
+}
+
+/// An order may bring a position to its target, never past it: whatever is past it was executed
+/// twice, unless somebody else moved the position after the pass had looked.
+fn not_beyond_target(of: &Accepting<'_>) -> Option<String> {
+    let (request, sight) = (&of.flight.request, &of.flight.sight);
+    let touched = of.world.disturbed.get(&request.symbol).is_some_and(|at| *at >= sight.as_of);
+    if touched || !sight.members.contains(&request.symbol) {
+        return None;
+    }
+    let mark = sight.markets.get(&request.symbol)?.mark.price;
+    let rules = sight.rules.get(&request.symbol)?;
+    let wanted = sight.target.over_price(mark)?;
+    let slack = rules.lot.step;
+    let closes = rules.delivery.is_some();
+    let beyond = match request.side {
+        Side::Buy => of.after > wanted + slack,
+        Side::Sell => of.after < wanted - slack && !closes && of.after < of.before,
+    };
+    beyond.then(|| {
+        format!(
+            "{} {} {} took the position from {} to {}, wanted is {wanted}",
+            request.client_id,
+            request.symbol,
+            request.side.as_str(),
+            of.before,
+            of.after
+        )
+    })
+}
+
+/// Codes that say that an order broke the rules of its contract.
+const RULE_CODES: [i64; 16] = [
+    -1111, -4001, -4002, -4003, -4004, -4005, -4013, -4014, -4015, -4016, -4023, -4024, -4164, -4140, -4141,
+    -1122,
+];
+
+pub(crate) fn on_refusal(world: &World, flight: &Flight, code: i64) -> Vec<Violation> {
+    let sight = &flight.sight;
+    let same = sight.rules_no == world.rules_no && sight.prices_no == world.prices_no();
+    let listed = sight.rules.get(&flight.request.symbol);
+    let over = listed.and_then(|rules| rules.delivery).is_some_and(|at| at <= world.now());
+    if same && !over && RULE_CODES.contains(&code) {
+        let what = format!("{} was refused with {code}: {:?}", flight.request.client_id, flight.request);
+        return vec![Violation {
+            name: "I5 no refusal by rules that did not change",
+            pass: flight.pass,
+            what,
+        }];
+    }
+    Vec::new()
+}
+
+// ---- after a pass
+
+/// What the ledger's file holds.
+#[derive(Default)]
+pub(crate) struct Books {
+    pub(crate) unresolved: Vec<Intent>,
+    pub(crate) holdings: BTreeMap<Symbol, Holding>,
+    /// States of all orders of ours that the exchange took.
+    pub(crate) taken: BTreeMap<String, Option<IntentState>>,
+    pub(crate) of_pass: Vec<Intent>,
+    pub(crate) reading: Option<EquityRow>,
+    pub(crate) csv: Option<String>,
+}
+
+/// How a pass ended.
+pub(crate) enum Ended {
+    /// The process died.
+    Died,
+    /// It said why it did nothing (more).
+    Failed(Option<Box<Prepared>>, PassError),
+    /// With a word and an exit code.
+    Done(Box<Prepared>, Acted, u8),
+}
+
+/// A pass that is over.
+pub(crate) struct Over<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) books: &'a Books,
+    pub(crate) ended: &'a Ended,
+}
+
+pub(crate) fn after_pass(over: &Over<'_>) -> Vec<Violation> {
+    let list: &[Named<Over<'_>>] = &[
+        ("I15 every order is in the ledger", every_order_is_known),
+        ("I15 no executed order is believed dead", none_believed_dead),
+        ("I13 positions are explained", positions_agree),
+        ("I16 trades.csv is what was executed", csv_is_true),
+        ("I21 exit 0 means all is accounted for", zero_means_done),
+        ("I21 all accounted for means exit 0", done_means_zero),
+        ("I6 gross exposure", gross_is_capped),
+    ];
+    all(list, over.world.pass, over)
+}
+
+fn every_order_is_known(of: &Over<'_>) -> Option<String> {
+    let orphan = of.books.taken.iter().find(|(_, state)| state.is_none())?;
+    Some(format!("{} is not in the ledger", orphan.0))
+}
+
+fn none_believed_dead(of: &Over<'_>) -> Option<String> {
+    use IntentState::{Abandoned, Absent, NotSent, Planned, Rejected};
+    of.books.taken.iter().find_map(|(id, state)| {
+        let filled = of.world.taken.get(id)?.order.filled_qty;
+        let dead = matches!(state, Some(Abandoned | Absent | NotSent | Planned | Rejected));
+        (dead && !filled.is_zero()).then(|| format!("{id} filled {filled} and stands at {state:?}"))
+    })
+}
+
+/// Where the pass says that everything is accounted for, its positions are the exchange's.
+fn positions_agree(of: &Over<'_>) -> Option<String> {
+    let Ended::Done(prepared, _, 0) = of.ended else { return None };
+    let sight = of.world.first_sight.as_ref()?;
+    let symbols: BTreeSet<&Symbol> = of.world.held.keys().chain(of.books.holdings.keys()).collect();
+    symbols.into_iter().find_map(|symbol| {
+        let touched = of.world.disturbed.get(symbol).is_some_and(|at| *at >= sight.as_of);
+        let block = prepared.seen.snapshot.coins.get(symbol).and_then(|coin| coin.block.as_ref());
+        let late = matches!(block, Some(Block::Stale | Block::Unresolved { .. }));
+        let (ours, theirs) =
+            (of.books.holdings.get(symbol).map_or(Qty::ZERO, |held| held.qty), of.world.qty(symbol));
+        // An account that reads as empty is taken at its word until it does not.
+        let empty = sight.equity.is_zero();
+        (ours != theirs && !touched && !late && !empty)
+            .then(|| format!("{symbol}: the ledger says {ours}, the exchange {theirs}"))
+    })
+}
+
+fn csv_is_true(of: &Over<'_>) -> Option<String> {
+    if !matches!(of.ended, Ended::Done(..)) || !of.world.pass.is_multiple_of(4) && !of.world.faults.calm {
+        return None;
+    }
+    csv_faults(of.world, of.books.csv.as_deref()?, &of.books.taken)
+}
+
+fn csv_faults(world: &World, csv: &str, states: &BTreeMap<String, Option<IntentState>>) -> Option<String> {
+    if !csv.ends_with('\n') {
+        return Some("the last line is not ended".into());
+    }
+    let mut rows = BTreeSet::new();
+    for line in csv.lines().skip(1) {
+        let cells: Vec<&str> = line.split(',').collect();
+        let row =
+            [cells[2], cells[3], cells[5], cells[6], cells[8], cells[11], cells[12], cells[13]].join(",");
+        if !rows.insert(row) {
+            return Some(format!("twice: {line}"));
+        }
+    }
+    let mut expected = BTreeSet::new();
+    for (id, taken) in &world.taken {
+        if states.get(id) != Some(&Some(IntentState::Done)) {
+            continue;
+        }
+        for trade in world.sim.trades_of(&taken.order.symbol, taken.order.order_id) {
+            let fill = &trade.fill;
+            expected.insert(format!(
+                "{},{},{},{},{},{id},{},{}",
+                fill.symbol,
+                fill.side.as_str(),
+                fill.qty,
+                fill.price,
+                fill.fee,
+                fill.order_id,
+                fill.trade_id
+            ));
+        }
+    }
+    let missing = expected.difference(&rows).next().map(|row| format!("missing: {row}"));
+    missing.or_else(|| rows.difference(&expected).next().map(|row| format!("never executed: {row}")))
+}
+
+fn zero_means_done(of: &Over<'_>) -> Option<String> {
+    let Ended::Done(_, _, 0) = of.ended else { return None };
+    if let Some(open) = of.books.unresolved.first() {
+        return Some(format!("{} is {:?}", open.client_id, open.state));
+    }
+    let undone = of.books.of_pass.iter().find(|intent| intent.state != IntentState::Done)?;
+    Some(format!("{} is {:?}", undone.client_id, undone.state))
+}
+
+fn done_means_zero(of: &Over<'_>) -> Option<String> {
+    let Ended::Done(prepared, acted, code) = of.ended else { return None };
+    let whole = |intent: &Intent| {
+        let taken = of.world.taken.get(&intent.client_id);
+        intent.state == IntentState::Done
+            && taken.is_some_and(|taken| taken.order.filled_qty == taken.order.qty.min(intent.qty))
+    };
+    let fine = of.books.unresolved.is_empty()
+        && of.books.of_pass.iter().all(whole)
+        && acted.notes.is_empty()
+        && !acted.interrupted
+        && prepared.settled.quarantined.is_empty();
+    (fine && *code != 0).then(|| format!("exit code {code}"))
+}
+
+/// After an increase, everything held and everything that may still be filled is within the cap.
+fn gross_is_capped(of: &Over<'_>) -> Option<String> {
+    let sight = of.world.first_sight.as_ref()?;
+    let opened = of.world.taken.values().any(|t| t.pass == of.world.pass && !t.order.reduce_only);
+    if !opened {
+        return None;
+    }
+    let touched = |symbol: &Symbol| of.world.disturbed.get(symbol).is_some_and(|at| *at >= sight.as_of);
+    let mark = |symbol: &Symbol| sight.markets.get(symbol).map_or(Price::ZERO, |market| market.mark.price);
+    let mut gross = Notional::ZERO;
+    for (symbol, qty) in &of.world.held {
+        if touched(symbol) {
+            return None;
+        }
+        gross += qty.abs() * mark(symbol);
+    }
+    for flight in of.world.under_way().iter().filter(|flight| !flight.request.reduce_only) {
+        gross += flight.request.qty * mark(&flight.request.symbol);
+    }
+    let most = sight.equity * of.world.scenario.limits.max_effective_leverage * Rate::new(102, 2);
+    (gross > most).then(|| format!("{gross} is carried, {most} is allowed on an equity of {}", sight.equity))
+}
+
+// ---- after a preview
+
+/// A preview that is over: calls that write, and whether a file changed.
+pub(crate) fn after_preview(world: &World, writes: u64, changed: bool) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let mut violated = |what: String| {
+        found.push(Violation { name: "I19 a preview changes nothing", pass: world.pass, what })
+    };
+    if writes > 0 {
+        violated(format!("{writes} calls that write"));
+    }
+    if changed {
+        violated("a file of the ledger changed".into());
+    }
+    found
+}
+
+// ---- at the end: faults are off, everything must come to rest
+
+/// All intents with what became of them, once everything is at rest.
+pub(crate) struct End<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) books: &'a Books,
+    pub(crate) intents: &'a [Intent],
+    pub(crate) last: &'a Ended,
+}
+
+pub(crate) fn at_end(end: &End<'_>) -> Vec<Violation> {
+    let list: &[Named<End<'_>>] = &[
+        ("I12 nothing stays unresolved", all_resolved),
+        ("I11 every coin is in its band or has a reason", every_coin_has_its_place),
+        ("I13 positions agree", positions_agree_at_end),
+        ("I14 the wallet is explained", wallet_is_explained),
+        ("I15 ledger and exchange agree", orders_agree),
+        ("I16 trades.csv is whole", csv_is_whole),
+    ];
+    all(list, end.world.pass, end)
+}
+
+/// A state that only a person can end, told by every pass.
+fn waits_for_a_person(of: &End<'_>) -> bool {
+    match of.last {
+        Ended::Failed(_, PassError::Foreign(_)) => of.world.foreign.is_some(),
+        Ended::Failed(_, PassError::Breached(_)) => !of.world.sim.balance().equity.is_positive(),
+        _ => false,
+    }
+}
+
+fn all_resolved(of: &End<'_>) -> Option<String> {
+    if of.world.foreign.is_some() && waits_for_a_person(of) {
+        return None;
+    }
+    let open = of.books.unresolved.first()?;
+    Some(format!("{} is {:?}", open.client_id, open.state))
+}
+
+fn every_coin_has_its_place(of: &End<'_>) -> Option<String> {
+    if waits_for_a_person(of) {
+        return None;
+    }
+    let (prepared, acted, code) = match of.last {
+        Ended::Done(prepared, acted, code) => (prepared, acted, *code),
+        Ended::Failed(_, error) => return Some(format!("the last pass failed: {error}")),
+        Ended::Died => return Some("the last pass died".into()),
+    };
+    let plan = prepared.plan();
+    if code != 0 {
+        let left: Vec<String> =
+            acted.sent.iter().map(|s| format!("{} {:?}", s.leg.symbol, s.outcome)).collect();
+        return Some(format!("exit code {code}: {left:?} {:?}", acted.notes));
+    }
+    use SkipReason::{ChangedElsewhere, Isolated, MarkGap, NoPrice, NotListed, Spread, Stale, Unresolved};
+    let passing = [ChangedElsewhere, Isolated, MarkGap, NoPrice, NotListed, Spread, Stale, Unresolved];
+    if let Some(skipped) = plan.skipped.iter().find(|skipped| passing.contains(&skipped.reason)) {
+        return Some(format!("{}: {}", skipped.symbol, skipped.detail));
+    }
+    of.world.scenario.basket.symbols.iter().find_map(|symbol| {
+        let placed = plan.held.iter().any(|held| held.symbol == *symbol)
+            || plan.skipped.iter().any(|skipped| skipped.symbol == *symbol)
+            || plan.legs.iter().any(|leg| leg.symbol == *symbol);
+        if !placed {
+            return Some(format!("{symbol} has no place in the plan"));
+        }
+        off_target(of, symbol, plan.legs.iter().find(|leg| leg.symbol == *symbol)?.reason)
+    })
+}
+
+/// What was traded in the last pass is where it should be: within a step, or within its band.
+fn off_target(of: &End<'_>, symbol: &Symbol, reason: Reason) -> Option<String> {
+    let sight = of.world.first_sight.as_ref()?;
+    let Ended::Done(prepared, ..) = of.last else { return None };
+    if prepared.plan().skipped.iter().any(|skipped| skipped.symbol == *symbol) {
+        return None;
+    }
+    let mark = sight.markets.get(symbol)?.mark.price;
+    let value = of.world.qty(symbol) * mark;
+    let target = if reason == Reason::Delisting { Notional::ZERO } else { sight.target };
+    let rules = sight.rules.get(symbol)?;
+    let band = target * of.world.scenario.basket.threshold;
+    // Splitting may leave what is too small to stand alone.
+    let slack = band + rules.lot.step * mark + rules.min_notional;
+    ((value - target).abs() > slack).then(|| format!("{symbol} is worth {value}, its target is {target}"))
+}
+
+fn positions_agree_at_end(of: &End<'_>) -> Option<String> {
+    if waits_for_a_person(of) {
+        return None;
+    }
+    let symbols: BTreeSet<&Symbol> = of.world.held.keys().chain(of.books.holdings.keys()).collect();
+    symbols.into_iter().find_map(|symbol| {
+        let ours = of.books.holdings.get(symbol).map_or(Qty::ZERO, |held| held.qty);
+        let theirs = of.world.qty(symbol);
+        (ours != theirs).then(|| format!("{symbol}: the ledger says {ours}, the exchange {theirs}"))
+    })
+}
+
+fn wallet_is_explained(of: &End<'_>) -> Option<String> {
+    let Ended::Done(..) = of.last else { return None };
+    let kept = of.books.reading.as_ref()?.wallet;
+    let found = of.world.sim.balance().wallet;
+    // Funding may have been settled while the last pass ran.
+    let since = of.world.now() - Duration::from_secs(120);
+    let late: Notional = of
+        .world
+        .sim
+        .income(since, of.world.now())
+        .iter()
+        .filter(|entry| entry.kind == "FUNDING_FEE")
+        .map(|entry| entry.amount)
+        .sum();
+    (kept != found && kept + late != found)
+        .then(|| format!("the ledger expects {kept}, the wallet holds {found}"))
+}
+
+fn orders_agree(of: &End<'_>) -> Option<String> {
+    let dead = |state| {
+        use IntentState::{Abandoned, Absent, NotSent, Rejected};
+        matches!(state, Abandoned | Absent | NotSent | Rejected)
+    };
+    for intent in of.intents {
+        let filled = of.world.taken.get(&intent.client_id).map(|taken| taken.order.filled_qty);
+        let agrees = match (intent.state, filled) {
+            (IntentState::Done, found) => found.is_some(),
+            (state, Some(filled)) if dead(state) => filled.is_zero(),
+            _ => true,
+        };
+        if !agrees {
+            return Some(format!("{} is {:?}, at the exchange {filled:?}", intent.client_id, intent.state));
+        }
+    }
+    let known: BTreeSet<&str> = of.intents.iter().map(|intent| intent.client_id.as_str()).collect();
+    let ours = |id: &&String| id.starts_with(CLIENT_ID_PREFIX);
+    let orphan = of.world.taken.keys().filter(ours).find(|id| !known.contains(id.as_str()))?;
+    Some(format!("{orphan} is not in the ledger"))
+}
+
+fn csv_is_whole(of: &End<'_>) -> Option<String> {
+    match (of.last, &of.books.csv) {
+        (Ended::Done(..), Some(csv)) => csv_faults(of.world, csv, &of.books.taken),
+        _ => None,
+    }
+}
+
+/// Age of what a pass decides on: not checked by the pass yet.
+#[allow(dead_code, reason = "belongs into ON_SEND once the pass has the guard")]
+fn fresh_snapshot(of: &Sending<'_>) -> Option<String> {
+    let sight: &Sight = of.world.sight.as_ref()?;
+    let age = of.stamp.since(sight.at);
+    (age > Duration::from_secs(10)).then(|| format!("{} on a look that is {age:?} old", of.request.client_id))
+}

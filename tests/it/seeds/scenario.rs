@@ -1,0 +1,144 @@
+//! What a seed draws once: the contracts, the account, the basket and its limits.
+
+use std::time::Duration;
+
+use rebal::decide::plan::Execution;
+use rebal::decide::risk::Limits;
+use rebal::domain::num::{Notional, Price, Qty, Rate};
+use rebal::domain::symbol::Symbol;
+use rebal::pass::Settings;
+use rebal::sim::{Listed, Terms, listing};
+use rebal::strategy::basket::{Basket, OnExit, RebalanceTo, Sizing};
+
+use super::rng::Rng;
+
+pub(crate) struct Scenario {
+    pub(crate) listing: Vec<Listed>,
+    pub(crate) terms: Terms,
+    pub(crate) basket: Basket,
+    pub(crate) execution: Execution,
+    pub(crate) limits: Limits,
+    pub(crate) every: Option<Duration>,
+    pub(crate) concurrency: usize,
+    pub(crate) recv_window: Duration,
+    pub(crate) passes: u64,
+}
+
+const NAMES: [&str; 8] =
+    ["AAAUSDT", "BBBUSDT", "CCCUSDT", "DDDUSDT", "EEEUSDT", "FFFUSDT", "GGGUSDT", "HHHUSDT"];
+const PRICES: [(i64, u32); 8] =
+    [(97_000, 0), (3_100, 0), (1405, 1), (21, 1), (42, 2), (85, 4), (12, 6), (100, 0)];
+
+impl Scenario {
+    pub(crate) fn draw(rng: &mut Rng) -> Scenario {
+        let coins = rng.within(3, 8);
+        let symbols: Vec<Symbol> =
+            NAMES.iter().take(coins as usize).map(|name| name.parse().unwrap()).collect();
+        let listing: Vec<Listed> = symbols.iter().map(|symbol| draw_contract(rng, symbol)).collect();
+        let equity = rng.pick(&[60, 200, 200, 1_000, 20_000_i64]);
+        let leverage = rng.pick(&[10, 15, 20, 20, 30_i64]);
+        // All coins but the last one may be in the basket from the start.
+        let begins_with = if rng.chance(700) { symbols.len() } else { symbols.len() - 1 };
+        let sizing = if rng.chance(500) {
+            Sizing::Fixed(Notional::new(equity * leverage / 10 / coins as i64, 0))
+        } else {
+            Sizing::Equity { effective_leverage: Rate::new(leverage, 1), size: coins as u32 }
+        };
+        let basket = Basket {
+            symbols: symbols.iter().take(begins_with).cloned().collect(),
+            sizing,
+            threshold: Rate::new(rng.pick(&[2, 5, 5, 10, 25]), 2),
+            rebalance_to: rng.pick(&[
+                RebalanceTo::Target,
+                RebalanceTo::Target,
+                RebalanceTo::Half,
+                RebalanceTo::Edge,
+            ]),
+            on_exit: rng.pick(&[OnExit::Close, OnExit::Close, OnExit::Hold]),
+        };
+        let nominal = rng.pick(&[3, 5, 5, 10]);
+        let execution = Execution {
+            market_orders: rng.chance(350),
+            max_slippage_bps: Rate::from(rng.pick(&[30, 50, 100])),
+            leverage: nominal,
+            taker_fee: Rate::new(5, 4),
+        };
+        let limits = Limits {
+            max_spread_bps: Rate::from(rng.pick(&[30, 50, 80])),
+            max_mark_gap: Rate::new(rng.pick(&[1, 2, 5]), 2),
+            max_orders: rng.pick(&[2, 5, 40, 40]),
+            max_turnover: Rate::new(rng.pick(&[3, 10, 10, 20]), 1),
+            max_drawdown: Rate::new(rng.pick(&[30, 60, 90]), 2),
+            max_effective_leverage: Rate::new(leverage * rng.pick(&[10, 12, 15, 20]), 2),
+            min_liquidation_distance: Rate::new(rng.pick(&[0, 10, 20]), 2),
+            margin_buffer: Rate::new(rng.pick(&[0, 5, 10]), 2),
+            leverage: nominal,
+        };
+        let terms = Terms {
+            equity: Notional::new(equity, 0),
+            slippage_bps: Rate::from(rng.pick(&[0, 0, 1, 5])),
+            ..Terms::default()
+        };
+        Scenario {
+            listing,
+            terms,
+            basket,
+            execution,
+            limits,
+            every: rng.chance(300).then(|| Duration::from_secs(86_400 * rng.within(1, 7))),
+            concurrency: rng.pick(&[1, 2, 8]),
+            recv_window: Duration::from_secs(rng.within(3, 5)),
+            passes: rng.within(10, 20),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            strategy: Box::new(self.basket.clone()),
+            execution: self.execution.clone(),
+            limits: self.limits.clone(),
+            quote: "USDT".to_owned(),
+            every: self.every,
+            concurrency: self.concurrency,
+        }
+    }
+
+    /// Every contract of the exchange, in the basket or not.
+    pub(crate) fn contracts(&self) -> Vec<Symbol> {
+        self.listing.iter().map(|listed| listed.rules.symbol.clone()).collect()
+    }
+}
+
+fn draw_contract(rng: &mut Rng, symbol: &Symbol) -> Listed {
+    let (mantissa, scale) = rng.pick(&PRICES);
+    let price = Price::new(mantissa, scale);
+    let mut listed = listing::derived(symbol, price);
+    coarsen(rng, &mut listed);
+    listed.rules.min_notional = Notional::from(rng.pick(&[5, 5, 5, 20, 100]));
+    if rng.chance(200) {
+        // A contract whose orders have to be cut into parts.
+        let worth = Notional::from(rng.pick(&[40, 300]));
+        let most = worth.over_price(price).unwrap().floor_to(listed.rules.lot.step);
+        listed.rules.market_lot.max = most.max(listed.rules.lot.step);
+        if rng.chance(500) {
+            listed.rules.lot.max = listed.rules.market_lot.max;
+        }
+    }
+    if rng.chance(150) {
+        // The exchange allows less than is asked for.
+        for bracket in &mut listed.brackets {
+            bracket.max_leverage = bracket.max_leverage.min(4);
+        }
+    }
+    Listed::new(listed.rules, listed.brackets, rng.pick(&[1, 4, 8, 8]), listed.shape)
+}
+
+/// Some contracts have a step that is worth a good part of a target.
+fn coarsen(rng: &mut Rng, listed: &mut Listed) {
+    let times = Rate::from(rng.pick(&[1, 1, 1, 10, 100]));
+    for lot in [&mut listed.rules.lot, &mut listed.rules.market_lot] {
+        lot.step = lot.step * times;
+        lot.min = if rng.chance(100) { lot.step + lot.step } else { lot.step };
+        lot.max = lot.max.floor_to(lot.step).max(lot.min) + Qty::ZERO;
+    }
+}

@@ -1,0 +1,99 @@
+//! The ledger's files with a volatile and a durable layer: what a death leaves of the commits.
+//!
+//! Every commit is a stretch of SQLite's write-ahead log that ends in a frame marked as such, so
+//! cutting the log there is exactly the file that a process leaves that died right after it. No
+//! hook in the ledger is needed, and its real bytes are what is opened again.
+
+use std::path::{Path, PathBuf};
+
+pub(crate) struct Store {
+    folder: tempfile::TempDir,
+}
+
+/// The ledger's files at one instant.
+pub(crate) struct Saved {
+    db: Vec<u8>,
+    wal: Vec<u8>,
+}
+
+const WAL_HEADER: usize = 32;
+const FRAME_HEADER: usize = 24;
+
+impl Store {
+    pub(crate) fn new() -> Store {
+        let memory = Path::new("/dev/shm");
+        let folder = if memory.is_dir() {
+            tempfile::Builder::new().prefix("rebal-seed-").tempdir_in(memory)
+        } else {
+            tempfile::tempdir()
+        };
+        Store { folder: folder.unwrap() }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder().join(name)
+    }
+
+    /// How long the log is: a mark to tell later commits from earlier ones.
+    pub(crate) fn wal_len(&self) -> usize {
+        std::fs::metadata(self.file("ledger.db-wal")).map_or(0, |file| file.len() as usize)
+    }
+
+    pub(crate) fn save(&self) -> Saved {
+        let read = |name| std::fs::read(self.file(name)).unwrap_or_default();
+        Saved { db: read("ledger.db"), wal: read("ledger.db-wal") }
+    }
+
+    /// Puts the files back as they were saved, the log cut to `keep` bytes. Nobody has them open.
+    pub(crate) fn restore(&self, saved: &Saved, keep: usize) {
+        let _ = std::fs::remove_file(self.file("ledger.db-shm"));
+        std::fs::write(self.file("ledger.db"), &saved.db).unwrap();
+        std::fs::write(self.file("ledger.db-wal"), &saved.wal[..keep.min(saved.wal.len())]).unwrap();
+    }
+
+    /// Cuts the last bytes off `trades.csv`, as a death in the middle of a write does.
+    pub(crate) fn tear_csv(&self, bytes: u64) {
+        let Ok(file) = std::fs::OpenOptions::new().write(true).open(self.file("trades.csv")) else { return };
+        let len = file.metadata().map_or(0, |file| file.len());
+        file.set_len(len.saturating_sub(bytes)).unwrap();
+    }
+
+    pub(crate) fn csv(&self) -> Option<String> {
+        std::fs::read_to_string(self.file("trades.csv")).ok()
+    }
+
+    /// Length and time of change of the ledger's files: any write shows.
+    pub(crate) fn fingerprint(&self) -> Vec<(u64, std::time::SystemTime)> {
+        let of = |name: &&str| {
+            let file = std::fs::metadata(self.file(name)).ok()?;
+            Some((file.len(), file.modified().ok()?))
+        };
+        ["ledger.db", "ledger.db-wal", "trades.csv"].iter().filter_map(of).collect()
+    }
+}
+
+impl Saved {
+    pub(crate) fn len(&self) -> usize {
+        self.wal.len()
+    }
+
+    /// Where each commit ends in the log, ascending.
+    pub(crate) fn commits(&self) -> Vec<usize> {
+        let number = |at: usize| {
+            let bytes = self.wal.get(at..at + 4)?;
+            Some(u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize)
+        };
+        let Some(page) = number(8) else { return Vec::new() };
+        let frame = FRAME_HEADER + page;
+        let frames = self.wal.len().saturating_sub(WAL_HEADER) / frame;
+        (0..frames)
+            .map(|index| WAL_HEADER + index * frame)
+            .filter(|at| number(at + 4) != Some(0))
+            .map(|at| at + frame)
+            .collect()
+    }
+}
