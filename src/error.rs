@@ -21,6 +21,8 @@ pub enum Kind {
     Locked,
     /// No coherent snapshot, exchange down, rate-limited, bad equity; nothing was sent.
     Unavailable,
+    /// Orders went out and not everything about them is known; the next pass settles it.
+    Partial,
     /// Trading is refused until it is resumed.
     Halted,
     /// Orders with our prefix that this ledger cannot explain; nothing was sent.
@@ -40,6 +42,7 @@ impl Kind {
             Kind::Config => "config",
             Kind::Locked => "locked",
             Kind::Unavailable => "unavailable",
+            Kind::Partial => "partial",
             Kind::Halted => "halted",
             Kind::Foreign => "foreign",
             Kind::Storage => "storage",
@@ -55,6 +58,7 @@ impl Kind {
             Kind::Config => 2,
             Kind::Locked => 3,
             Kind::Unavailable => 4,
+            Kind::Partial => 5,
             Kind::Halted => 6,
             Kind::Foreign => 9,
             Kind::Storage => 10,
@@ -138,7 +142,12 @@ impl From<LockError> for CommandError {
 
 impl From<LedgerError> for CommandError {
     fn from(error: LedgerError) -> CommandError {
+        let kind = match &error {
+            LedgerError::TakenOver(_) => Kind::Locked,
+            _ => Kind::Storage,
+        };
         let hint = match &error {
+            LedgerError::TakenOver(_) => "do not delete the lock file while a pass runs",
             LedgerError::OtherAccount { .. } => {
                 "give every account its own --profile or --state-dir; nothing was sent"
             }
@@ -151,7 +160,7 @@ impl From<LedgerError> for CommandError {
                 "check the disk, the folder's owner and its permissions"
             }
         };
-        CommandError::new(Kind::Storage, error.to_string(), hint)
+        CommandError::new(kind, error.to_string(), hint)
     }
 }
 
@@ -189,6 +198,16 @@ impl From<PassError> for CommandError {
                 Kind::Foreign,
                 message,
                 "another machine or an earlier ledger trades this account: stop it, or restore its ledger; nothing was sent",
+            ),
+            PassError::Unrecorded(_) => CommandError::new(
+                Kind::Partial,
+                message,
+                "make room or mend the disk; the next pass asks the exchange what became of them",
+            ),
+            PassError::Unexplained(_) => CommandError::new(
+                Kind::Unavailable,
+                message,
+                "nothing was sent and no baseline moved; the next pass looks again, and the exchange's history shows what changed",
             ),
             PassError::Incoherent(_) => CommandError::new(Kind::Unavailable, message, "nothing was sent"),
         }

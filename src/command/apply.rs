@@ -22,6 +22,11 @@ use super::context::Context;
 /// A plan file larger than this is not one of ours.
 const MOST_BYTES: u64 = 4 << 20;
 
+/// Quantities this close, as a fraction, are the same order at another price.
+fn same_qty() -> Rate {
+    Rate::new(5, 2)
+}
+
 /// What a plan was made from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,8 +146,23 @@ pub(super) fn plan_id(legs: &[Leg], at: Time) -> String {
     Sha256::digest(content).iter().take(6).map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Whether two decisions send the same orders, but for quantities that differ by what prices did.
+pub(super) fn same_orders(one: &[Leg], other: &[Leg]) -> bool {
+    let kind = |leg: &Leg| (leg.symbol.clone(), leg.side, leg.reduce_only);
+    let totals = |legs: &[Leg]| {
+        let mut totals: BTreeMap<_, Qty> = BTreeMap::new();
+        for leg in legs {
+            *totals.entry(kind(leg)).or_default() += leg.qty;
+        }
+        totals
+    };
+    let (one, other) = (totals(one), totals(other));
+    one.keys().eq(other.keys())
+        && one.values().zip(other.values()).all(|(a, b)| (*a - *b).abs() <= a.abs().max(b.abs()) * same_qty())
+}
+
 /// Reads a plan file and checks that what it was made from still holds.
-pub(super) fn read(context: &Context, path: &Path, now: &Basis) -> Result<Plan, CommandError> {
+pub(super) fn read(context: &Context, path: &Path, now: &Basis, fresh: &Plan) -> Result<Plan, CommandError> {
     let stored = read_file(path)?;
     let max_move = Rate::from_bps(context.config.execution.max_slippage_bps);
     if plan_id(&stored.plan.legs, stored.basis.at) != stored.plan_id {
@@ -152,9 +172,13 @@ pub(super) fn read(context: &Context, path: &Path, now: &Basis) -> Result<Plan, 
             "a plan is carried out as it was made: make a new one with `rebal plan --out FILE`; nothing was sent",
         ));
     }
-    let moved = stored.basis.moved(now, context.config.interval, max_move);
+    let mut moved = stored.basis.moved(now, context.config.interval, max_move);
+    if moved.is_empty() && !same_orders(&stored.plan.legs, &fresh.legs) {
+        moved.push("other orders would be decided on now".to_owned());
+    }
     if moved.is_empty() {
-        return Ok(stored.plan);
+        // What the caps are measured by is never taken from a file.
+        return Ok(Plan { gross_target: fresh.gross_target, ..stored.plan });
     }
     Err(CommandError::new(
         Kind::Unavailable,

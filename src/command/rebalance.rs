@@ -7,8 +7,10 @@ use std::sync::Arc;
 use crate::config::words::Mode as Money;
 use crate::domain::time::Time;
 use crate::error::{CommandError, Kind};
+use crate::exchange::paper::PAPER_ACCOUNT;
 use crate::exchange::{Exchange, ExchangeError};
 use crate::ledger::Ledger;
+use crate::pass::lock::Lock;
 use crate::pass::{self, Mode, PassError, Prepared, Settings, Stop, Watch, lock};
 use crate::render::{self, Style};
 use crate::report::pass::PassReport;
@@ -37,17 +39,19 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     }
     let settings = settings::settings(&context.config)?;
     let folder = context.state_folder()?;
-    let _lock = lock::take(folder)?;
+    let mut lock = lock::take(folder)?;
     let mut ledger = Ledger::open(folder).await?;
+    refuse_old_ledger(&lock, &mut ledger).await?;
     let halt = context.halt(&mut ledger).await?;
     context.heed_ban(&mut ledger).await?;
     let stop = listen_for_signals();
+    let run = Run { context, args, settings: &settings, stop: &stop, halt };
     let done = match venue::open(context, &mut ledger).await? {
-        Venue::Usdm(mut exchange) => {
-            pass_once(context, args, &settings, exchange.as_mut(), &mut ledger, halt, &stop).await
-        }
+        Venue::Usdm(mut exchange) => pass_once(&run, exchange.as_mut(), &mut ledger, &mut lock).await,
         Venue::Paper(mut exchange) => {
-            let done = pass_once(context, args, &settings, exchange.as_mut(), &mut ledger, halt, &stop).await;
+            // Another world's prices must not touch this account, not even its clock.
+            ledger.age(&exchange.environment(), PAPER_ACCOUNT).await?;
+            let done = pass_once(&run, exchange.as_mut(), &mut ledger, &mut lock).await;
             // Paper time moves one interval with every pass, whatever became of it.
             exchange.step(context.config.interval);
             ledger.set_paper(&exchange.keep()).await?;
@@ -83,18 +87,26 @@ async fn dry_pass<E: Exchange>(
     show(context, &view::dry_run(context, &prepared, plan))
 }
 
+/// What one run was told.
+struct Run<'a> {
+    context: &'a Context,
+    args: &'a Args,
+    settings: &'a Settings,
+    stop: &'a Stop,
+    /// The halt in force.
+    halt: Option<String>,
+}
+
 /// The pass itself, top to bottom.
 async fn pass_once<E: Exchange>(
-    context: &Context,
-    args: &Args,
-    settings: &Settings,
+    run: &Run<'_>,
     exchange: &mut E,
     ledger: &mut Ledger,
-    halt: Option<String>,
-    stop: &Stop,
+    lock: &mut Lock,
 ) -> Result<u8, CommandError> {
+    let Run { context, args, settings, stop, halt } = run;
     if let Some(id) = halt {
-        return Err(CommandError::halted(&id));
+        return Err(CommandError::halted(id));
     }
     let reached = async {
         exchange.connect().await?;
@@ -104,13 +116,28 @@ async fn pass_once<E: Exchange>(
     context.tell(exchange, &prepared);
     if let Some(path) = &args.plan {
         let now = Basis::of(context, exchange, ledger, &prepared).await?;
-        let plan = apply::read(context, path, &now)?;
+        let plan = apply::read(context, path, &now, prepared.plan())?;
         pass::recheck(&mut prepared, plan, settings, None);
     }
-    let plan = view::plan_report(context, &prepared, None);
-    if !agreed(context, &prepared, &plan)? {
-        return show(context, &view::dry_run(context, &prepared, plan));
+    let mut plan = view::plan_report(context, &prepared, None);
+    while must_ask(context, &prepared) {
+        if !agreed(context, &plan)? {
+            return show(context, &view::dry_run(context, &prepared, plan));
+        }
+        // Nobody knows how long the question stood: what was agreed to must still be what is decided.
+        let again = pass::prepare(exchange, ledger, settings, None, Mode::Real).await?;
+        let same = apply::same_orders(&prepared.plan().legs, &again.plan().legs);
+        prepared = again;
+        plan = view::plan_report(context, &prepared, None);
+        if same {
+            break;
+        }
+        context.ui.warn("the market or the account moved while you were asked; this is the plan now");
     }
+    let next = ledger.next_pass_id().await?;
+    lock.note(ledger.install().await?, next).map_err(|error| {
+        CommandError::new(Kind::Storage, format!("lock: {error}"), "check the disk; nothing was sent")
+    })?;
     let watch = Watching { ui: &context.ui, progress: RefCell::default() };
     let acted = pass::carry_out(exchange, ledger, settings, &prepared, &watch, stop).await;
     // The bar goes before anything else is written.
@@ -123,6 +150,19 @@ async fn pass_once<E: Exchange>(
         report.notes.push(format!("trades.csv is not up to date and is made anew by the next pass: {error}"));
     }
     show(context, &report)
+}
+
+/// A ledger restored from an old copy would give new orders the ids of old ones.
+async fn refuse_old_ledger(lock: &Lock, ledger: &mut Ledger) -> Result<(), CommandError> {
+    let (install, next) = (ledger.install().await?, ledger.next_pass_id().await?);
+    if !lock.is_ahead_of(install, next) {
+        return Ok(());
+    }
+    Err(CommandError::new(
+        Kind::Storage,
+        "ledger.db is older than the last pass in this folder: it was restored from a copy",
+        "put the newest copy back, or move ledger.db and lock away to start a new one; nothing was sent",
+    ))
 }
 
 /// A ban must reach the next process even where this one ends with an error. That process has to
@@ -147,15 +187,12 @@ async fn remember_ban<E: Exchange, T>(
 }
 
 /// Real or test money asks once on a terminal; in cron nobody is there and nothing is asked.
-fn agreed(
-    context: &Context,
-    prepared: &Prepared,
-    plan: &crate::report::plan::PlanReport,
-) -> Result<bool, CommandError> {
+fn must_ask(context: &Context, prepared: &Prepared) -> bool {
     let silent = context.config.mode == Money::Paper || context.yes || !context.ui.stdin_tty;
-    if silent || prepared.plan().legs.is_empty() || prepared.verdict.is_err() {
-        return Ok(true);
-    }
+    !silent && prepared.verdict.as_ref().is_ok_and(|approved| !approved.plan().legs.is_empty())
+}
+
+fn agreed(context: &Context, plan: &crate::report::plan::PlanReport) -> Result<bool, CommandError> {
     let style = Style { color: context.ui.color_notes, ..context.style };
     context.ui.err(&render::table::plan(plan, &style));
     let question =

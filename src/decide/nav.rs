@@ -5,6 +5,19 @@
 
 use crate::domain::num::{Notional, Rate};
 
+/// Newton's method doubles the good digits in each round; this is more than money has.
+const ROUNDS: usize = 60;
+
+/// A deposit (positive) or withdrawal between two readings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// Quote units.
+    pub amount: Notional,
+    /// When, as a fraction of the time between the two readings: 0 just after the first, 1 just
+    /// before the second.
+    pub elapsed: Rate,
+}
+
 /// Equity seen through units.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nav {
@@ -24,21 +37,51 @@ impl Nav {
         Nav { units, nav: Notional::ONE, peak: Notional::ONE }
     }
 
-    /// The reading after `transfers` (deposits positive) came in since this one and equity is
-    /// `equity` now. An account that was emptied starts anew.
+    /// The reading now: equity is `equity` after `transfers` since this one. An account that was
+    /// emptied starts anew.
+    ///
+    /// A transfer trades units at the net asset value just before it, which nobody saw: it is taken
+    /// from the straight line between this reading and the new one, at the transfer's time.
     #[must_use]
-    pub fn next(&self, equity: Notional, transfers: Notional) -> Nav {
-        let bought = transfers.over(self.nav).unwrap_or_default();
-        let units = self.units + bought;
-        if !units.is_positive() || !equity.is_positive() {
-            return if units.is_positive() {
-                Nav { units, nav: Notional::ZERO, peak: self.peak }
-            } else {
-                Nav::first(equity)
-            };
+    pub fn next(&self, equity: Notional, transfers: &[Transfer]) -> Nav {
+        let moved: Notional = transfers.iter().map(|transfer| transfer.amount).sum();
+        if !equity.is_positive() || !self.units.is_positive() {
+            let emptied = !self.units.is_positive() || (equity - moved).is_positive();
+            return if emptied { Nav::first(equity) } else { Nav { nav: Notional::ZERO, ..*self } };
         }
-        let nav = equity.over_rate(units).unwrap_or_default();
+        let size: Notional = transfers.iter().map(|transfer| transfer.amount.abs()).sum();
+        let weighted: Notional =
+            transfers.iter().map(|transfer| transfer.amount.abs() * transfer.elapsed).sum();
+        let elapsed = weighted.over(size).unwrap_or_default();
+        let nav = self.value(equity, moved, elapsed);
+        let units = equity.over(nav).unwrap_or_default();
+        if !units.is_positive() {
+            return Nav::first(equity);
+        }
         Nav { units, nav, peak: self.peak.max(nav) }
+    }
+
+    /// The value `n` of a unit once `moved` came in at the fraction `f` of the way from this reading's
+    /// value `n₀` to it: `n · (u + moved / (n₀ + f·(n − n₀))) = equity`, which is the positive root of
+    /// `u·f·n² + (u·a + moved − equity·f)·n − equity·a` with `a = n₀·(1 − f)`.
+    fn value(&self, equity: Notional, moved: Notional, f: Rate) -> Notional {
+        let a = self.nav * (Rate::ONE - f);
+        let square = self.units * f;
+        let linear = a * self.units + moved - equity * f;
+        let fixed = equity * plain(a);
+        let mut value = (equity - moved).over_rate(self.units).unwrap_or_default().max(self.nav);
+        for _ in 0..ROUNDS {
+            let slope = value * square * Rate::from(2) + linear;
+            if !slope.is_positive() {
+                // Left of the parabola's lowest point: the positive root lies to the right.
+                value = value * Rate::from(2);
+                continue;
+            }
+            let height = value * square * plain(value) + linear * plain(value) - fixed;
+            value = (value - height.over(slope).map_or(Notional::ZERO, |step| Notional::ONE * step))
+                .max(Notional::ZERO);
+        }
+        value
     }
 
     /// `1 − nav / peak`.
@@ -49,6 +92,11 @@ impl Nav {
     }
 }
 
+/// An amount as a number without unit.
+fn plain(amount: Notional) -> Rate {
+    amount.over(Notional::ONE).unwrap_or_default()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,25 +105,56 @@ mod tests {
         Notional::new(value, 0)
     }
 
+    fn at(elapsed: i64, amount: i64) -> [Transfer; 1] {
+        [Transfer { amount: money(amount), elapsed: Rate::new(elapsed, 2) }]
+    }
+
     #[test]
     fn profit_moves_the_unit_and_a_transfer_does_not() {
         let start = Nav::first(money(200));
-        let up = start.next(money(250), Notional::ZERO);
+        let up = start.next(money(250), &[]);
         assert_eq!((up.nav, up.drawdown()), (Notional::new(125, 2), Rate::ZERO));
-        let withdrawn = up.next(money(150), money(-100));
+        let withdrawn = up.next(money(150), &at(50, -100));
         assert_eq!((withdrawn.nav, withdrawn.drawdown()), (Notional::new(125, 2), Rate::ZERO));
-        let lost = withdrawn.next(money(120), Notional::ZERO);
+        let lost = withdrawn.next(money(120), &[]);
         assert_eq!(lost.drawdown(), Rate::new(2, 1));
-        let deposited = lost.next(money(1120), money(1000));
+        let deposited = lost.next(money(1120), &at(50, 1000));
         assert_eq!(deposited.drawdown().rounded(9), Rate::new(2, 1));
+    }
+
+    /// Worked by hand, from 200 at a value of 1.
+    #[test]
+    fn a_transfer_trades_at_the_value_just_before_it() {
+        let start = Nav::first(money(200));
+        for (equity, elapsed, amount, nav) in [
+            // A fall to 120, then 100 come in: still 0.6.
+            (220, 100, 100, "0.6"),
+            // 100 leave, then what is left falls to 60: 0.6.
+            (60, 0, -100, "0.6"),
+            // A withdrawal of 35 % alone, at any time; one of 95 %; a deposit of ten times as much.
+            (130, 30, -70, "1"),
+            (130, 100, -70, "1"),
+            (10, 50, -190, "1"),
+            (2200, 50, 2000, "1"),
+            // Half way down to 0.8 (at 0.9) 90 leave: 100 units stay, worth 80.
+            (80, 50, -90, "0.8"),
+        ] {
+            let next = start.next(money(equity), &at(elapsed, amount));
+            assert_eq!(next.nav.rounded(9).to_string(), nav, "{equity} {elapsed} {amount}");
+        }
     }
 
     #[test]
     fn an_emptied_account_starts_anew() {
-        let start = Nav::first(money(200)).next(money(100), Notional::ZERO);
-        let emptied = start.next(Notional::ZERO, money(-100));
-        assert_eq!(emptied.units, Rate::ZERO);
-        let refilled = emptied.next(money(50), money(50));
+        let start = Nav::first(money(200)).next(money(100), &[]);
+        let emptied = start.next(Notional::ZERO, &at(100, -100));
+        let refilled = emptied.next(money(50), &at(100, 50));
         assert_eq!(refilled.drawdown(), Rate::ZERO);
+    }
+
+    #[test]
+    fn an_account_that_lost_everything_is_down_by_all_of_it() {
+        let lost = Nav::first(money(200)).next(Notional::ZERO, &[]);
+        assert_eq!(lost.drawdown(), Rate::ONE);
     }
 }

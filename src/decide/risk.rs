@@ -108,6 +108,7 @@ impl Approved {
 
 fn approve(leg: &Leg, install: u32, decision: u32, number: u8) -> ApprovedOrder {
     let purpose = if leg.reduce_only { Purpose::Reduce } else { Purpose::Open };
+    let client_id = ClientId { install, decision, leg: number, purpose }.to_string();
     let kind = leg
         .limit_price
         .map_or(OrderKind::Market, |price| OrderKind::Limit { price, time_in_force: TimeInForce::Ioc });
@@ -118,7 +119,7 @@ fn approve(leg: &Leg, install: u32, decision: u32, number: u8) -> ApprovedOrder 
             qty: leg.qty,
             kind,
             reduce_only: leg.reduce_only,
-            client_id: ClientId { install, decision, leg: number, purpose }.to_string(),
+            client_id,
         },
     }
 }
@@ -137,7 +138,8 @@ pub fn check(
     if !breaches.is_empty() {
         return Err(breaches);
     }
-    let mut checking = Checking { plan, snapshot, limits };
+    let mut checking = Checking { planned: plan.legs.clone(), plan, snapshot, limits };
+    checking.drop_legs(|leg, checking| checking.shape_guard(leg));
     checking.drop_legs(|leg, checking| checking.market_guard(leg));
     checking.drop_legs(|leg, checking| checking.position_cap(leg));
     if standing.drawdown >= limits.max_drawdown {
@@ -176,6 +178,8 @@ type Objection = (SkipReason, String);
 /// A plan that is being cut down to what is allowed.
 struct Checking<'a> {
     plan: Plan,
+    /// The legs as they came.
+    planned: Vec<Leg>,
     snapshot: &'a Snapshot,
     limits: &'a Limits,
 }
@@ -221,16 +225,38 @@ impl Checking<'_> {
         })
     }
 
+    /// An order split into several counts as one.
     fn position_cap(&self, leg: &Leg) -> Option<Objection> {
         let coin = self.snapshot.coins.get(&leg.symbol)?;
         let most =
             max_notional(&coin.brackets, self.limits.leverage.min(coin.brackets.first()?.max_leverage))?;
-        let after = ((coin.qty() + leg.side.signed(leg.qty)) * leg.ref_price).abs();
-        (!leg.reduce_only && after > most).then(|| {
+        let change = self.planned.iter().filter(|other| other.symbol == leg.symbol);
+        let after = coin.qty() + change.map(|other| other.side.signed(other.qty)).sum();
+        let value = (after * leg.ref_price).abs();
+        (!leg.reduce_only && value > most).then(|| {
             let detail =
-                format!("a position of {after:.0} is above the {most:.0} that this leverage may carry");
+                format!("a position of {value:.0} is above the {most:.0} that this leverage may carry");
             (SkipReason::PositionCap, detail)
         })
+    }
+
+    /// A plan made here never does this; one that comes from a file might.
+    fn shape_guard(&self, leg: &Leg) -> Option<Objection> {
+        let objection = |detail: &str| Some((SkipReason::NotListed, detail.to_owned()));
+        let Some(coin) = self.snapshot.coins.get(&leg.symbol) else {
+            return objection("it is not in the basket");
+        };
+        if coin.block.is_some() || coin.market.is_none() {
+            return objection("it may not be traded in this pass");
+        }
+        let after = coin.qty() + leg.side.signed(leg.qty);
+        let flips =
+            !coin.qty().is_zero() && !after.is_zero() && after.is_negative() != coin.qty().is_negative();
+        if flips && (leg.reduce_only || after.is_negative()) {
+            objection("it would turn the position around")
+        } else {
+            None
+        }
     }
 
     fn cap_orders(&mut self) {

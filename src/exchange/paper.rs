@@ -17,6 +17,9 @@ use crate::sim::{self, State, Terms, World};
 /// Finished orders, executions and income older than this are in the ledger alone.
 const REMEMBERED: Duration = Duration::from_secs(7 * 86_400);
 
+/// What every paper account is called.
+pub const PAPER_ACCOUNT: &str = "paper";
+
 /// A simulated exchange with one account of paper money.
 pub struct Paper {
     sim: RefCell<sim::Exchange>,
@@ -118,7 +121,7 @@ impl Exchange for Paper {
         let sim = self.sim.borrow();
         Ok(Observation {
             at: sim.now(),
-            account: "paper".to_owned(),
+            account: PAPER_ACCOUNT.to_owned(),
             modes: sim.modes(),
             balance: sim.balance(),
             positions: sim.positions(),

@@ -1,13 +1,14 @@
 //! Positions, income and equity as they were found.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::sqlite::SqliteConnection;
 use sqlx::{Connection, Row};
 
 use super::{Ledger, LedgerError, database};
+use crate::domain::account::Position;
 use crate::domain::entry::Entry;
-use crate::domain::num::{Notional, Qty, Rate};
+use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 
@@ -33,6 +34,8 @@ pub struct EquityRow {
     pub equity: Notional,
     /// What the wallet must hold when the next pass looks, if only our own fills changed it.
     pub wallet: Notional,
+    /// The last fill that `wallet` contains.
+    pub fill_seq: i64,
     /// Units outstanding.
     pub units: Rate,
     /// Quote units per unit.
@@ -75,11 +78,13 @@ impl Ledger {
         for (symbol, qty) in found {
             sqlx::query(
                 "INSERT INTO position (symbol, qty, managed, confirmed_at) VALUES (?, ?, 0, ?)
-                 ON CONFLICT (symbol) DO UPDATE SET qty = excluded.qty, confirmed_at = excluded.confirmed_at",
+                 ON CONFLICT (symbol) DO UPDATE SET qty = excluded.qty, confirmed_at = excluded.confirmed_at,
+                     managed = CASE WHEN ? THEN 0 ELSE managed END",
             )
             .bind(symbol.as_str())
             .bind(qty.to_string())
             .bind(at.ms())
+            .bind(qty.is_zero())
             .execute(&mut *transaction)
             .await
             .map_err(failed)?;
@@ -144,18 +149,81 @@ impl Ledger {
             at: self.time(&row, "at")?,
             equity: self.parsed(&row, "equity")?,
             wallet: self.parsed(&row, "wallet")?,
+            fill_seq: self.integer(&row, "fill_seq")?,
             units: self.parsed(&row, "units")?,
             nav: self.parsed(&row, "nav")?,
             peak: self.parsed(&row, "peak")?,
         }))
     }
 
-    /// One transaction: a reading of the account together with the income rows that explain it, so
-    /// that no transfer can be counted without its reading or twice.
+    /// The number of the last fill that is booked.
+    pub async fn last_fill(&mut self) -> Result<i64, LedgerError> {
+        sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM fill")
+            .fetch_one(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))
+    }
+
+    /// What the fills booked after number `seq` did to the wallet, in `quote`; and their contracts.
+    pub async fn fills_after(
+        &mut self,
+        seq: i64,
+        quote: &str,
+    ) -> Result<(Notional, BTreeSet<Symbol>), LedgerError> {
+        let rows = sqlx::query("SELECT symbol, realized, fee, fee_asset FROM fill WHERE seq > ?")
+            .bind(seq)
+            .fetch_all(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+        let (mut change, mut symbols) = (Notional::ZERO, BTreeSet::new());
+        for row in &rows {
+            change += self.parsed::<Notional>(row, "realized")?;
+            if self.text(row, "fee_asset")? == quote {
+                change -= self.parsed::<Notional>(row, "fee")?;
+            }
+            symbols.insert(self.parsed(row, "symbol")?);
+        }
+        Ok((change, symbols))
+    }
+
+    /// Whether this execution is booked here.
+    pub async fn has_fill(&mut self, symbol: &Symbol, trade_id: i64) -> Result<bool, LedgerError> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM fill WHERE symbol = ? AND trade_id = ?)")
+            .bind(symbol.as_str())
+            .bind(trade_id)
+            .fetch_one(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))
+    }
+
+    /// Whether an income row belongs to a fill that is booked here.
+    pub async fn is_of_our_fill(&mut self, entry: &Entry) -> Result<bool, LedgerError> {
+        match (entry.trade_id.parse(), entry.symbol.parse()) {
+            (Ok(trade_id), Ok(symbol)) => self.has_fill(&symbol, trade_id).await,
+            _ => Ok(false),
+        }
+    }
+
+    /// Positions of the last reading: quantity and entry price.
+    pub async fn last_positions(&mut self) -> Result<BTreeMap<Symbol, (Qty, Price)>, LedgerError> {
+        let rows = sqlx::query("SELECT symbol, qty, entry FROM reading")
+            .fetch_all(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+        rows.iter()
+            .map(|row| {
+                Ok((self.parsed(row, "symbol")?, (self.parsed(row, "qty")?, self.parsed(row, "entry")?)))
+            })
+            .collect()
+    }
+
+    /// One transaction: a reading of the account, its positions, and the income rows that explain
+    /// it, so that no transfer can be counted without its reading or twice.
     pub async fn record_equity(
         &mut self,
         pass_id: i64,
         reading: &EquityRow,
+        positions: &[&Position],
         unbooked: &[Entry],
     ) -> Result<(), LedgerError> {
         let path = self.path.clone();
@@ -164,21 +232,41 @@ impl Ledger {
         for entry in unbooked {
             insert_income(&mut transaction, entry).await.map_err(failed)?;
         }
-        sqlx::query(
-            "INSERT OR REPLACE INTO equity (pass_id, at, equity, wallet, units, nav, peak) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(pass_id)
-        .bind(reading.at.ms())
-        .bind(reading.equity.to_string())
-        .bind(reading.wallet.to_string())
-        .bind(reading.units.to_string())
-        .bind(reading.nav.to_string())
-        .bind(reading.peak.to_string())
-        .execute(&mut *transaction)
-        .await
-        .map_err(failed)?;
+        insert_equity(&mut transaction, pass_id, reading).await.map_err(failed)?;
+        sqlx::query("DELETE FROM reading").execute(&mut *transaction).await.map_err(failed)?;
+        for position in positions {
+            sqlx::query("INSERT INTO reading (symbol, qty, entry) VALUES (?, ?, ?)")
+                .bind(position.symbol.as_str())
+                .bind(position.qty.to_string())
+                .bind(position.entry_price.to_string())
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed)?;
+        }
         transaction.commit().await.map_err(failed)
     }
+}
+
+async fn insert_equity(
+    db: &mut SqliteConnection,
+    pass_id: i64,
+    reading: &EquityRow,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT OR REPLACE INTO equity (pass_id, at, equity, wallet, fill_seq, units, nav, peak)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(pass_id)
+    .bind(reading.at.ms())
+    .bind(reading.equity.to_string())
+    .bind(reading.wallet.to_string())
+    .bind(reading.fill_seq)
+    .bind(reading.units.to_string())
+    .bind(reading.nav.to_string())
+    .bind(reading.peak.to_string())
+    .execute(db)
+    .await
+    .map(|_| ())
 }
 
 /// Books one income row; rows equal in every field are told apart by their number.

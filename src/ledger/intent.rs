@@ -123,20 +123,6 @@ pub struct PassRow {
 }
 
 impl Ledger {
-    /// Opens a pass: its id becomes the decision number of its orders.
-    pub async fn begin_pass(&mut self, pass: &PassRow) -> Result<i64, LedgerError> {
-        let path = &self.path;
-        sqlx::query("INSERT INTO pass (at, outcome, exit_code, plan) VALUES (?, ?, ?, ?)")
-            .bind(pass.at.ms())
-            .bind(&pass.outcome)
-            .bind(pass.exit_code.map(i64::from))
-            .bind(&pass.plan)
-            .execute(&mut self.db)
-            .await
-            .map(|done| done.last_insert_rowid())
-            .map_err(|source| database(path, source))
-    }
-
     /// The id that the next pass will get.
     pub async fn next_pass_id(&mut self) -> Result<i64, LedgerError> {
         let row = sqlx::query(
@@ -172,13 +158,14 @@ impl Ledger {
         Ok(pass_id)
     }
 
-    /// Marks intents SENDING with their signed timestamp. When this returns, it is on the disk.
+    /// Marks intents SENDING with their signed timestamp, all of them or none. When this returns, it is
+    /// on the disk.
     pub async fn mark_sending(&mut self, client_ids: &[String], stamp: Time) -> Result<(), LedgerError> {
         let path = self.path.clone();
         let failed = |source| database(&path, source);
         let mut transaction = self.db.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         for client_id in client_ids {
-            sqlx::query(
+            let marked = sqlx::query(
                 "UPDATE intent SET state = 'sending', sent_at = ? WHERE client_id = ? AND state = 'planned'",
             )
             .bind(stamp.ms())
@@ -186,6 +173,10 @@ impl Ledger {
             .execute(&mut *transaction)
             .await
             .map_err(failed)?;
+            if marked.rows_affected() != 1 {
+                // Another pass has settled it meanwhile, and may have traded in its place.
+                return Err(LedgerError::TakenOver(client_id.clone()));
+            }
         }
         transaction.commit().await.map_err(failed)
     }
@@ -233,16 +224,6 @@ impl Ledger {
         .fetch_all(&mut self.db)
         .await
         .map_err(|source| database(&self.path, source))?;
-        rows.iter().map(|row| self.intent(row)).collect()
-    }
-
-    /// Every intent of one pass, in the order of its legs.
-    pub async fn intents_of(&mut self, pass_id: i64) -> Result<Vec<Intent>, LedgerError> {
-        let rows = sqlx::query("SELECT * FROM intent WHERE pass_id = ? ORDER BY client_id")
-            .bind(pass_id)
-            .fetch_all(&mut self.db)
-            .await
-            .map_err(|source| database(&self.path, source))?;
         rows.iter().map(|row| self.intent(row)).collect()
     }
 
@@ -373,13 +354,17 @@ async fn move_position(db: &mut SqliteConnection, fill: &Fill) -> Result<(), sql
         }
         None => Qty::ZERO,
     };
+    let after = before + fill.signed_qty();
     sqlx::query(
-        "INSERT INTO position (symbol, qty, managed, last_fill_at, confirmed_at) VALUES (?, ?, 1, ?, ?)
-         ON CONFLICT (symbol) DO UPDATE SET qty = excluded.qty, managed = 1,
+        "INSERT INTO position (symbol, qty, managed, last_fill_at, confirmed_at) VALUES (?, ?, ?, ?, ?)
+         ON CONFLICT (symbol) DO UPDATE SET qty = excluded.qty,
+             managed = excluded.managed,
              last_fill_at = max(excluded.last_fill_at, coalesce(last_fill_at, 0))",
     )
     .bind(fill.symbol.as_str())
-    .bind((before + fill.signed_qty()).to_string())
+    .bind(after.to_string())
+    // What is closed is ours no longer: whoever opens it next may be somebody else.
+    .bind(i64::from(!after.is_zero()))
     .bind(fill.at.ms())
     .bind(fill.at.ms())
     .execute(db)

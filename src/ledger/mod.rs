@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteRow, SqliteSynchronous};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row};
 
 use crate::domain::time::Time;
@@ -54,6 +54,9 @@ pub enum LedgerError {
         /// What stands there.
         value: String,
     },
+    /// Another pass gave up what this one was about to send.
+    #[error("another pass took over before order {0} was sent")]
+    TakenOver(String),
     /// The ledger was kept for another account.
     #[error("this ledger belongs to {kept}, but the exchange answers for {found}")]
     OtherAccount {
@@ -96,13 +99,16 @@ impl Ledger {
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .create_if_missing(true)
-            .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
             .busy_timeout(Duration::from_secs(5))
             .foreign_keys(true)
             .disable_statement_logging();
         let db = options.connect().await.map_err(|source| database(&path, source))?;
         let mut ledger = Ledger { db, path };
+        // Nothing is written, not even the journal mode, before the file is known to be ours.
+        schema::recognise(&mut ledger).await?;
+        let journal = sqlx::query("PRAGMA journal_mode = WAL").execute(&mut ledger.db).await;
+        journal.map_err(|source| database(&ledger.path, source))?;
         schema::prepare(&mut ledger).await?;
         Ok(ledger)
     }
@@ -182,11 +188,10 @@ impl Ledger {
 
     /// The id of the halt in force.
     pub async fn halt(&mut self) -> Result<Option<String>, LedgerError> {
-        let row = sqlx::query("SELECT id FROM halt WHERE cleared_at IS NULL ORDER BY at LIMIT 1")
+        sqlx::query_scalar("SELECT id FROM halt WHERE cleared_at IS NULL ORDER BY at LIMIT 1")
             .fetch_optional(&mut self.db)
             .await
-            .map_err(|source| database(&self.path, source))?;
-        row.map(|row| self.text(&row, "id")).transpose()
+            .map_err(|source| database(&self.path, source))
     }
 
     /// When a job ran last.

@@ -89,10 +89,15 @@ CREATE TABLE equity (
     equity TEXT NOT NULL,
     -- What the wallet must hold when the next pass looks, if only our own fills changed it.
     wallet TEXT NOT NULL,
+    -- The last fill that this expectation contains.
+    fill_seq INTEGER NOT NULL,
     units TEXT NOT NULL,
     nav TEXT NOT NULL,
     peak TEXT NOT NULL
 );
+
+-- Positions of the last reading: the next one must follow from them.
+CREATE TABLE reading (symbol TEXT PRIMARY KEY, qty TEXT NOT NULL, entry TEXT NOT NULL);
 
 -- What our own fills, and changes by others that were noticed, say a position must be.
 CREATE TABLE position (

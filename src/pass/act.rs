@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
@@ -84,7 +85,12 @@ pub async fn act<E: Exchange>(
         at: prepared.seen.snapshot.at,
         outcome: "running".into(),
         exit_code: None,
-        plan: serde_json::to_string(plan).unwrap_or_default(),
+        // A quiet pass has nothing to explain, and there are a hundred thousand of them in a year.
+        plan: if plan.legs.is_empty() {
+            String::new()
+        } else {
+            serde_json::to_string(plan).unwrap_or_default()
+        },
     };
     let install = ledger.install().await?;
     let decision = ledger.next_pass_id().await?;
@@ -99,8 +105,12 @@ pub async fn act<E: Exchange>(
         concurrency: settings.concurrency,
         trouble: Cell::default(),
         outcomes: BTreeMap::new(),
+        seen_at: prepared.seen.snapshot.at,
     };
-    let notes = if orders.is_empty() { Vec::new() } else { sending.both_waves(&orders, plan).await? };
+    let notes = match orders.is_empty() {
+        true => Vec::new(),
+        false => sending.both_waves(&orders, plan).await.map_err(super::unrecorded)?,
+    };
     let mut outcomes = sending.outcomes;
     let after = if orders.is_empty() { None } else { read_back(exchange, &mut outcomes).await };
     let sent: Vec<Sent> = orders
@@ -111,7 +121,8 @@ pub async fn act<E: Exchange>(
         })
         .collect();
     let booked: Vec<Outcome> = sent.iter().map(|sent| sent.outcome.clone()).collect();
-    ledger.book(&booked, exchange.state().as_deref()).await?;
+    let written = ledger.book(&booked, exchange.state().as_deref()).await;
+    written.map_err(|error| super::unrecorded(error.into()))?;
     Ok(Acted { pass_id, sent, after, notes, interrupted: stop.asked() })
 }
 
@@ -132,7 +143,12 @@ struct Sending<'a, E> {
     concurrency: usize,
     trouble: Cell<Trouble>,
     outcomes: BTreeMap<String, Outcome>,
+    /// When the account looked as the plan takes it to look.
+    seen_at: Time,
 }
+
+/// A wave that would leave later than this after the look it was decided on stays here.
+const OLDEST_LOOK: Duration = Duration::from_secs(30);
 
 impl<E: Exchange> Sending<'_, E> {
     /// Reductions together with the margin settings of the increases, then the increases.
@@ -144,6 +160,12 @@ impl<E: Exchange> Sending<'_, E> {
         self.watch.sending(orders.len());
         let (reductions, increases): (Vec<_>, Vec<_>) =
             orders.iter().map(|(order, _)| order).partition(|order| order.request().reduce_only);
+        if !self.may_send() {
+            let why = self.why_not();
+            orders.iter().for_each(|(order, _)| self.give_up(order, why));
+            self.book_given_up().await?;
+            return Ok(Vec::new());
+        }
         let stamp = self.mark(&reductions).await?;
         let settings = set_margins(self.exchange, &plan.settings);
         let (replies, unset) = futures_util::future::join(self.send(&reductions, stamp), settings).await;
@@ -162,25 +184,30 @@ impl<E: Exchange> Sending<'_, E> {
             let why = self.why_not();
             increases.iter().for_each(|order| self.give_up(order, why));
         }
-        let given_up: Vec<Outcome> = self
-            .outcomes
-            .values()
-            .filter(|outcome| outcome.state == IntentState::Abandoned)
-            .cloned()
-            .collect();
-        self.ledger.book(&given_up, self.exchange.state().as_deref()).await?;
+        self.book_given_up().await?;
         Ok(unset.iter().map(|(symbol, why)| format!("{symbol}: {why}")).collect())
     }
 
+    fn may_send(&self) -> bool {
+        !self.stop.asked() && self.exchange.now().since(self.seen_at) <= OLDEST_LOOK
+    }
+
     fn may_increase(&self) -> bool {
-        self.trouble.get() == Trouble::None && !self.stop.asked()
+        self.trouble.get() == Trouble::None && self.may_send()
+    }
+
+    async fn book_given_up(&mut self) -> Result<(), PassError> {
+        let given_up = self.outcomes.values().filter(|outcome| outcome.state == IntentState::Abandoned);
+        let given_up: Vec<Outcome> = given_up.cloned().collect();
+        Ok(self.ledger.book(&given_up, self.exchange.state().as_deref()).await?)
     }
 
     fn why_not(&self) -> &'static str {
         match self.trouble.get() {
             Trouble::Unknown => "not sent: the outcome of an earlier order of this pass is unknown",
             Trouble::NoMargin => "not sent: the exchange reports insufficient margin",
-            Trouble::None => "not sent: the pass was interrupted",
+            Trouble::None if self.stop.asked() => "not sent: the pass was interrupted",
+            Trouble::None => "not sent: the look at the account is too old by now",
         }
     }
 

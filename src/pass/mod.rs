@@ -12,10 +12,11 @@ pub mod settle;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use crate::decide::equity::Unexplained;
 use crate::decide::nav::Nav;
 use crate::decide::plan::Execution;
 use crate::decide::risk::{self, Approved, Breach, Limits, Standing};
-use crate::decide::{self, Refusal};
+use crate::decide::{self, Refusal, equity};
 use crate::domain::num::{Notional, Rate};
 use crate::domain::plan::Plan;
 use crate::domain::time::Time;
@@ -60,6 +61,12 @@ pub enum PassError {
     /// Equity or prices that do not fit together.
     #[error("{0}")]
     Incoherent(String),
+    /// The ledger failed after orders may have left: the next pass asks what became of them.
+    #[error("orders may be out, and what became of them could not be written down: {0}")]
+    Unrecorded(LedgerError),
+    /// Equity that does not follow from the last reading.
+    #[error("equity is unavailable: {0}")]
+    Unexplained(#[from] Unexplained),
 }
 
 /// Told what a pass is doing, so that somebody may watch.
@@ -134,6 +141,8 @@ pub async fn prepare<E: Exchange>(
         Mode::Preview => settle::preview(exchange, ledger).await?,
     };
     let seen = observe::observe(exchange, ledger, settings, &settled).await?;
+    // Before anything is written: a reading that is not believed moves no baseline.
+    equity::explain(&seen.snapshot, seen.expected.as_ref())?;
     if mode == Mode::Real {
         observe::remember(exchange, ledger, &seen, &mut settled).await?;
     }
@@ -176,7 +185,12 @@ pub async fn carry_out<E: Exchange>(
         Err(refusal) => return Err(PassError::Breached(refusal.breaches.clone())),
     };
     let acted = act::act(exchange, ledger, settings, prepared, approved, watch, stop).await?;
-    record::record(ledger, settings, prepared, &acted).await?;
+    let recorded = record::record(ledger, settings, prepared, &acted).await;
+    if acted.sent.is_empty() {
+        recorded?
+    } else {
+        recorded.map_err(unrecorded)?
+    }
     Ok(acted)
 }
 
@@ -184,13 +198,21 @@ async fn net_asset_value(ledger: &mut Ledger, seen: &Seen) -> Result<Nav, PassEr
     let equity = seen.snapshot.balance.equity;
     let Some(last) = ledger.last_equity().await? else { return Ok(Nav::first(equity)) };
     let before = Nav { units: last.units, nav: last.nav, peak: last.peak };
-    Ok(before.next(equity, seen.transfers()))
+    Ok(before.next(equity, &seen.transfers(last.at)))
 }
 
 /// The first pass starts the calendar; it is due once `every` has passed since it last was.
 async fn calendar_due(ledger: &mut Ledger, settings: &Settings, now: Time) -> Result<bool, PassError> {
     let Some(every) = settings.every else { return Ok(false) };
     Ok(ledger.job(record::CALENDAR).await?.is_some_and(|last| now.since(last) >= every))
+}
+
+/// From the first order on, a failing ledger no longer means that nothing was sent.
+fn unrecorded(error: PassError) -> PassError {
+    match error {
+        PassError::Ledger(error) => PassError::Unrecorded(error),
+        other => other,
+    }
 }
 
 /// The first three of a list, and how many more there are.

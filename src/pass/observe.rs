@@ -5,9 +5,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use crate::decide::equity::Expected;
+use crate::decide::nav::Transfer;
 use crate::domain::account::Position;
 use crate::domain::entry::Entry;
-use crate::domain::num::{Notional, Qty, Rate};
+use crate::domain::fill::Fill;
+use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::order::{CLIENT_ID_PREFIX, Order};
 use crate::domain::plan::Warning;
 use crate::domain::snapshot::{Block, Coin, Snapshot};
@@ -22,6 +25,11 @@ use super::{PassError, Settings};
 /// A position that misses our last fill is a read that lags, for this long; after that somebody
 /// else changed it.
 const LAG_AT_MOST: Duration = Duration::from_secs(60);
+/// Between readings this close, prices are taken to have moved before a transfer: people move money
+/// because prices did. Over a longer gap the value of a unit is taken to have moved evenly.
+const SAME_MOMENT: Duration = Duration::from_secs(3600);
+/// How late an income row may appear.
+const LATE_ROWS: Duration = Duration::from_secs(3600);
 /// How far back a fresh ledger looks for orders of an earlier one; the exchange gives no more.
 const LOOK_BACK: Duration = Duration::from_secs(7 * 86_400 - 60);
 
@@ -36,24 +44,36 @@ pub struct Seen {
     pub taker_fee: Rate,
     /// Income rows that are not booked yet.
     pub unbooked: Vec<Entry>,
+    /// What the last reading leaves to be expected; `None` before the first.
+    pub expected: Option<Expected>,
     /// What the owner should know.
     pub warnings: Vec<Warning>,
     /// Positions to take over into our books as the exchange shows them.
     confirmed: Vec<(Symbol, Qty)>,
     /// Orders of ours that our books believed dead and the exchange shows filled.
-    revived: Vec<String>,
+    revived: Vec<(Symbol, String)>,
     quote: String,
 }
 
 impl Seen {
-    /// Deposits minus withdrawals since the last reading.
+    /// Deposits and withdrawals since the last reading at `last`.
     #[must_use]
-    pub fn transfers(&self) -> Notional {
+    pub fn transfers(&self, last: Time) -> Vec<Transfer> {
         let is_transfer = |entry: &&Entry| {
             matches!(entry.kind.as_str(), "TRANSFER" | "INTERNAL_TRANSFER") && entry.asset == self.quote
         };
-        self.unbooked.iter().filter(is_transfer).map(|entry| entry.amount).sum()
+        let span = self.snapshot.at.since(last);
+        let elapsed = |at: Time| match seconds(at.since(last)).over(seconds(span)) {
+            Some(elapsed) if span > SAME_MOMENT => elapsed.min(Rate::ONE),
+            _ => Rate::ONE,
+        };
+        let transfer = |entry: &Entry| Transfer { amount: entry.amount, elapsed: elapsed(entry.at) };
+        self.unbooked.iter().filter(is_transfer).map(transfer).collect()
     }
+}
+
+fn seconds(span: Duration) -> Rate {
+    Rate::new(i64::try_from(span.as_millis()).unwrap_or(i64::MAX), 3)
 }
 
 /// Reads everything in one wave and compares it with our books. Changes nothing.
@@ -70,16 +90,25 @@ pub async fn observe<E: Exchange>(
     let universe: BTreeSet<&Symbol> = settings.strategy.symbols().iter().collect();
     let mut comparing = Comparing { found: &found, holdings: &holdings, settled, coins: BTreeMap::new() };
     comparing.compare(&universe);
+    comparing.tell_apart_from_ours(exchange).await?;
     let strangers = strangers(exchange, &comparing, &universe, age).await?;
     let revived = explain(ledger, strangers).await?;
+    comparing.wait_for(&revived);
+    refuse_unexplained(exchange, ledger, &comparing).await?;
     let (confirmed, warnings) = comparing.findings();
-    let unbooked = unbooked_income(exchange, ledger, &found).await?;
+    let expectation = Expectation::of(ledger, &settings.quote).await?;
+    let unbooked = unbooked_income(exchange, ledger, &found, expectation.as_ref()).await?;
+    let expected = match expectation {
+        Some(expectation) => Some(expectation.with(ledger, &unbooked, &settings.quote).await?),
+        None => None,
+    };
     let coins = comparing.coins;
     Ok(Seen {
         snapshot: Snapshot { at: found.at, balance: found.balance, modes: found.modes, coins },
         account: found.account,
         taker_fee: found.taker_fee,
         unbooked,
+        expected,
         warnings,
         confirmed,
         revived,
@@ -108,11 +137,11 @@ pub async fn remember<E: Exchange>(
     ledger.bind(&exchange.environment(), &seen.account).await?;
     ledger.confirm_positions(&seen.confirmed, seen.snapshot.at).await?;
     let mut outcomes: Vec<Outcome> =
-        seen.revived.iter().map(|client_id| Outcome::state(client_id, IntentState::Unknown)).collect();
+        seen.revived.iter().map(|(_, client_id)| Outcome::state(client_id, IntentState::Unknown)).collect();
     for intent in std::mem::take(&mut settled.unfound) {
         // Absent needs a position that is explained without the order.
-        let blocked = seen.snapshot.coins.get(&intent.symbol).is_some_and(|coin| coin.block.is_some());
-        if blocked {
+        let block = seen.snapshot.coins.get(&intent.symbol).and_then(|coin| coin.block.as_ref());
+        if matches!(block, Some(Block::Unresolved { .. } | Block::Stale)) {
             settled.quarantined.insert(intent.symbol.clone(), seen.snapshot.at);
             continue;
         }
@@ -175,11 +204,49 @@ impl Comparing<'_> {
             return Some(Block::Unresolved { until: self.found.at });
         }
         let last_fill = holding.and_then(|holding| holding.last_fill_at);
-        let lags = last_fill.is_some_and(|last_fill| match position {
-            Some(position) => position.updated < last_fill,
-            None => self.found.at.since(last_fill) < LAG_AT_MOST,
+        let lags = last_fill.is_some_and(|last_fill| {
+            let shows_it = position.is_some_and(|position| position.updated >= last_fill);
+            !shows_it && self.found.at.since(last_fill) < LAG_AT_MOST
         });
         Some(if lags { Block::Stale } else { Block::ChangedElsewhere { expected, found } })
+    }
+
+    /// A contract with an order that the exchange does not know, whose position moved: if trades of
+    /// orders that are not that one account for the whole move, somebody else made it, and the order
+    /// is as absent as it looks. If not, a read is late and the contract waits.
+    async fn tell_apart_from_ours<E: Exchange>(&mut self, exchange: &E) -> Result<(), PassError> {
+        for intent in &self.settled.unfound {
+            let waits = |coin: &Coin| matches!(coin.block, Some(Block::Unresolved { .. }));
+            let Some(coin) = self.coins.get_mut(&intent.symbol).filter(|coin| waits(coin)) else { continue };
+            let since = intent.sent_at.unwrap_or(self.found.at);
+            let (fills, orders) = futures_util::future::join(
+                exchange.fills_since(&intent.symbol, since),
+                exchange.orders_since(&intent.symbol, since - LATE_ROWS),
+            )
+            .await;
+            let orders = orders?;
+            let others = |order_id: i64| {
+                orders.iter().any(|order| order.order_id == order_id && order.client_id != intent.client_id)
+            };
+            let fills = fills?;
+            let moved: Qty = fills.iter().filter(|fill| others(fill.order_id)).map(Fill::signed_qty).sum();
+            let expected = self.holdings.get(&intent.symbol).map_or(Qty::ZERO, |holding| holding.qty);
+            let found = coin.qty();
+            if fills.iter().all(|fill| others(fill.order_id)) && expected + moved == found {
+                coin.block = Some(Block::ChangedElsewhere { expected, found });
+            }
+        }
+        Ok(())
+    }
+
+    /// What an order of ours did that came back to life is booked by the next pass' settling; taking the
+    /// position over before would count it twice.
+    fn wait_for(&mut self, revived: &[(Symbol, String)]) {
+        for (symbol, _) in revived {
+            if let Some(coin) = self.coins.get_mut(symbol) {
+                coin.block = Some(Block::Unresolved { until: self.found.at });
+            }
+        }
     }
 
     /// Contracts whose position our own fills do not explain.
@@ -239,9 +306,33 @@ async fn strangers<E: Exchange>(
     Ok(answers?.into_iter().flatten().chain(resting).filter(ours).collect())
 }
 
+/// A position that changed without us was changed by a trade that the exchange can show: somebody's
+/// by hand, a liquidation, a settlement. Without any, the read is wrong, and nothing follows from it.
+async fn refuse_unexplained<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    comparing: &Comparing<'_>,
+) -> Result<(), PassError> {
+    let known = comparing.changed().filter_map(|symbol| Some((symbol, comparing.holdings.get(symbol)?)));
+    for (symbol, holding) in known {
+        let earliest = comparing.found.at - LOOK_BACK;
+        let since = (holding.confirmed_at.max(Time::default() + LATE_ROWS) - LATE_ROWS).max(earliest);
+        let mut explained = false;
+        for fill in exchange.fills_since(symbol, since).await? {
+            explained |= !ledger.has_fill(symbol, fill.trade_id).await?;
+        }
+        if !explained {
+            return Err(PassError::Incoherent(format!(
+                "no coherent snapshot: the position in {symbol} reads differently than our books, and no trade explains it"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Orders with our prefix that this ledger never made stop the pass; those it believed dead come
 /// back as unknown.
-async fn explain(ledger: &mut Ledger, strangers: Vec<Order>) -> Result<Vec<String>, PassError> {
+async fn explain(ledger: &mut Ledger, strangers: Vec<Order>) -> Result<Vec<(Symbol, String)>, PassError> {
     let mut foreign = Vec::new();
     let mut revived = Vec::new();
     for order in strangers {
@@ -250,12 +341,40 @@ async fn explain(ledger: &mut Ledger, strangers: Vec<Order>) -> Result<Vec<Strin
             Some(
                 IntentState::Absent | IntentState::NotSent | IntentState::Rejected | IntentState::Abandoned,
             ) if !order.filled_qty.is_zero() => {
-                revived.push(order.client_id);
+                revived.push((order.symbol, order.client_id));
             }
             Some(_) => {}
         }
     }
     if foreign.is_empty() { Ok(revived) } else { Err(PassError::Foreign(foreign)) }
+}
+
+/// What the wallet must hold by our own books alone: the last reading and our fills since.
+struct Expectation {
+    since: Time,
+    wallet: Notional,
+    untouched: BTreeMap<Symbol, (Qty, Price)>,
+}
+
+impl Expectation {
+    async fn of(ledger: &mut Ledger, quote: &str) -> Result<Option<Expectation>, PassError> {
+        let Some(last) = ledger.last_equity().await? else { return Ok(None) };
+        let (change, traded) = ledger.fills_after(last.fill_seq, quote).await?;
+        let mut untouched = ledger.last_positions().await?;
+        untouched.retain(|symbol, _| !traded.contains(symbol));
+        Ok(Some(Expectation { since: last.at, wallet: last.wallet + change, untouched }))
+    }
+
+    /// Completed by the income rows that our fills do not contain already.
+    async fn with(self, ledger: &mut Ledger, unbooked: &[Entry], quote: &str) -> Result<Expected, PassError> {
+        let mut wallet = self.wallet;
+        for entry in unbooked.iter().filter(|entry| entry.asset == quote) {
+            if !ledger.is_of_our_fill(entry).await? {
+                wallet += entry.amount;
+            }
+        }
+        Ok(Expected { wallet, untouched: self.untouched })
+    }
 }
 
 /// Income rows are read only when the wallet holds something else than our own fills explain: the
@@ -264,12 +383,14 @@ async fn unbooked_income<E: Exchange>(
     exchange: &E,
     ledger: &mut Ledger,
     found: &Observation,
+    expected: Option<&Expectation>,
 ) -> Result<Vec<Entry>, PassError> {
-    let Some(last) = ledger.last_equity().await? else { return Ok(Vec::new()) };
-    if last.wallet == found.balance.wallet {
+    let Some(expected) = expected else { return Ok(Vec::new()) };
+    if expected.wallet == found.balance.wallet {
         return Ok(Vec::new());
     }
-    let since = ledger.income_cursor().await?.unwrap_or(last.at);
-    let entries = exchange.income_since(since).await?;
+    let since = ledger.income_cursor().await?.unwrap_or(expected.since);
+    // Rows may appear late and out of order; what is booked already is not booked again.
+    let entries = exchange.income_since(since.max(Time::default() + LATE_ROWS) - LATE_ROWS).await?;
     Ok(ledger.unbooked(entries).await?)
 }

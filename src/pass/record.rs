@@ -38,13 +38,15 @@ pub async fn record(
         at: seen.snapshot.at,
         equity: seen.snapshot.balance.equity,
         wallet: seen.snapshot.balance.wallet + acted.wallet_change(&settings.quote),
+        fill_seq: ledger.last_fill().await?,
         units: nav.units,
         nav: nav.nav,
         peak: nav.peak,
     };
-    ledger.record_equity(acted.pass_id, &reading, &seen.unbooked).await?;
+    let positions: Vec<_> = seen.snapshot.coins.values().filter_map(|coin| coin.position.as_ref()).collect();
+    ledger.record_equity(acted.pass_id, &reading, &positions, &seen.unbooked).await?;
     let starts = settings.every.is_some() && ledger.job(CALENDAR).await?.is_none();
-    if prepared.calendar_due || starts {
+    if starts || (prepared.calendar_due && acted.complete()) {
         ledger.set_job(CALENDAR, seen.snapshot.at).await?;
     }
     let (word, exit_code) = verdict(prepared, acted);

@@ -52,11 +52,14 @@ pub async fn settle<E: Exchange>(exchange: &E, ledger: &mut Ledger) -> Result<Se
         planned.iter().map(|intent| Outcome::state(&intent.client_id, IntentState::Abandoned)).collect();
     ledger.book(&abandoned, None).await?;
     let mut settled = Settled::default();
+    // "Not found" says something only if the question was put behind the fence.
+    let asked_at = exchange.now();
+    let lives_here = exchange.recv_window().is_zero();
     for (intent, found) in sent.iter().zip(look_up(exchange, &sent).await?) {
         match found {
             Found::Final(outcome) => settled.resolved.push((intent.clone(), *outcome)),
             Found::Pending => settled.quarantine(intent, exchange),
-            Found::Nothing if exchange.now() <= until(intent, exchange) => {
+            Found::Nothing if !lives_here && asked_at <= until(intent, exchange) => {
                 settled.quarantine(intent, exchange)
             }
             Found::Nothing => settled.unfound.push(intent.clone()),

@@ -212,6 +212,83 @@ def others():
         that("a resting order of another machine ends with 9", (code, report.get("kind")) == (9, "foreign"), (code, report))
 
 
+def what_is_believed():
+    """Deposits, withdrawals and wrong readings: nav follows profit alone, and unexplained equity nothing at all."""
+    def nav_of(home):
+        code, report = home.json("plan", "--dry-run")
+        return code, Decimal(report["nav"]) if code == 0 else None, report
+
+    with Sim(rebal) as sim, Home(rebal, sim.url) as home:
+        home.run("rebalance")
+        sim.advance()
+        home.run("rebalance")
+        _, before, _ = nav_of(home)
+        sim.call("POST", "/sim/transfer", {"amount": "-70"})
+        code, after, report = nav_of(home)
+        that("a withdrawal of 35 % is no loss", code == 0 and abs(after - before) < Decimal("0.001"), (before, after))
+        home.run("rebalance")
+        sim.call("POST", "/sim/transfer", {"amount": "200"})
+        code, report = home.json("rebalance")
+        that("a deposit is no profit", abs(Decimal(report["plan"]["nav"]) - before) < Decimal("0.002"), report["plan"]["nav"])
+        value, equity = Decimal(report["plan"]["nav"]), Decimal(report["equity_after"])
+        for symbol in BASKET:
+            sim.price(symbol, "0.8")
+        lost = equity - Decimal(sim.state()["equity"])
+        sim.call("POST", "/sim/transfer", {"amount": "300"})
+        sim.advance()
+        code, after, report = nav_of(home)
+        expected = value * (1 - lost / equity)
+        that("a deposit does not hide a loss", abs(after - expected) < Decimal("0.02"), (after, expected))
+
+    account = lambda sim: sim.signed("GET", "/fapi/v3/account")
+    with Sim(rebal) as sim, Home(rebal, sim.url) as home:
+        home.run("rebalance")
+        sim.advance()
+        home.run("rebalance")
+        _, before, _ = nav_of(home)
+        sim.price("ADAUSDT", "1.2")
+        wrong = account(sim)
+        for factor in (10, Decimal("0.25"), 0):
+            changed = json.loads(json.dumps(wrong))
+            for name in ("totalWalletBalance", "totalMarginBalance"):
+                changed[name] = str((Decimal(wrong["totalWalletBalance"]) * factor + (Decimal(wrong["totalUnrealizedProfit"]) if "Margin" in name else 0)))
+            for asset in changed["assets"]:
+                if asset["asset"] == "USDT":
+                    asset["walletBalance"] = changed["totalWalletBalance"]
+                    asset["marginBalance"] = changed["totalMarginBalance"]
+            sim.faults({"match": "GET /fapi/v3/account", "nth": 1, "times": 9, "do": "reply:200:" + json.dumps(changed)})
+            sent = len(posts(sim.state()))
+            code, report = home.json("rebalance")
+            that(f"a wallet that reads as {factor} times itself is not believed", (code, report.get("kind")) == (4, "unavailable"), (code, report))
+            that("and nothing is sent", len(posts(sim.state())) == sent)
+        empty = json.loads(json.dumps(wrong))
+        empty["positions"] = []
+        for name in ("totalWalletBalance", "totalMarginBalance", "totalUnrealizedProfit"):
+            empty[name] = "0"
+        for asset in empty["assets"]:
+            asset["walletBalance"] = asset["marginBalance"] = asset["unrealizedProfit"] = "0"
+        sim.faults({"match": "GET /fapi/v3/account", "nth": 1, "times": 9, "do": "reply:200:" + json.dumps(empty)},
+                   {"match": "GET /fapi/v3/positionRisk", "nth": 1, "times": 9, "do": "reply:200:[]"})
+        for _ in range(2):
+            code, report = home.json("rebalance")
+            that("an account that reads as empty trades nothing", (code, report.get("kind")) == (4, "unavailable"), (code, report))
+        sim.faults({"match": "GET /fapi/v3/positionRisk", "nth": 1, "times": 9, "do": "reply:200:[]"})
+        code, report = home.json("rebalance")
+        that("positions that one of two answers lacks are no snapshot", (code, report.get("kind")) == (4, "unavailable"), (code, report))
+        sim.faults()
+        code, report = home.json("rebalance")
+        that("the next good reading goes on as if nothing had been", code == 0 and report["plan"]["drawdown"] == "0" and
+             [o["symbol"] for o in report["orders"]] == ["ADAUSDT"], (code, report))
+        agree("ledger and exchange agree after it", home, sim)
+        sim.advance()
+        sim.call("POST", "/sim/transfer", {"amount": "-80"})
+        sim.faults({"match": "GET /fapi/v1/income", "nth": 1, "times": 1, "do": "reply:200:[]"})
+        code, report = home.json("rebalance")
+        that("a withdrawal whose row is late is not taken for a loss", (code, report.get("kind")) == (4, "unavailable"), (code, report))
+        code, report = home.json("rebalance")
+        that("and is a withdrawal once the row is there", code == 0 and Decimal(report["plan"]["drawdown"]) < Decimal("0.01"), (code, report["plan"]["drawdown"]))
+
+
 def wrong_input():
     with Sim(rebal) as sim, Home(rebal, sim.url) as home:
         def ends(name, code, kind, *arguments, env=None, state=None, says=""):
@@ -331,7 +408,7 @@ def bans_and_signals():
         that("and the next pass completes the basket", code == 0 and len(sim.state()["orders"]) == 6, (code, report.get("outcome")))
 
 
-for scenario in (allocation_quiet_harvest_rebuy, lost_answers, an_order_that_hides, refusals, others, wrong_input, plan_files, bans_and_signals):
+for scenario in (allocation_quiet_harvest_rebuy, lost_answers, an_order_that_hides, refusals, others, what_is_believed, wrong_input, plan_files, bans_and_signals):
     print(f"\n-- {scenario.__name__}")
     scenario()
 print("\n-- kills")

@@ -14,6 +14,7 @@ mod config;
 mod data;
 mod ledger;
 mod listing;
+mod pass;
 mod protocol_model;
 mod seeds;
 mod tidy;
