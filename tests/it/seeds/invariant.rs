@@ -242,7 +242,10 @@ pub(crate) struct Books {
     pub(crate) holdings: BTreeMap<Symbol, Holding>,
     /// States of all orders of ours that the exchange took.
     pub(crate) taken: BTreeMap<String, Option<IntentState>>,
-    pub(crate) of_pass: Vec<Intent>,
+    /// States of all orders that ever left.
+    pub(crate) posted: BTreeMap<String, Option<IntentState>>,
+    /// Intents of the pass with their quantities.
+    pub(crate) of_pass: Vec<(String, Qty, Option<IntentState>)>,
     pub(crate) reading: Option<EquityRow>,
     pub(crate) csv: Option<String>,
 }
@@ -357,16 +360,16 @@ fn zero_means_done(of: &Over<'_>) -> Option<String> {
     if let Some(open) = of.books.unresolved.first() {
         return Some(format!("{} is {:?}", open.client_id, open.state));
     }
-    let undone = of.books.of_pass.iter().find(|intent| intent.state != IntentState::Done)?;
-    Some(format!("{} is {:?}", undone.client_id, undone.state))
+    let (id, _, state) = of.books.of_pass.iter().find(|(.., state)| *state != Some(IntentState::Done))?;
+    Some(format!("{id} is {state:?}"))
 }
 
 fn done_means_zero(of: &Over<'_>) -> Option<String> {
     let Ended::Done(prepared, acted, code) = of.ended else { return None };
-    let whole = |intent: &Intent| {
-        let taken = of.world.taken.get(&intent.client_id);
-        intent.state == IntentState::Done
-            && taken.is_some_and(|taken| taken.order.filled_qty == taken.order.qty.min(intent.qty))
+    let whole = |(id, qty, state): &(String, Qty, Option<IntentState>)| {
+        let taken = of.world.taken.get(id);
+        *state == Some(IntentState::Done)
+            && taken.is_some_and(|taken| taken.order.filled_qty == taken.order.qty.min(*qty))
     };
     let fine = of.books.unresolved.is_empty()
         && of.books.of_pass.iter().all(whole)
@@ -418,11 +421,10 @@ pub(crate) fn after_preview(world: &World, writes: u64, changed: bool) -> Vec<Vi
 
 // ---- at the end: faults are off, everything must come to rest
 
-/// All intents with what became of them, once everything is at rest.
+/// A run that should have come to rest.
 pub(crate) struct End<'a> {
     pub(crate) world: &'a World,
     pub(crate) books: &'a Books,
-    pub(crate) intents: &'a [Intent],
     pub(crate) last: &'a Ended,
 }
 
@@ -563,20 +565,20 @@ fn orders_agree(of: &End<'_>) -> Option<String> {
         use IntentState::{Abandoned, Absent, NotSent, Rejected};
         matches!(state, Abandoned | Absent | NotSent | Rejected)
     };
-    for intent in of.intents {
-        let filled = of.world.taken.get(&intent.client_id).map(|taken| taken.order.filled_qty);
-        let agrees = match (intent.state, filled) {
-            (IntentState::Done, found) => found.is_some(),
-            (state, Some(filled)) if dead(state) => filled.is_zero(),
+    for (id, state) in &of.books.posted {
+        let filled = of.world.taken.get(id).map(|taken| taken.order.filled_qty);
+        let agrees = match (state, filled) {
+            (None, _) => false,
+            (Some(IntentState::Done), found) => found.is_some(),
+            (Some(state), Some(filled)) if dead(*state) => filled.is_zero(),
             _ => true,
         };
         if !agrees {
-            return Some(format!("{} is {:?}, at the exchange {filled:?}", intent.client_id, intent.state));
+            return Some(format!("{id} is {state:?}, at the exchange {filled:?}"));
         }
     }
-    let known: BTreeSet<&str> = of.intents.iter().map(|intent| intent.client_id.as_str()).collect();
     let ours = |id: &&String| id.starts_with(CLIENT_ID_PREFIX);
-    let orphan = of.world.taken.keys().filter(ours).find(|id| !known.contains(id.as_str()))?;
+    let orphan = of.world.taken.keys().filter(ours).find(|id| !of.books.posted.contains_key(*id))?;
     Some(format!("{orphan} is not in the ledger"))
 }
 
