@@ -186,7 +186,8 @@ impl Run {
             let number = world.pass;
             world.note(&format!("pass {number}"));
         }
-        *self.mark.borrow_mut() = 0;
+        // What an earlier death left in the log is older than this process.
+        *self.mark.borrow_mut() = self.store.wal_len();
         let mut ledger = Ledger::open(self.store.folder()).await.unwrap();
         let mut venue = self.venue(&stop);
         *venue.reader.borrow_mut() = Ledger::open_read_only(self.store.folder()).await.unwrap();
@@ -199,28 +200,28 @@ impl Run {
         };
         let reader = venue.reader.borrow_mut().take();
         drop(venue);
-        let ended = self.leave(ledger, reader, ended).await;
-        self.judge(&ended).await;
-        ended
+        self.leave(ledger, reader.unwrap(), ended).await
     }
 
-    /// Closes the files, or leaves them as a death does.
-    async fn leave(&self, mut ledger: Ledger, reader: Option<Ledger>, ended: Ended) -> Ended {
+    /// Judges a pass by what is on the disk, after its end or after what a death leaves of it.
+    async fn leave(&self, mut ledger: Ledger, mut reader: Ledger, mut ended: Ended) -> Ended {
         let planned = self.world.borrow().death;
         let at_end = !matches!(ended, Ended::Died) && planned.is_some();
         let dies = at_end || matches!(ended, Ended::Died);
-        let saved = self.store.save();
         let written = !dies || (at_end && self.world.borrow_mut().rng.chance(400));
+        let saved = self.store.save();
         if written && let Ended::Done(..) = ended {
             ledger.write_trades(self.store.folder()).await.unwrap();
         }
-        if let Some(reader) = reader {
-            reader.close().await.unwrap();
-        }
-        ledger.close().await.unwrap();
         if !dies {
+            let books = self.books(&mut reader, &ended).await;
+            reader.close().await.unwrap();
+            ledger.close().await.unwrap();
+            self.judge(&books, &ended);
             return ended;
         }
+        reader.close().await.unwrap();
+        ledger.close().await.unwrap();
         self.report.borrow_mut().deaths += 1;
         if !written {
             self.cut(&saved, planned);
@@ -229,7 +230,17 @@ impl Run {
             let bytes = self.world.borrow_mut().rng.within(1, 200);
             self.store.tear_csv(bytes);
         }
-        Ended::Died
+        ended = Ended::Died;
+        // What a death leaves may hold no table yet.
+        if let Ok(Some(mut reader)) = Ledger::open_read_only(self.store.folder()).await {
+            let books = match reader.next_pass_id().await {
+                Ok(_) => self.books(&mut reader, &ended).await,
+                Err(_) => Books::default(),
+            };
+            reader.close().await.unwrap();
+            self.judge(&books, &ended);
+        }
+        ended
     }
 
     /// Which of the commits since the last call are there: any number of them, and all of those
@@ -252,10 +263,7 @@ impl Run {
         self.store.restore(saved, keep);
     }
 
-    async fn books(&self, pass_id: Option<i64>) -> Books {
-        let Some(mut ledger) = Ledger::open_read_only(self.store.folder()).await.unwrap_or(None) else {
-            return Books::default();
-        };
+    async fn books(&self, ledger: &mut Ledger, ended: &Ended) -> Books {
         let mut books = Books {
             unresolved: ledger.unresolved().await.unwrap(),
             holdings: ledger.holdings().await.unwrap(),
@@ -268,27 +276,30 @@ impl Run {
             let state = ledger.intent_state(&id).await.unwrap();
             books.taken.insert(id, state);
         }
-        if let Some(pass_id) = pass_id {
-            books.of_pass = ledger.intents_of(pass_id).await.unwrap();
+        let posted: Vec<String> = self.world.borrow().posted.keys().cloned().collect();
+        for id in posted.into_iter().filter(|_| self.world.borrow().faults.calm) {
+            let state = ledger.intent_state(&id).await.unwrap();
+            books.posted.insert(id, state);
         }
-        ledger.close().await.unwrap();
+        if let Ended::Done(_, acted, _) = ended {
+            for sent in &acted.sent {
+                let id = sent.outcome.client_id.clone();
+                let state = ledger.intent_state(&id).await.unwrap();
+                books.of_pass.push((id, sent.leg.qty, state));
+            }
+        }
         books
     }
 
-    async fn judge(&self, ended: &Ended) {
-        let pass_id = match ended {
-            Ended::Done(_, acted, _) => Some(acted.pass_id),
-            _ => None,
-        };
-        let books = self.books(pass_id).await;
+    fn judge(&self, books: &Books, ended: &Ended) {
         let word = match ended {
             Ended::Died => "died".to_owned(),
-            Ended::Failed(_, error) => format!("failed: {}", kind_of(error)),
+            Ended::Failed(error) => format!("failed: {}", kind_of(error)),
             Ended::Done(_, _, code) => format!("exit {code}"),
         };
         let mut world = self.world.borrow_mut();
         world.note(&format!("ended: {word}, {} unresolved", books.unresolved.len()));
-        let found = invariant::after_pass(&Over { world: &world, books: &books, ended });
+        let found = invariant::after_pass(&Over { world: &world, books, ended });
         world.violate(found);
         let mut report = self.report.borrow_mut();
         report.passes += 1;
@@ -305,16 +316,11 @@ impl Run {
             World::wait(&self.world, INTERVAL).await;
             last = self.pass().await;
         }
-        let books = self.books(None).await;
-        let mut intents = Vec::new();
-        if let Some(mut ledger) = Ledger::open_read_only(self.store.folder()).await.unwrap() {
-            for pass_id in 1..ledger.next_pass_id().await.unwrap() {
-                intents.extend(ledger.intents_of(pass_id).await.unwrap());
-            }
-            ledger.close().await.unwrap();
-        }
+        let mut ledger = Ledger::open_read_only(self.store.folder()).await.unwrap().unwrap();
+        let books = self.books(&mut ledger, &last).await;
+        ledger.close().await.unwrap();
         let mut world = self.world.borrow_mut();
-        let end = End { world: &world, books: &books, intents: &intents, last: &last };
+        let end = End { world: &world, books: &books, last: &last };
         let found = invariant::at_end(&end);
         world.violate(found);
         let held = world.sim.positions();
@@ -332,18 +338,18 @@ async fn process(
     stop: &Stop,
 ) -> Ended {
     if let Err(error) = venue.connect().await {
-        return Ended::Failed(None, error.into());
+        return Ended::Failed(error.into());
     }
     let prepared = match pass::prepare(venue, ledger, settings, None, Mode::Real).await {
         Ok(prepared) => Box::new(prepared),
-        Err(error) => return Ended::Failed(None, error),
+        Err(error) => return Ended::Failed(error),
     };
     match pass::carry_out(venue, ledger, settings, &prepared, &Silent, stop).await {
         Ok(acted) => {
             let (_, code) = record::verdict(&prepared, &acted);
             Ended::Done(prepared, acted, code)
         }
-        Err(error) => Ended::Failed(Some(prepared), error),
+        Err(error) => Ended::Failed(error),
     }
 }
 

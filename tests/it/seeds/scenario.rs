@@ -88,7 +88,7 @@ impl Scenario {
             every: rng.chance(300).then(|| Duration::from_secs(86_400 * rng.within(1, 7))),
             concurrency: rng.pick(&[1, 2, 8]),
             recv_window: Duration::from_secs(rng.within(3, 5)),
-            passes: rng.within(10, 20),
+            passes: rng.within(8, 16),
         }
     }
 

@@ -238,7 +238,7 @@ impl Exchange for Venue<'_> {
             .read("observe", |world| {
                 let (as_of, balance, positions) = world.account();
                 let (rules_no, rules) = world.rules();
-                let mut markets = world.sim.markets();
+                let mut markets = world.markets();
                 if world.strikes(Kind::NoPrice) {
                     let symbols: Vec<Symbol> = markets.keys().cloned().collect();
                     if !symbols.is_empty() {

@@ -51,6 +51,8 @@ pub(crate) struct Taken {
     pub(crate) order: Order,
     pub(crate) at: Time,
     pub(crate) pass: u64,
+    /// The position is larger than before.
+    pub(crate) adds: bool,
     /// From when a query by id, and the list, show it.
     pub(crate) visible: Time,
     /// Until when a query by id denies it although the list shows it.
@@ -75,6 +77,9 @@ pub(crate) struct World {
     epoch: Time,
     marks: BTreeMap<Symbol, Price>,
     spreads: BTreeMap<Symbol, (i64, i64)>,
+    /// What stands at the best price where the book is not thin.
+    deep: BTreeMap<Symbol, Qty>,
+    fed: BTreeMap<Symbol, Market>,
     prices_no: u64,
     pub(crate) rules_no: u64,
     served_rules: Option<(Time, u64, BTreeMap<Symbol, Rules>)>,
@@ -150,6 +155,11 @@ impl World {
         let world = sim::World::new(scenario.listing.clone(), Prices::Fed);
         let epoch = scenario.terms.start;
         let marks = scenario.listing.iter().map(|l| (l.rules.symbol.clone(), l.shape.price)).collect();
+        let deep = |l: &sim::Listed| {
+            let worth = Notional::from(5_000_000).over_price(l.shape.price).unwrap();
+            (l.rules.symbol.clone(), worth.floor_to(l.rules.lot.step * Rate::from(10)).max(l.rules.lot.step))
+        };
+        let deep = scenario.listing.iter().map(deep).collect();
         let mut world = World {
             sim: sim::Exchange::new(world, scenario.terms.clone()),
             scenario,
@@ -160,6 +170,8 @@ impl World {
             epoch,
             marks,
             spreads: BTreeMap::new(),
+            deep,
+            fed: BTreeMap::new(),
             prices_no: 0,
             rules_no: 0,
             served_rules: None,
@@ -239,7 +251,10 @@ impl World {
             self.advance(flight.arrives);
             self.arrive(flight);
         }
-        self.advance(now);
+        // Nothing but funding happens by itself, and that is not in a hurry.
+        if now.since(self.sim.now()) >= Duration::from_secs(1) {
+            self.advance(now);
+        }
     }
 
     fn advance(&mut self, to: Time) {
@@ -280,7 +295,7 @@ impl World {
 
     /// Lets time pass: prices walk, orders under way arrive.
     pub(crate) async fn wait(world: &std::cell::RefCell<World>, gap: Duration) {
-        let steps = (gap.as_secs() / 28_800).clamp(1, 6) as u32;
+        let steps = (gap.as_secs() / 28_800).clamp(1, 4) as u32;
         for _ in 0..steps {
             tokio::time::sleep(gap / steps).await;
             let mut world = world.borrow_mut();
@@ -329,14 +344,14 @@ impl World {
             let half = middle * Rate::new(half_bps, 4);
             let bid = (middle - half).floor_to(tick);
             let ask = (middle + half).ceil_to(tick).max(bid + tick);
-            let worth = if self.faults.enabled(Kind::ThinBook) && self.rng.chance(300) {
+            let depth = if self.faults.enabled(Kind::ThinBook) && self.rng.chance(300) {
                 self.faults.count(Kind::ThinBook);
-                Notional::from(self.rng.pick(&[3, 30, 200]))
+                let step = self.sim.world().listing[&symbol].rules.lot.step;
+                let worth = Notional::from(self.rng.pick(&[3, 30, 200]));
+                worth.over_price(mark).unwrap().floor_to(step).max(step)
             } else {
-                Notional::from(5_000_000)
+                self.deep[&symbol]
             };
-            let step = self.sim.world().listing[&symbol].rules.lot.step;
-            let depth = worth.over_price(mark).unwrap().floor_to(step).max(step);
             let funding_rate = if self.faults.enabled(Kind::DearFunding) && self.rng.chance(200) {
                 self.faults.count(Kind::DearFunding);
                 Rate::new(self.rng.pick(&[-75, 30, 75]), 4)
@@ -347,8 +362,15 @@ impl World {
             let quote = Quote { bid, bid_qty: depth, ask, ask_qty: depth };
             markets.insert(symbol, Market { mark, quote });
         }
+        self.fed.clone_from(&markets);
         self.sim.feed(markets);
         self.remember();
+    }
+
+    /// Prices of every contract that is open in any way, as `sim::Exchange::markets` has them.
+    pub(crate) fn markets(&self) -> BTreeMap<Symbol, Market> {
+        let live = |symbol: &Symbol| sim::Listed::is_live_status(&self.sim.status(symbol));
+        self.fed.iter().filter(|(symbol, _)| live(symbol)).map(|(symbol, at)| (symbol.clone(), *at)).collect()
     }
 
     /// Keeps what late reads will still show.
@@ -357,7 +379,7 @@ impl World {
             self.history.clear();
             return;
         }
-        let now = self.now();
+        let now = self.sim.now();
         self.history.push_back((now, self.sim.balance(), self.sim.positions()));
         while self.history.len() > 1 && self.history[1].0 + Duration::from_secs(120) < now {
             self.history.pop_front();
@@ -448,16 +470,18 @@ impl World {
                     at,
                     &format!("  {id} taken {} {} of {}", order.status.as_str(), order.filled_qty, order.qty),
                 );
+                let after = self.qty(&order.symbol);
                 let accepting = Accepting {
                     world: self,
                     flight: &flight,
                     before,
-                    after: self.qty(&order.symbol),
+                    after,
                     again: self.taken.contains_key(&id),
                 };
                 let found = invariant::on_accept(&accepting);
                 self.violate(found);
-                self.keep(&order, at, flight.pass);
+                let adds = after.abs() > before.abs();
+                self.keep(&order, at, flight.pass, adds);
                 self.remember();
                 Ok(Order { avg_price: placed.quote_filled.over_qty(order.filled_qty), ..order })
             }
@@ -475,14 +499,14 @@ impl World {
         self.answers.insert(flight.number, answer);
     }
 
-    fn keep(&mut self, order: &Order, at: Time, pass: u64) {
+    fn keep(&mut self, order: &Order, at: Time, pass: u64, adds: bool) {
         let late = |world: &mut World, kind, most_ms| {
             if world.strikes(kind) { at + Duration::from_millis(world.rng.within(1, most_ms)) } else { at }
         };
         let visible = late(self, Kind::LookupLags, 9_000);
         let denied = late(self, Kind::Denied, 1_200_000);
         let fills_visible = late(self, Kind::FillsLag, 60_000);
-        let taken = Taken { order: order.clone(), at, pass, visible, denied, fills_visible };
+        let taken = Taken { order: order.clone(), at, pass, adds, visible, denied, fills_visible };
         self.taken.insert(order.client_id.clone(), taken);
     }
 
