@@ -143,6 +143,31 @@ def accepted_once(state):
     return len(ids) == len(set(ids))
 
 
+def injected(where, *more):
+    """What to put before a command so that strace injects there: `fsync:error=EIO:when=2`."""
+    return ("strace", "-f", "-qq", "-o", "/dev/null", *more, "-e", f"inject={where}")
+
+
+def killed(code):
+    """Whether a process run under strace died of SIGKILL."""
+    return code in (-signal.SIGKILL, 137)
+
+
+def syscalls(trace):
+    """Every point `(name, number)` of a trace written by `strace -f -o`, at which strace can strike."""
+    counts, points = {}, set()
+    with open(trace, errors="replace") as lines:
+        for line in lines:
+            thread, call = line.split(None, 1)
+            name = call.split("(")[0]
+            if not name.isidentifier() or name.startswith("exit"):
+                continue
+            # strace counts the calls of each name in each thread by themselves.
+            counts[thread, name] = counts.get((thread, name), 0) + 1
+            points.add((name, counts[thread, name]))
+    return sorted(points)
+
+
 def wait_for(condition, seconds=10):
     """Polls, bounded, for what another process does in its own time."""
     end = time.monotonic() + seconds

@@ -16,7 +16,7 @@ import sys
 import time
 from decimal import Decimal
 
-from harness import BASKET, Checks, Home, Sim, accepted_once, wait_for
+from harness import BASKET, Checks, Home, Sim, accepted_once, injected, killed, syscalls, wait_for
 
 rebal = os.path.abspath(sys.argv[1])
 checks = Checks()
@@ -141,8 +141,7 @@ def kills(every):
     def once(where, label):
         """Kills one allocation there; whether it was killed, and whether all was well after it."""
         with Sim(rebal) as sim, Home(rebal, sim.url) as home:
-            code, _, _ = home.run("rebalance", wrap=("strace", "-f", "-qq", "-o", "/dev/null", "-e", f"inject={where}"))
-            killed = code in (-signal.SIGKILL, 137)
+            code, _, _ = home.run("rebalance", wrap=injected(where))
             sim.advance()
             after, report = home.json("rebalance")
             again, _ = home.json("rebalance")
@@ -151,12 +150,12 @@ def kills(every):
             well = (after, again) == (0, 0) and accepted_once(state) and len(state["orders"]) == 6 and positions == set(BASKET)
             if not well:
                 that(label, False, (code, after, again, len(state["orders"]), sorted(positions), report.get("message")))
-            return killed, well
+            return killed(code), well
 
     results = []
     for number in range(1, 60):
-        killed, well = once(f"fsync,fdatasync:signal=SIGKILL:when={number}", f"kill at durable step {number}")
-        if not killed:
+        struck, well = once(f"fsync,fdatasync:signal=SIGKILL:when={number}", f"kill at durable step {number}")
+        if not struck:
             break
         results.append(well)
     that(f"killed at each of {len(results)} durable steps, the next pass settles every time", len(results) >= 8 and all(results))
@@ -164,22 +163,12 @@ def kills(every):
     with Sim(rebal) as sim, Home(rebal, sim.url) as home:
         trace = os.path.join(home.folder, "trace")
         home.run("rebalance", wrap=("strace", "-f", "-o", trace))
-        counts, points = {}, []
-        with open(trace) as lines:
-            for line in lines:
-                thread, call = line.split(None, 1)
-                name = call.split("(")[0]
-                if not name.isidentifier() or name.startswith("exit"):
-                    continue
-                # strace counts the calls of each name in each thread by themselves.
-                counts[thread, name] = counts.get((thread, name), 0) + 1
-                points.append((name, counts[thread, name]))
-    points = sorted(set(points))
+        points = syscalls(trace)
     chosen = points if every else random.Random(7).sample(points, 40)
     results = [once(f"{name}:signal=SIGKILL:when={number}", f"kill at {name} number {number}") for name, number in chosen]
-    killed = sum(killed for killed, _ in results)
-    that(f"killed at {killed} of {len(results)} syscalls out of {len(points)}, the next pass settles every time",
-         killed >= len(results) * 3 // 4 and all(well for _, well in results), killed)
+    struck = sum(struck for struck, _ in results)
+    that(f"killed at {struck} of {len(results)} syscalls out of {len(points)}, the next pass settles every time",
+         struck >= len(results) * 3 // 4 and all(well for _, well in results), struck)
 
 
 def others():

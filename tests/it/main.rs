@@ -12,6 +12,7 @@
 mod archive;
 mod config;
 mod data;
+mod faults;
 mod ledger;
 mod listing;
 mod pass;
