@@ -92,20 +92,24 @@ impl Ledger {
         transaction.commit().await.map_err(failed)
     }
 
-    /// When the first reading was made, which contains all income before it, and when the last income
-    /// row is dated that is booked; `None` before the first reading.
-    pub async fn income_span(&mut self) -> Result<Option<(Time, Time)>, LedgerError> {
+    /// Up to when income is booked: the last row, or the first reading where that is later.
+    pub async fn income_cursor(&mut self) -> Result<Option<Time>, LedgerError> {
         let row = sqlx::query(
-            "SELECT (SELECT at FROM equity ORDER BY pass_id LIMIT 1) AS first, (SELECT max(at) FROM income) AS last",
+            "SELECT max(coalesce((SELECT max(at) FROM income), 0), coalesce((SELECT min(at) FROM equity), 0)) AS at",
         )
         .fetch_one(&mut self.db)
         .await
         .map_err(|source| database(&self.path, source))?;
-        let at = |column: &str| {
-            row.try_get::<Option<i64>, _>(column).map_err(|source| database(&self.path, source))
-        };
-        let (first, last) = (at("first")?.and_then(Time::from_ms), at("last")?.and_then(Time::from_ms));
-        Ok(first.map(|first| (first, last.unwrap_or(first))))
+        Ok(Time::from_ms(self.integer(&row, "at")?).filter(|at| *at > Time::default()))
+    }
+
+    /// When the first reading was made.
+    pub async fn first_reading(&mut self) -> Result<Option<Time>, LedgerError> {
+        let at: Option<i64> = sqlx::query_scalar("SELECT min(at) FROM equity")
+            .fetch_one(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+        Ok(at.and_then(Time::from_ms))
     }
 
     /// Which of `entries` (everything the exchange has since the cursor) are not booked yet.

@@ -14,6 +14,7 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteRow, SqliteSynchronous};
 use sqlx::{ConnectOptions, Connection, Row};
 
+use crate::domain::num::Notional;
 use crate::domain::time::Time;
 
 pub use book::{EquityRow, Holding};
@@ -184,6 +185,19 @@ impl Ledger {
     /// Keeps the exchange's ban, in this machine's time, for the next process.
     pub async fn set_not_before(&mut self, until: Time) -> Result<(), LedgerError> {
         self.set_meta("not_before", &until.ms().to_string()).await
+    }
+
+    /// By how much the wallet differs from what is explained, and since when.
+    pub async fn gap(&mut self) -> Result<Option<(Notional, Time)>, LedgerError> {
+        let kept = self.meta("gap").await?;
+        let parsed = kept.as_deref().and_then(|kept| kept.split_once(' '));
+        Ok(parsed.and_then(|(amount, ms)| Some((amount.parse().ok()?, Time::from_ms(ms.parse().ok()?)?))))
+    }
+
+    /// Keeps, or forgets, such a difference.
+    pub async fn set_gap(&mut self, gap: Option<(Notional, Time)>) -> Result<(), LedgerError> {
+        let text = gap.map_or_else(String::new, |(amount, since)| format!("{amount} {}", since.ms()));
+        self.set_meta("gap", &text).await
     }
 
     /// The id of the halt in force.

@@ -7,10 +7,12 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
-use crate::decide::risk::{Approved, ApprovedOrder};
+use crate::decide::exposure::exposure;
+use crate::decide::risk::{Approved, ApprovedOrder, Limits};
 use crate::domain::num::{Notional, Qty};
 use crate::domain::order::Order;
 use crate::domain::plan::{Leg, Plan, Setting};
+use crate::domain::snapshot::Snapshot;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::exchange::{Exchange, ExchangeError, Observation, Reply};
@@ -105,11 +107,11 @@ pub async fn act<E: Exchange>(
         concurrency: settings.concurrency,
         trouble: Cell::default(),
         outcomes: BTreeMap::new(),
-        seen_at: prepared.seen.snapshot.at,
+        snapshot: &prepared.seen.snapshot,
     };
     let notes = match orders.is_empty() {
         true => Vec::new(),
-        false => sending.both_waves(&orders, plan).await.map_err(super::unrecorded)?,
+        false => sending.both_waves(&orders, plan, &settings.limits).await.map_err(super::unrecorded)?,
     };
     let mut outcomes = sending.outcomes;
     let after = if orders.is_empty() { None } else { read_back(exchange, &mut outcomes).await };
@@ -133,6 +135,7 @@ enum Trouble {
     None,
     Unknown,
     NoMargin,
+    NoRoom,
 }
 
 struct Sending<'a, E> {
@@ -143,8 +146,8 @@ struct Sending<'a, E> {
     concurrency: usize,
     trouble: Cell<Trouble>,
     outcomes: BTreeMap<String, Outcome>,
-    /// When the account looked as the plan takes it to look.
-    seen_at: Time,
+    /// How the plan takes the account to look.
+    snapshot: &'a Snapshot,
 }
 
 /// A wave that would leave later than this after the look it was decided on stays here.
@@ -156,6 +159,7 @@ impl<E: Exchange> Sending<'_, E> {
         &mut self,
         orders: &[(ApprovedOrder, &Leg)],
         plan: &Plan,
+        limits: &Limits,
     ) -> Result<Vec<String>, PassError> {
         self.watch.sending(orders.len());
         let (reductions, increases): (Vec<_>, Vec<_>) =
@@ -176,6 +180,9 @@ impl<E: Exchange> Sending<'_, E> {
             let why = unset.get(&order.request().symbol).cloned().unwrap_or_default();
             self.give_up(order, &why);
         }
+        if self.may_increase() && !self.has_room(orders, limits) {
+            self.trouble.set(Trouble::NoRoom);
+        }
         if self.may_increase() {
             let stamp = self.mark(&increases).await?;
             let replies = self.send(&increases, stamp).await;
@@ -188,8 +195,30 @@ impl<E: Exchange> Sending<'_, E> {
         Ok(unset.iter().map(|(symbol, why)| format!("{symbol}: {why}")).collect())
     }
 
+    /// Whether the increases fit the leverage limit with what the reductions really filled.
+    fn has_room(&self, orders: &[(ApprovedOrder, &Leg)], limits: &Limits) -> bool {
+        let outcome_of = |order: &ApprovedOrder| self.outcomes.get(&order.request().client_id);
+        let filled = |order: &ApprovedOrder| {
+            outcome_of(order)
+                .and_then(|outcome| outcome.order.as_ref())
+                .map_or(Qty::ZERO, |order| order.filled_qty)
+        };
+        let reduced = |(order, leg): &(ApprovedOrder, &Leg)| !leg.reduce_only || filled(order) == leg.qty;
+        if orders.iter().all(reduced) {
+            return true;
+        }
+        let legs: Vec<Leg> = orders
+            .iter()
+            .map(|(order, leg)| {
+                let qty = if leg.reduce_only { filled(order) } else { leg.qty };
+                Leg { qty, ..(*leg).clone() }
+            })
+            .collect();
+        exposure(self.snapshot, &legs).leverage <= limits.max_effective_leverage
+    }
+
     fn may_send(&self) -> bool {
-        !self.stop.asked() && self.exchange.now().since(self.seen_at) <= OLDEST_LOOK
+        !self.stop.asked() && self.exchange.now().since(self.snapshot.at) <= OLDEST_LOOK
     }
 
     fn may_increase(&self) -> bool {
@@ -206,6 +235,7 @@ impl<E: Exchange> Sending<'_, E> {
         match self.trouble.get() {
             Trouble::Unknown => "not sent: the outcome of an earlier order of this pass is unknown",
             Trouble::NoMargin => "not sent: the exchange reports insufficient margin",
+            Trouble::NoRoom => "not sent: a reduction that was to make room for it did not fill",
             Trouble::None if self.stop.asked() => "not sent: the pass was interrupted",
             Trouble::None => "not sent: the look at the account is too old by now",
         }

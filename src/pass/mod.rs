@@ -140,9 +140,9 @@ pub async fn prepare<E: Exchange>(
         Mode::Real => settle::settle(exchange, ledger).await?,
         Mode::Preview => settle::preview(exchange, ledger).await?,
     };
-    let seen = observe::observe(exchange, ledger, settings, &settled).await?;
+    let mut seen = observe::observe(exchange, ledger, settings, &settled).await?;
     // Before anything is written: a reading that is not believed moves no baseline.
-    equity::explain(&seen.snapshot, seen.expected.as_ref())?;
+    believe(ledger, &mut seen, mode).await?;
     if mode == Mode::Real {
         observe::remember(exchange, ledger, &seen, &mut settled).await?;
     }
@@ -194,9 +194,47 @@ pub async fn carry_out<E: Exchange>(
     Ok(acted)
 }
 
+/// A gap in the wallet that stays the same for this long is a fact that nobody will explain any more.
+const STANDING_GAP: Duration = Duration::from_secs(3600);
+
+/// Lets a reading pass that follows from the last one. One that does not is refused until its gap has
+/// stood for an hour; then it is booked as a transfer, which is neither profit nor loss, and told.
+async fn believe(ledger: &mut Ledger, seen: &mut Seen, mode: Mode) -> Result<(), PassError> {
+    let known = ledger.gap().await?;
+    let (gap, why) = match equity::explain(&seen.snapshot, seen.expected.as_ref()) {
+        Err(why @ Unexplained::Wallet { found, expected }) => (found - expected, why),
+        Err(why) => return Err(why.into()),
+        Ok(()) => {
+            if known.is_some() && mode == Mode::Real {
+                ledger.set_gap(None).await?;
+            }
+            return Ok(());
+        }
+    };
+    let now = seen.snapshot.at;
+    let same =
+        known.filter(|(amount, _)| (*amount - gap).abs() <= gap.abs() * Rate::new(5, 3) + Notional::ONE);
+    match same {
+        Some((_, since)) if now.since(since) >= STANDING_GAP => {
+            seen.book_gap(gap);
+            Ok(())
+        }
+        Some(_) => Err(why.into()),
+        None => {
+            if mode == Mode::Real {
+                ledger.set_gap(Some((gap, now))).await?;
+            }
+            Err(why.into())
+        }
+    }
+}
+
 async fn net_asset_value(ledger: &mut Ledger, seen: &Seen) -> Result<Nav, PassError> {
     let equity = seen.snapshot.balance.equity;
-    let Some(last) = ledger.last_equity().await? else { return Ok(Nav::first(equity)) };
+    let now = seen.snapshot.at;
+    let Some(last) = ledger.last_equity().await?.filter(|last| observe::is_recent(last, now)) else {
+        return Ok(Nav::first(equity));
+    };
     let before = Nav { units: last.units, nav: last.nav, peak: last.peak };
     Ok(before.next(equity, &seen.transfers(last.at)))
 }

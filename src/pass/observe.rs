@@ -16,7 +16,7 @@ use crate::domain::snapshot::{Block, Coin, Snapshot};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::exchange::{Exchange, ExchangeError, Observation};
-use crate::ledger::{Age, Holding, IntentState, Ledger, Outcome};
+use crate::ledger::{Age, EquityRow, Holding, IntentState, Ledger, Outcome};
 
 use super::settle::Settled;
 use super::{PassError, Settings};
@@ -27,6 +27,8 @@ const LAG_AT_MOST: Duration = Duration::from_secs(60);
 /// Between readings this close, prices are taken to have moved before a transfer: people move money
 /// because prices did. Over a longer gap the value of a unit is taken to have moved evenly.
 const SAME_MOMENT: Duration = Duration::from_secs(3600);
+/// How far back income rows are sure to be there.
+const INCOME_KEPT: Duration = Duration::from_secs(80 * 86_400);
 /// How late an income row may appear.
 const LATE_ROWS: Duration = Duration::from_secs(3600);
 /// How far back a fresh ledger looks for orders of an earlier one; the exchange gives no more.
@@ -55,11 +57,33 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Takes a change of the wallet that nothing explains for a transfer, and says so.
+    pub(super) fn book_gap(&mut self, amount: Notional) {
+        self.unbooked.push(Entry {
+            at: self.snapshot.at,
+            kind: STANDING_GAP.to_owned(),
+            symbol: String::new(),
+            amount,
+            asset: self.quote.clone(),
+            tran_id: 0,
+            trade_id: String::new(),
+        });
+        self.warnings.push(Warning {
+            code: "unexplained_transfer".into(),
+            symbol: None,
+            detail: format!(
+                "the wallet holds {amount:.2} {} that no trade and no income row explains; after an hour it is taken for a transfer",
+                self.quote
+            ),
+        });
+    }
+
     /// Deposits and withdrawals since the last reading at `last`.
     #[must_use]
     pub fn transfers(&self, last: Time) -> Vec<Transfer> {
         let is_transfer = |entry: &&Entry| {
-            matches!(entry.kind.as_str(), "TRANSFER" | "INTERNAL_TRANSFER") && entry.asset == self.quote
+            matches!(entry.kind.as_str(), "TRANSFER" | "INTERNAL_TRANSFER" | STANDING_GAP)
+                && entry.asset == self.quote
         };
         let span = self.snapshot.at.since(last);
         let elapsed = |at: Time| match seconds(at.since(last)).over(seconds(span)) {
@@ -95,7 +119,7 @@ pub async fn observe<E: Exchange>(
     comparing.wait_for(&revived);
     refuse_unexplained(exchange, ledger, &comparing).await?;
     let (confirmed, warnings) = comparing.findings();
-    let expectation = Expectation::of(ledger, &settings.quote).await?;
+    let expectation = Expectation::of(ledger, &settings.quote, found.at).await?;
     let unbooked = unbooked_income(exchange, ledger, &found, expectation.as_ref()).await?;
     let expected = match expectation {
         Some(expectation) => Some(expectation.with(ledger, &unbooked, &settings.quote).await?),
@@ -218,14 +242,21 @@ impl Comparing<'_> {
         exchange: &E,
         ledger: &mut Ledger,
     ) -> Result<(), PassError> {
-        for intent in &self.settled.unfound {
+        let told_apart = self
+            .settled
+            .unfound
+            .iter()
+            .filter(|intent| !self.settled.quarantined.contains_key(&intent.symbol));
+        for intent in told_apart {
             let waits = |coin: &Coin| matches!(coin.block, Some(Block::Unresolved { .. }));
             let Some(coin) = self.coins.get_mut(&intent.symbol).filter(|coin| waits(coin)) else { continue };
             let since = intent.sent_at.unwrap_or(self.found.at);
             let fills = exchange.fills_since(&intent.symbol, since).await?;
             let orders = exchange.orders_since(&intent.symbol, since - LATE_ROWS).await?;
             let others = |order_id: i64| {
-                orders.iter().any(|order| order.order_id == order_id && order.client_id != intent.client_id)
+                orders
+                    .iter()
+                    .any(|order| order.order_id == order_id && !order.client_id.starts_with(CLIENT_ID_PREFIX))
             };
             let mut unbooked = Vec::new();
             for fill in fills {
@@ -317,7 +348,7 @@ async fn refuse_unexplained<E: Exchange>(
 ) -> Result<(), PassError> {
     let known = comparing.changed().filter_map(|symbol| Some((symbol, comparing.holdings.get(symbol)?)));
     for (symbol, holding) in known {
-        let since = holding.confirmed_at.max(Time::default() + LATE_ROWS) - LATE_ROWS;
+        let since = holding.confirmed_at - LATE_ROWS;
         let mut explained = false;
         for fill in exchange.fills_since(symbol, since).await? {
             explained |= !ledger.has_fill(symbol, fill.trade_id).await?;
@@ -350,6 +381,16 @@ async fn explain(ledger: &mut Ledger, strangers: Vec<Order>) -> Result<Vec<(Symb
     if foreign.is_empty() { Ok(revived) } else { Err(PassError::Foreign(foreign)) }
 }
 
+/// What a change that nobody explained is booked as.
+const STANDING_GAP: &str = "UNEXPLAINED";
+
+/// Whether the exchange still has every row between that reading and now (it keeps three months).
+/// After a longer absence nothing can be explained, and the account is read as if for the first time.
+#[must_use]
+pub fn is_recent(last: &EquityRow, now: Time) -> bool {
+    now.since(last.at) <= INCOME_KEPT
+}
+
 /// What the wallet must hold by our own books alone: the last reading and our fills since.
 struct Expectation {
     wallet: Notional,
@@ -357,8 +398,10 @@ struct Expectation {
 }
 
 impl Expectation {
-    async fn of(ledger: &mut Ledger, quote: &str) -> Result<Option<Expectation>, PassError> {
-        let Some(last) = ledger.last_equity().await? else { return Ok(None) };
+    async fn of(ledger: &mut Ledger, quote: &str, now: Time) -> Result<Option<Expectation>, PassError> {
+        let Some(last) = ledger.last_equity().await?.filter(|last| is_recent(last, now)) else {
+            return Ok(None);
+        };
         let (change, traded) = ledger.fills_after(last.fill_seq, quote).await?;
         let mut untouched = ledger.last_positions().await?;
         untouched.retain(|symbol, _| !traded.contains(symbol));
@@ -385,15 +428,21 @@ async fn unbooked_income<E: Exchange>(
     found: &Observation,
     expected: Option<&Expectation>,
 ) -> Result<Vec<Entry>, PassError> {
-    let Some(expected) = expected else { return Ok(Vec::new()) };
+    // What is dated after the look is not in it, whenever the rows are read.
+    let seen = |entry: &Entry| entry.at <= found.at;
+    let Some(expected) = expected else {
+        // The first reading contains them; they are booked with it so that no later one counts them.
+        let entries = exchange.income_since(found.at - LATE_ROWS).await?;
+        return Ok(entries.into_iter().filter(seen).collect());
+    };
     if expected.wallet == found.balance.wallet {
         return Ok(Vec::new());
     }
-    let Some((first, last)) = ledger.income_span().await? else { return Ok(Vec::new()) };
-    // Rows may appear late and out of order, and what is booked is not booked again; but what was
-    // before the first reading is in it already.
-    let since = (last.max(Time::default() + LATE_ROWS) - LATE_ROWS).max(first);
-    let entries = exchange.income_since(since).await?;
-    let entries = entries.into_iter().filter(|entry| entry.at > first).collect();
+    // Rows may appear late and out of order, and what is booked is not booked again. However late it
+    // shows: what is dated before the first reading is in that one.
+    let booked_up_to = ledger.income_cursor().await?.unwrap_or(found.at);
+    let first = ledger.first_reading().await?.unwrap_or_default();
+    let entries = exchange.income_since(booked_up_to - LATE_ROWS).await?;
+    let entries = entries.into_iter().filter(|entry| seen(entry) && entry.at >= first).collect();
     Ok(ledger.unbooked(entries).await?)
 }

@@ -36,6 +36,8 @@ use world::{Death, World};
 const SEEDS: u64 = 500;
 /// Passes within which everything has to come to rest.
 const CALM_PASSES: u32 = 3;
+/// … and this many more while equity is unavailable.
+const GAP_PASSES: usize = 15;
 const INTERVAL: Duration = Duration::from_secs(300);
 
 struct Silent;
@@ -313,6 +315,20 @@ impl Run {
         self.world.borrow_mut().heal();
         let mut last = Ended::Died;
         for _ in 0..CALM_PASSES {
+            World::wait(&self.world, INTERVAL).await;
+            last = self.pass().await;
+        }
+        // A change of the wallet that nothing explains is believed after an hour, not before.
+        let mut healed = false;
+        for _ in 0..GAP_PASSES {
+            if !matches!(last, Ended::Failed(PassError::Unexplained(_))) {
+                break;
+            }
+            healed = true;
+            World::wait(&self.world, INTERVAL).await;
+            last = self.pass().await;
+        }
+        for _ in 0..if healed { CALM_PASSES } else { 0 } {
             World::wait(&self.world, INTERVAL).await;
             last = self.pass().await;
         }

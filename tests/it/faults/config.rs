@@ -17,7 +17,7 @@ fn c1_c2_c3_wrong_keys_units_and_ceilings_send_nothing() {
         ("basket.threshold=-0.05", "basket.threshold"),
         ("basket.target_value=0", "target_value"),
         ("interval=5", "interval"),
-        ("exchange.base_url=http://example.com", "loopback"),
+        ("exchange.base_url=http://example.com", "this machine only"),
     ] {
         let run = Home::at(&sim.url).set(set).rebalance();
         assert_eq!((run.code, run.kind().as_str()), (Some(2), "config"), "{set}");

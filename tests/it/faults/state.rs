@@ -76,7 +76,6 @@ fn s2_another_program_s_database_is_not_ours() {
 }
 
 #[test]
-#[ignore = "a bug: it is switched to a write-ahead log before it is recognised"]
 fn s2_another_program_s_database_is_left_as_it_was() {
     let (sim, home) = allocated();
     fs::remove_file(home.ledger()).unwrap();
@@ -319,7 +318,6 @@ fn s12_a_lock_file_deleted_while_held_lets_no_second_pass_send_the_same_order() 
 }
 
 #[test]
-#[ignore = "a bug: the second pass runs, gives up what the first has planned, and both buy it"]
 fn s12_a_lock_file_deleted_while_held_lets_no_second_pass_in() {
     let sim = Sim::start();
     let proxy = Proxy::before(&sim.url);
