@@ -87,11 +87,11 @@ impl CommandError {
 
     /// The error of a halted account.
     #[must_use]
-    pub fn halted(id: &str) -> CommandError {
+    pub fn halted(id: &str, reason: &str) -> CommandError {
         CommandError::new(
             Kind::Halted,
-            format!("trading is halted (halt {id})"),
-            "find out why, then re-arm with `rebal risk-check --resume`",
+            format!("HALTED (halt {id}): {reason}"),
+            "nothing was sent; find out why, then re-arm with `rebal risk-check --resume`",
         )
     }
 }
@@ -199,6 +199,11 @@ impl From<PassError> for CommandError {
                 message,
                 "another machine or an earlier ledger trades this account: stop it, or restore its ledger; nothing was sent",
             ),
+            PassError::HaltedElsewhere { .. } => CommandError::new(
+                Kind::Halted,
+                format!("HALTED: {message}"),
+                "another ledger or machine closed this account: find out why, then re-arm with `rebal risk-check --resume`",
+            ),
             PassError::Unrecorded(_) => CommandError::new(
                 Kind::Partial,
                 message,
@@ -216,7 +221,7 @@ impl From<PassError> for CommandError {
 
 fn breached(breaches: &[Breach], message: String) -> CommandError {
     let of = |breach: &Breach| match breach {
-        Breach::Halted(id) => CommandError::halted(id),
+        Breach::Halted(id) => CommandError::halted(id, "nothing is opened"),
         Breach::HedgeMode => CommandError::new(
             Kind::Config,
             "",

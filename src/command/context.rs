@@ -35,6 +35,28 @@ pub(super) struct Context {
 
 impl Context {
     pub(super) fn new(global: &Global, ui: Ui) -> Result<Context, CommandError> {
+        Context::with(global, ui, |sources| Ok(config::load(sources)?))
+    }
+
+    /// For closing everything, which a wrong line about the basket must not prevent.
+    pub(super) fn for_exit(global: &Global, ui: Ui) -> Result<Context, CommandError> {
+        let warning = ui.clone();
+        Context::with(global, ui, |sources| {
+            let (loaded, wrong) = config::load_for_exit(sources)?;
+            if let Some(wrong) = wrong {
+                warning.warn(&format!(
+                    "{wrong}\nonly what names the account is used; this does not keep it open"
+                ));
+            }
+            Ok(loaded)
+        })
+    }
+
+    fn with(
+        global: &Global,
+        ui: Ui,
+        read: impl FnOnce(Sources<'_, std::vec::IntoIter<(String, String)>>) -> Result<Loaded, CommandError>,
+    ) -> Result<Context, CommandError> {
         let folders = folders::find(Places {
             config: global.config.as_deref(),
             profile: global.profile.as_deref(),
@@ -42,13 +64,14 @@ impl Context {
             state_dir: global.state_dir.as_deref(),
         })?;
         let demo = global.demo.then(|| config::demo::demo(&listing::demo_basket()));
-        let Loaded { config, .. } = config::load(Sources {
+        let sources = Sources {
             file: folders.config_file.clone(),
             file_required: folders.file_required,
             env: config::environment(),
             sets: &global.sets,
             base: demo,
-        })?;
+        };
+        let Loaded { config, .. } = read(sources)?;
         if let Some(path) = &global.out {
             may_write(path)?;
         }
@@ -133,23 +156,6 @@ impl Context {
             )
         })?;
         Ok(folder)
-    }
-
-    /// The halt in force: the ledger's, or the HALT file's even where the ledger knows none.
-    pub(super) async fn halt(&self, ledger: &mut Ledger) -> Result<Option<String>, CommandError> {
-        if let Some(id) = ledger.halt().await? {
-            return Ok(Some(id));
-        }
-        let file = self.folders.state.join("HALT");
-        match std::fs::read_to_string(&file) {
-            Ok(text) => {
-                let id: String = text.trim().chars().filter(|c| c.is_ascii_alphanumeric()).take(40).collect();
-                Ok(Some(if id.is_empty() { "HALT file".to_owned() } else { id }))
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            // A latch that cannot be read counts as set.
-            Err(error) => Ok(Some(format!("unreadable HALT file: {error}"))),
-        }
     }
 
     /// Refuses while the exchange's ban of an earlier process is in force.

@@ -2,9 +2,13 @@
 
 mod apply;
 mod context;
+mod desk;
+mod flatten;
 mod plan;
 mod rebalance;
+mod risk_check;
 mod settings;
+mod signals;
 mod sim;
 mod venue;
 mod view;
@@ -34,7 +38,7 @@ struct Cli {
 
 const EXIT_CODES: &str = "\
 Exit codes: 0 done · 2 configuration · 3 another pass runs · 4 exchange unavailable · 5 a leg is open or
-unknown · 6 halted · 9 foreign orders · 10 ledger unusable · 130 interrupted
+unknown · 6 halted · 7 hard stop, flat · 8 not flat · 9 foreign orders · 10 ledger unusable · 130 interrupted
 
 Try it without keys, config or network: rebal --demo rebalance";
 
@@ -90,6 +94,8 @@ impl Global {
 enum Command {
     Plan(plan::Args),
     Rebalance(rebalance::Args),
+    RiskCheck(risk_check::Args),
+    Flatten(flatten::Args),
     Sim(sim::Args),
 }
 
@@ -113,6 +119,8 @@ fn run(cli: Cli) -> u8 {
         match cli.command {
             Command::Plan(args) => plan::run(&Context::new(&cli.global, ui.clone())?, &args).await,
             Command::Rebalance(args) => rebalance::run(&Context::new(&cli.global, ui.clone())?, &args).await,
+            Command::RiskCheck(args) => risk_check::run(&Context::new(&cli.global, ui.clone())?, &args).await,
+            Command::Flatten(args) => flatten::run(&Context::for_exit(&cli.global, ui.clone())?, &args).await,
             Command::Sim(args) => sim::run(&ui, &args).await,
         }
     });

@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::error::CommandError;
 use crate::exchange::Exchange;
 use crate::ledger::Ledger;
-use crate::pass::{self, Mode, Settings};
+use crate::pass::{self, Mode, Settings, latch};
 use crate::render;
 
 use super::apply::Basis;
@@ -54,7 +54,7 @@ async fn show<E: Exchange>(
     mut ledger: Ledger,
 ) -> Result<u8, CommandError> {
     exchange.connect().await?;
-    let halt = context.halt(&mut ledger).await?;
+    let halt = latch::in_force(&mut ledger, &context.folders.state).await?.map(|halt| halt.id);
     let prepared = pass::prepare(&exchange, &mut ledger, settings, None, Mode::Preview).await?;
     if let Err(refusal) = &prepared.verdict {
         return Err(pass::PassError::Breached(refusal.breaches.clone()).into());

@@ -1,25 +1,22 @@
 //! `rebal rebalance`: one pass.
 
-use std::cell::RefCell;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use crate::config::words::Mode as Money;
-use crate::domain::time::Time;
 use crate::error::{CommandError, Kind};
+use crate::exchange::Exchange;
 use crate::exchange::paper::PAPER_ACCOUNT;
-use crate::exchange::{Exchange, ExchangeError};
-use crate::ledger::Ledger;
-use crate::pass::lock::Lock;
-use crate::pass::{self, Mode, PassError, Prepared, Settings, Stop, Watch, lock};
+use crate::ledger::{Halt, Ledger};
+use crate::pass::{self, Mode, PassError, Prepared, Settings, alarm, latch, lock, stop};
 use crate::render::{self, Style};
 use crate::report::pass::PassReport;
-use crate::ui::{self, Progress, PromptError, Ui};
+use crate::ui::{self, PromptError};
 
 use super::apply::{self, Basis};
 use super::context::Context;
+use super::desk::{Desk, Looked, Watching};
 use super::venue::{self, Venue};
-use super::{plan, settings, view};
+use super::{plan, settings, signals, view};
 
 /// Bring the portfolio back to its targets: one pass
 #[derive(Clone, Debug, clap::Args)]
@@ -41,20 +38,21 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     let folder = context.state_folder()?;
     let mut lock = lock::take(folder)?;
     let mut ledger = Ledger::open(folder).await?;
-    refuse_old_ledger(&lock, &mut ledger).await?;
-    let halt = context.halt(&mut ledger).await?;
-    context.heed_ban(&mut ledger).await?;
-    let stop = listen_for_signals();
-    let run = Run { context, args, settings: &settings, stop: &stop, halt };
-    let done = match venue::open(context, &mut ledger).await? {
-        Venue::Usdm(mut exchange) => pass_once(&run, exchange.as_mut(), &mut ledger, &mut lock).await,
+    let asked = signals::listen();
+    let mut desk = Desk { context, folder, ledger: &mut ledger, lock: Some(&mut lock), stop: &asked };
+    desk.refuse_old_ledger().await?;
+    let halt = desk.halt().await?;
+    context.heed_ban(desk.ledger).await?;
+    let run = Run { args, settings: &settings, halt };
+    let done = match venue::open(context, desk.ledger).await? {
+        Venue::Usdm(mut exchange) => pass_once(&run, exchange.as_mut(), &mut desk).await,
         Venue::Paper(mut exchange) => {
             // Another world's prices must not touch this account, not even its clock.
-            ledger.age(&exchange.environment(), PAPER_ACCOUNT).await?;
-            let done = pass_once(&run, exchange.as_mut(), &mut ledger, &mut lock).await;
+            desk.ledger.age(&exchange.environment(), PAPER_ACCOUNT).await?;
+            let done = pass_once(&run, exchange.as_mut(), &mut desk).await;
             // Paper time moves one interval with every pass, whatever became of it.
             exchange.step(context.config.interval);
-            ledger.set_paper(&exchange.keep()).await?;
+            desk.ledger.set_paper(&exchange.keep()).await?;
             done
         }
     };
@@ -78,7 +76,7 @@ async fn dry_pass<E: Exchange>(
 ) -> Result<u8, CommandError> {
     let settings = settings::settings(&context.config)?;
     exchange.connect().await?;
-    let halt = context.halt(&mut ledger).await?;
+    let halt = latch::in_force(&mut ledger, &context.folders.state).await?.map(|halt| halt.id);
     let prepared = pass::prepare(&exchange, &mut ledger, &settings, None, Mode::Preview).await?;
     if let Err(refusal) = &prepared.verdict {
         return Err(PassError::Breached(refusal.breaches.clone()).into());
@@ -89,33 +87,39 @@ async fn dry_pass<E: Exchange>(
 
 /// What one run was told.
 struct Run<'a> {
-    context: &'a Context,
     args: &'a Args,
     settings: &'a Settings,
-    stop: &'a Stop,
     /// The halt in force.
-    halt: Option<String>,
+    halt: Option<Halt>,
 }
 
 /// The pass itself, top to bottom.
 async fn pass_once<E: Exchange>(
     run: &Run<'_>,
     exchange: &mut E,
-    ledger: &mut Ledger,
-    lock: &mut Lock,
+    desk: &mut Desk<'_>,
 ) -> Result<u8, CommandError> {
-    let Run { context, args, settings, stop, halt } = run;
-    if let Some(id) = halt {
-        return Err(CommandError::halted(id));
+    let Run { args, settings, halt } = run;
+    let context = desk.context;
+    if let Some(halt) = halt {
+        return halted(exchange, desk, halt).await;
     }
-    let reached = async {
-        exchange.connect().await?;
-        pass::prepare(exchange, ledger, settings, None, Mode::Real).await
+    let connected = exchange.connect().await.map_err(PassError::from);
+    desk.heed(exchange, connected).await?;
+    let mut prepared = match desk.look(exchange, settings).await? {
+        Looked::Within(prepared) => prepared,
+        Looked::Breached(prepared) => {
+            let (halt, closed) = desk.hard_stop(exchange, settings, &prepared).await?;
+            let note = desk.write_trades().await;
+            let mut report = view::stopped_report(context, desk.now(exchange), &halt, &closed);
+            report.equity_before = Some(prepared.seen.snapshot.balance.equity);
+            report.notes.extend(note);
+            return show(context, &report);
+        }
     };
-    let mut prepared = remember_ban(context, reached.await, exchange, ledger).await?;
     context.tell(exchange, &prepared);
     if let Some(path) = &args.plan {
-        let now = Basis::of(context, exchange, ledger, &prepared).await?;
+        let now = Basis::of(context, exchange, desk.ledger, &prepared).await?;
         let plan = apply::read(context, path, &now, prepared.plan())?;
         pass::recheck(&mut prepared, plan, settings, None);
     }
@@ -125,65 +129,41 @@ async fn pass_once<E: Exchange>(
             return show(context, &view::dry_run(context, &prepared, plan));
         }
         // Nobody knows how long the question stood: what was agreed to must still be what is decided.
-        let again = pass::prepare(exchange, ledger, settings, None, Mode::Real).await?;
+        let again = pass::prepare(exchange, desk.ledger, settings, None, Mode::Real).await?;
         let same = apply::same_orders(&prepared.plan().legs, &again.plan().legs);
-        prepared = again;
+        *prepared = again;
         plan = view::plan_report(context, &prepared, None);
         if same {
             break;
         }
         context.ui.warn("the market or the account moved while you were asked; this is the plan now");
     }
-    let next = ledger.next_pass_id().await?;
-    lock.note(ledger.install().await?, next).map_err(|error| {
-        CommandError::new(Kind::Storage, format!("lock: {error}"), "check the disk; nothing was sent")
-    })?;
-    let watch = Watching { ui: &context.ui, progress: RefCell::default() };
-    let acted = pass::carry_out(exchange, ledger, settings, &prepared, &watch, stop).await;
+    desk.note_decision().await?;
+    let watch = Watching::new(&context.ui);
+    let acted = pass::carry_out(exchange, desk.ledger, settings, &prepared, &watch, desk.stop).await;
     // The bar goes before anything else is written.
     drop(watch);
-    let acted = remember_ban(context, acted, exchange, ledger).await?;
+    let acted = desk.heed(exchange, acted).await?;
+    // What was sent is sent and booked, whatever becomes of the message about it.
+    let _ = alarm::acted(desk.ledger, desk.now(exchange), &acted).await;
     let mut report = view::pass_report(context, &prepared, &acted, plan);
-    // The orders are out and in the ledger: a projection that cannot be written does not undo that.
-    if let Err(error) = ledger.write_trades(&context.folders.state).await {
-        context.ui.warn(&format!("trades.csv is not up to date: {error}"));
-        report.notes.push(format!("trades.csv is not up to date and is made anew by the next pass: {error}"));
-    }
+    report.notes.extend(desk.write_trades().await);
     show(context, &report)
 }
 
-/// A ledger restored from an old copy would give new orders the ids of old ones.
-async fn refuse_old_ledger(lock: &Lock, ledger: &mut Ledger) -> Result<(), CommandError> {
-    let (install, next) = (ledger.install().await?, ledger.next_pass_id().await?);
-    if !lock.is_ahead_of(install, next) {
-        return Ok(());
+/// A halted account: what is to be closed is closed, and nothing else happens.
+async fn halted<E: Exchange>(exchange: &mut E, desk: &mut Desk<'_>, halt: &Halt) -> Result<u8, CommandError> {
+    if halt.flat_at.is_some() {
+        alarm::halted(desk.ledger, desk.now(exchange), halt, None).await?;
+        return Err(CommandError::halted(&halt.id, &halt.reason));
     }
-    Err(CommandError::new(
-        Kind::Storage,
-        "ledger.db is older than the last pass in this folder: it was restored from a copy",
-        "put the newest copy back, or move ledger.db and lock away to start a new one; nothing was sent",
-    ))
-}
-
-/// A ban must reach the next process even where this one ends with an error. That process has to
-/// heed it before it knows the exchange's time, so the ban is kept in this machine's time.
-async fn remember_ban<E: Exchange, T>(
-    context: &Context,
-    reached: Result<T, PassError>,
-    exchange: &E,
-    ledger: &mut Ledger,
-) -> Result<T, CommandError> {
-    let until = match &reached {
-        Err(PassError::Exchange(ExchangeError::RateLimited { until, .. })) => Some(*until),
-        _ => exchange.not_before(),
-    };
-    if let Some(until) = until {
-        let now = exchange.now();
-        // Before the exchange told its time, its limits are counted in ours.
-        let here = if now == Time::default() { until } else { context.started + until.since(now) };
-        ledger.set_not_before(here).await?;
-    }
-    Ok(reached?)
+    let connected = exchange.connect().await.map_err(PassError::from);
+    desk.heed(exchange, connected).await?;
+    let (halt, closed) = desk.go_on(exchange, halt.clone(), stop::STOPPED).await?;
+    let note = desk.write_trades().await;
+    let mut report = view::stopped_report(desk.context, desk.now(exchange), &halt, &closed);
+    report.notes.extend(note);
+    show(desk.context, &report)
 }
 
 /// Real or test money asks once on a terminal; in cron nobody is there and nothing is asked.
@@ -209,54 +189,4 @@ fn agreed(context: &Context, plan: &crate::report::plan::PlanReport) -> Result<b
 fn show(context: &Context, report: &PassReport) -> Result<u8, CommandError> {
     context.show(&render::pass(report, context.format, &context.style)?)?;
     Ok(report.exit_code)
-}
-
-/// Ctrl-C, TERM and HUP ask the pass to stop at the next safe point.
-fn listen_for_signals() -> Arc<Stop> {
-    let stop = Arc::new(Stop::default());
-    let asked = Arc::clone(&stop);
-    tokio::spawn(async move {
-        signal().await;
-        asked.ask();
-    });
-    stop
-}
-
-#[cfg(unix)]
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut term), Ok(mut hup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = term.recv() => {}
-        _ = hup.recv() => {}
-    }
-}
-
-#[cfg(not(unix))]
-async fn signal() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
-}
-
-/// Shows a bar while orders go out.
-struct Watching<'a> {
-    ui: &'a Ui,
-    progress: RefCell<Option<Progress>>,
-}
-
-impl Watch for Watching<'_> {
-    fn sending(&self, orders: usize) {
-        let total = u64::try_from(orders).unwrap_or(0);
-        *self.progress.borrow_mut() = Some(Progress::start(self.ui, total, "sending orders"));
-    }
-
-    fn answered(&self) {
-        if let Some(progress) = self.progress.borrow().as_ref() {
-            progress.step("sending orders");
-        }
-    }
 }

@@ -33,8 +33,20 @@ pub(super) enum Venue {
     Paper(Box<Paper>),
 }
 
-/// Opens the exchange that the configuration names.
+/// Opens the exchange that the configuration names, to trade there.
 pub(super) async fn open(context: &Context, ledger: &mut Ledger) -> Result<Venue, CommandError> {
+    if context.config.mode == Mode::Live && !is_loopback(context) {
+        return Err(CommandError::new(
+            Kind::Config,
+            "this version does not trade real money: arming is not there yet",
+            "use mode = \"testnet\" or \"paper\"; nothing was sent",
+        ));
+    }
+    open_to_close(context, ledger).await
+}
+
+/// The same, to close what is there: nobody is kept from getting out.
+pub(super) async fn open_to_close(context: &Context, ledger: &mut Ledger) -> Result<Venue, CommandError> {
     if context.config.venue != Market::BinanceUsdm {
         return Err(CommandError::new(
             Kind::Config,
@@ -48,6 +60,10 @@ pub(super) async fn open(context: &Context, ledger: &mut Ledger) -> Result<Venue
     }
 }
 
+fn is_loopback(context: &Context) -> bool {
+    context.config.exchange.base_url.as_ref().is_some_and(|url| url.is_loopback())
+}
+
 /// Binance; with credentials where an account is meant, without for public prices.
 fn usdm(context: &Context, account: bool) -> Result<Usdm, CommandError> {
     let config = &context.config;
@@ -56,14 +72,6 @@ fn usdm(context: &Context, account: bool) -> Result<Usdm, CommandError> {
         Mode::Live | Mode::Paper => (config.mode.as_str(), LIVE_URL),
     };
     let base_url = config.exchange.base_url.as_ref().map_or(official, |url| url.as_str());
-    let loopback = config.exchange.base_url.as_ref().is_some_and(|url| url.is_loopback());
-    if config.mode == Mode::Live && account && !loopback {
-        return Err(CommandError::new(
-            Kind::Config,
-            "this version does not trade real money: the hard stop and arming are not there yet",
-            "use mode = \"testnet\" or \"paper\"; nothing was sent",
-        ));
-    }
     let place = config.exchange.base_url.as_ref().map_or("official", |url| url.host());
     let credentials = account.then(|| credentials(context)).transpose()?;
     let made = Usdm::new(Settings {

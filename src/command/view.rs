@@ -2,9 +2,12 @@
 
 use crate::decide::exposure::exposure;
 use crate::domain::num::{Notional, Qty};
-use crate::ledger::{Intent, IntentState, Outcome};
+use crate::domain::time::Time;
+use crate::ledger::{Halt, Intent, IntentState, Outcome};
 use crate::pass::act::{Acted, Sent};
+use crate::pass::stop::{Closed, STOPPED};
 use crate::pass::{self, Prepared, record};
+use crate::report::flatten::{self, FlattenReport, Remaining};
 use crate::report::pass::{self as report, OrderOutcome, OrderReport, PassReport};
 use crate::report::plan::{PlanFigures, PlanReport};
 
@@ -73,6 +76,54 @@ pub(super) fn pass_report(
     report.notes.extend(prepared.settled.quarantined.iter().map(|(symbol, until)| {
         format!("{symbol}: the outcome of an earlier order is unknown; it can no longer appear after {until}")
     }));
+    report
+}
+
+/// The report of a pass in which everything was closed, or was to be.
+pub(super) fn stopped_report(context: &Context, at: Time, halt: &Halt, closed: &Closed) -> PassReport {
+    let exit_code = closed.exit_code(STOPPED);
+    let outcome = match exit_code {
+        STOPPED => report::Outcome::Stopped,
+        record::INTERRUPTED => report::Outcome::Interrupted,
+        record::PARTIAL => report::Outcome::Partial,
+        _ => report::Outcome::NotFlat,
+    };
+    let pass_id = closed.last_pass.map(|id| id.to_string()).unwrap_or_default();
+    let mut report = PassReport::new(context.heading(at), &pass_id, outcome, exit_code);
+    report.halted = Some(halt.id.clone());
+    report.orders = closed.sent.iter().map(sent_order).collect();
+    report.notes = vec![halt.reason.clone()];
+    report.notes.extend(
+        closed.remaining.iter().map(|left| format!("{} {} is left: {}", left.symbol, left.qty, left.reason)),
+    );
+    report.notes.extend(closed.notes.iter().cloned());
+    report
+}
+
+/// The report of `rebal flatten`.
+pub(super) fn flatten_report(
+    context: &Context,
+    at: Time,
+    halt: Option<&Halt>,
+    closed: &Closed,
+) -> FlattenReport {
+    let orders: Vec<OrderReport> = closed.sent.iter().map(sent_order).collect();
+    let remaining = closed.remaining.iter().map(|left| Remaining {
+        symbol: left.symbol.clone(),
+        qty: left.qty,
+        reason: left.reason.clone(),
+    });
+    let mut report = FlattenReport::new(
+        context.heading(at),
+        &context.config.quote,
+        flatten::Closed::of(&orders),
+        remaining.collect(),
+    )
+    .under(halt.map(|halt| halt.id.clone()));
+    report.cancelled = closed.cancelled;
+    report.rounds = u32::try_from(closed.rounds).unwrap_or(u32::MAX);
+    report.notes.clone_from(&closed.notes);
+    report.exit_code = closed.exit_code(0);
     report
 }
 

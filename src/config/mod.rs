@@ -31,6 +31,7 @@ use crate::config::sections::Config;
 use crate::config::words::Prices;
 
 /// Where settings are looked for.
+#[derive(Clone)]
 pub struct Sources<'a, E> {
     /// The configuration file.
     pub file: Option<PathBuf>,
@@ -93,25 +94,78 @@ impl fmt::Display for Origin {
 pub fn load<E: Iterator<Item = (String, String)>>(sources: Sources<'_, E>) -> Result<Loaded, ConfigError> {
     let known = Known::new();
     let mut faults = Vec::new();
+    let assignments = gather(&known, sources, &mut faults)?;
+    assemble(&known, assignments, faults)
+}
+
+/// Reads as much as closing everything needs, from a configuration that may be wrong elsewhere: what
+/// names the account, and nothing of what is traded. Also returns what is wrong, if anything is.
+///
+/// # Errors
+/// As [`load`], where the account itself cannot be told for certain: an unreadable file, a wrong value
+/// among these, or no word on whose money it is.
+pub fn load_for_exit<E>(sources: Sources<'_, E>) -> Result<(Loaded, Option<ConfigError>), ConfigError>
+where
+    E: Iterator<Item = (String, String)> + Clone,
+{
+    let demo = sources.base.is_some();
+    let error = match load(sources.clone()) {
+        Ok(loaded) => return Ok((loaded, None)),
+        Err(error) => error,
+    };
+    let known = Known::new();
+    let mut assignments = gather(&known, sources, &mut Vec::new())?;
+    assignments.retain(|assignment| {
+        let of_section = |section: &&str| assignment.key.starts_with(&format!("{section}."));
+        NAMES_THE_ACCOUNT.contains(&assignment.key.as_str())
+            || ACCOUNT_SECTIONS.iter().any(|section| of_section(&section))
+    });
+    // A misspelt `mode` must not turn real money into paper.
+    let mode_is_said = demo || assignments.iter().any(|assignment| assignment.key == "mode");
+    match assemble(&known, assignments, Vec::new()) {
+        Ok(loaded) if mode_is_said => Ok((loaded, Some(error))),
+        _ => Err(error),
+    }
+}
+
+/// Single keys that say whose positions are meant …
+const NAMES_THE_ACCOUNT: [&str; 5] = ["mode", "venue", "quote", "basket.symbols", "execution.concurrency"];
+/// … and whole sections.
+const ACCOUNT_SECTIONS: [&str; 3] = ["credentials", "exchange", "paper"];
+
+/// The assignments of every source, weakest first.
+fn gather<E: Iterator<Item = (String, String)>>(
+    known: &Known,
+    sources: Sources<'_, E>,
+    faults: &mut Vec<Fault>,
+) -> Result<Vec<Assignment>, ConfigError> {
     let mut assignments = Vec::new();
     if let Some(base) = &sources.base {
-        assignments.extend(layers::from_table(&known, base, |_| Origin::Demo, &mut faults));
+        assignments.extend(layers::from_table(known, base, |_| Origin::Demo, faults));
     }
     if let Some(path) = &sources.file {
         match file::read(path)? {
-            Some(text) => assignments.extend(layers::from_file(&known, path, &text, &mut faults)),
+            Some(text) => assignments.extend(layers::from_file(known, path, &text, faults)),
             None if sources.file_required => return Err(missing(path).into()),
             None => {}
         }
     }
-    assignments.extend(layers::from_environment(&known, sources.env, &mut faults));
-    assignments.extend(layers::from_sets(&known, sources.sets, &mut faults));
+    assignments.extend(layers::from_environment(known, sources.env, faults));
+    assignments.extend(layers::from_sets(known, sources.sets, faults));
+    Ok(assignments)
+}
 
+/// The effective values, checked as a whole.
+fn assemble(
+    known: &Known,
+    assignments: Vec<Assignment>,
+    mut faults: Vec<Fault>,
+) -> Result<Loaded, ConfigError> {
     let mut origins: BTreeMap<String, Origin> =
         known.keys().iter().map(|key| (key.clone(), Origin::Default)).collect();
     let mut table = known.defaults.clone();
     for assignment in assignments {
-        match fitting(&known, assignment) {
+        match fitting(known, assignment) {
             Ok(Assignment { key, value, origin, .. }) => {
                 layers::assign(&mut table, &key, value);
                 let key = if key.starts_with(layers::SHARES) { layers::SHARES.to_owned() } else { key };
@@ -253,9 +307,10 @@ fn resolve_paths(config: &mut Config, origins: &BTreeMap<String, Origin>) {
 
 /// The process's environment variables that set a key. One that is not Unicode is passed on with
 /// replacement characters, so that it is refused with its name rather than ignored.
-pub fn environment() -> impl Iterator<Item = (String, String)> {
-    std::env::vars_os().filter_map(|(name, value)| {
+pub fn environment() -> std::vec::IntoIter<(String, String)> {
+    let ours = std::env::vars_os().filter_map(|(name, value)| {
         let name = name.to_string_lossy().into_owned();
         name.starts_with(layers::ENVIRONMENT_PREFIX).then(|| (name, value.to_string_lossy().into_owned()))
-    })
+    });
+    ours.collect::<Vec<_>>().into_iter()
 }

@@ -2,6 +2,7 @@
 
 pub mod equity;
 pub mod exposure;
+pub mod flatten;
 pub mod nav;
 pub mod plan;
 pub mod risk;

@@ -63,10 +63,12 @@ pub enum Breach {
     NoEquity(Notional),
 }
 
-/// A plan that passed the check. Only [`check`] makes one.
+/// A plan that passed the check. Only [`check`] makes one, and [`exits`] of legs that can only close.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approved {
     plan: Plan,
+    /// The legs close what is held because everything must go.
+    exits: bool,
 }
 
 /// An order that passed the check. Only [`Approved::orders`] makes one, and an exchange takes
@@ -101,13 +103,19 @@ impl Approved {
         // The check caps the legs far below 256, so every leg has a number of its own.
         (0..=u8::MAX)
             .zip(&self.plan.legs)
-            .map(|(leg, of)| (approve(of, install, decision, leg), of))
+            .map(|(leg, of)| {
+                let purpose = match (self.exits, of.reduce_only) {
+                    (true, _) => Purpose::Flatten,
+                    (false, true) => Purpose::Reduce,
+                    (false, false) => Purpose::Open,
+                };
+                (approve(of, purpose, install, decision, leg), of)
+            })
             .collect()
     }
 }
 
-fn approve(leg: &Leg, install: u32, decision: u32, number: u8) -> ApprovedOrder {
-    let purpose = if leg.reduce_only { Purpose::Reduce } else { Purpose::Open };
+fn approve(leg: &Leg, purpose: Purpose, install: u32, decision: u32, number: u8) -> ApprovedOrder {
     let client_id = ClientId { install, decision, leg: number, purpose }.to_string();
     let kind = leg
         .limit_price
@@ -126,6 +134,13 @@ fn approve(leg: &Leg, install: u32, decision: u32, number: u8) -> ApprovedOrder 
 
 /// More legs than this have no id of their own, whatever the configuration says.
 const MOST_LEGS: usize = 200;
+
+/// Lets through what only closes: no limit may keep anybody from getting out. Legs that could open
+/// something are left out, and those beyond the number that has ids wait for the next round.
+pub(super) fn exits(legs: Vec<Leg>) -> Approved {
+    let legs = legs.into_iter().filter(|leg| leg.reduce_only).take(MOST_LEGS).collect();
+    Approved { plan: Plan { legs, ..Plan::default() }, exits: true }
+}
 
 /// Checks `plan` against `limits`: the approved rest of it, or every reason why nothing may be sent.
 pub fn check(
@@ -155,7 +170,7 @@ pub fn check(
     checking.drop_increases_until_fits(Checking::leverage_excess);
     checking.drop_increases_until_fits(Checking::margin_shortfall);
     checking.drop_increases_until_fits(Checking::liquidation_nearness);
-    Ok(Approved { plan: checking.finish() })
+    Ok(Approved { plan: checking.finish(), exits: false })
 }
 
 fn breaches(snapshot: &Snapshot, standing: &Standing) -> Vec<Breach> {

@@ -1,6 +1,7 @@
 //! The nouns of the trade: values without behaviour towards the outside world.
 
 pub mod account;
+pub mod alert;
 pub mod entry;
 pub mod fill;
 pub mod market;
@@ -8,6 +9,7 @@ pub mod num;
 pub mod order;
 pub mod plan;
 pub mod rules;
+pub mod scope;
 pub mod snapshot;
 pub mod symbol;
 pub mod time;

@@ -22,6 +22,10 @@ pub enum Reason {
     LeftUniverse,
     /// About to be delisted: closed.
     Delisting,
+    /// The owner wants everything closed.
+    Flatten,
+    /// The loss from the peak reached its limit.
+    HardStop,
 }
 
 impl Reason {
@@ -35,6 +39,8 @@ impl Reason {
             Reason::Calendar => "calendar",
             Reason::LeftUniverse => "left_universe",
             Reason::Delisting => "delisting",
+            Reason::Flatten => "flatten",
+            Reason::HardStop => "hard_stop",
         }
     }
 }

@@ -138,7 +138,8 @@ pub trait Exchange {
     /// The order with our id; `None` where the exchange knows none (`-2013`).
     async fn order(&self, symbol: &Symbol, client_id: &str) -> Result<Option<Order>, ExchangeError>;
 
-    /// Every order of the contract created at or after `since`, ours and others', at most 7 days back.
+    /// Every order of the contract created at or after `since`, ours and others', as far
+    /// back as the exchange keeps them.
     async fn orders_since(&self, symbol: &Symbol, since: Time) -> Result<Vec<Order>, ExchangeError>;
 
     /// Executions of one order.

@@ -163,6 +163,17 @@ impl Ledger {
         }))
     }
 
+    /// When a pass last ended as it should.
+    pub async fn last_good_pass(&mut self) -> Result<Option<Time>, LedgerError> {
+        let at: Option<i64> = sqlx::query_scalar(
+            "SELECT at FROM pass WHERE exit_code = 0 AND outcome IN ('traded', 'nothing_to_do') ORDER BY id DESC LIMIT 1",
+        )
+        .fetch_optional(&mut self.db)
+        .await
+        .map_err(|source| database(&self.path, source))?;
+        Ok(at.and_then(Time::from_ms))
+    }
+
     /// The number of the last fill that is booked.
     pub async fn last_fill(&mut self) -> Result<i64, LedgerError> {
         sqlx::query_scalar("SELECT coalesce(max(seq), 0) FROM fill")

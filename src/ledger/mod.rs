@@ -1,7 +1,9 @@
 //! What rebal remembers: one SQLite file per account, written before and after every order.
 
 mod book;
+mod halt;
 mod intent;
+mod outbox;
 mod recorder;
 mod schema;
 
@@ -18,7 +20,9 @@ use crate::domain::num::Notional;
 use crate::domain::time::Time;
 
 pub use book::{EquityRow, Holding};
+pub use halt::Halt;
 pub use intent::{Intent, IntentState, Outcome, PassRow};
+pub use outbox::Message;
 pub use recorder::TRADES_HEADER;
 
 /// Why the ledger cannot be used.
@@ -198,14 +202,6 @@ impl Ledger {
     pub async fn set_gap(&mut self, gap: Option<(Notional, Time)>) -> Result<(), LedgerError> {
         let text = gap.map_or_else(String::new, |(amount, since)| format!("{amount} {}", since.ms()));
         self.set_meta("gap", &text).await
-    }
-
-    /// The id of the halt in force.
-    pub async fn halt(&mut self) -> Result<Option<String>, LedgerError> {
-        sqlx::query_scalar("SELECT id FROM halt WHERE cleared_at IS NULL ORDER BY at LIMIT 1")
-            .fetch_optional(&mut self.db)
-            .await
-            .map_err(|source| database(&self.path, source))
     }
 
     /// When a job ran last.

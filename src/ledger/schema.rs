@@ -11,7 +11,9 @@ use super::{Ledger, LedgerError, database, show};
 const APPLICATION_ID: i64 = 0x7265_626c;
 
 /// Each step takes a ledger from its index to the next schema. Steps are only ever added.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [FIRST, HALTS_AND_ALERTS];
+
+const FIRST: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
 
 -- One row per pass that decided something; its id is the decision counter in order ids.
@@ -113,7 +115,34 @@ CREATE TABLE halt (id TEXT PRIMARY KEY, at INTEGER NOT NULL, reason TEXT NOT NUL
 CREATE TABLE job (name TEXT PRIMARY KEY, last INTEGER NOT NULL);
 CREATE TABLE plan (id TEXT PRIMARY KEY, at INTEGER NOT NULL, plan TEXT NOT NULL);
 CREATE TABLE paper (id INTEGER PRIMARY KEY CHECK (id = 1), state TEXT NOT NULL);
-"];
+";
+
+const HALTS_AND_ALERTS: &str = "
+-- When everything in scope was found closed; NULL while closing goes on in every pass.
+ALTER TABLE halt ADD COLUMN flat_at INTEGER;
+UPDATE halt SET flat_at = at;
+-- Contracts separated by blanks; empty means all of them.
+ALTER TABLE halt ADD COLUMN scope TEXT NOT NULL DEFAULT '';
+
+-- What is wrong now. A row goes when it is over, so that the next time is told again.
+CREATE TABLE alert (
+    kind TEXT PRIMARY KEY,
+    level TEXT NOT NULL,
+    raised_at INTEGER NOT NULL,
+    told_at INTEGER NOT NULL
+);
+
+-- Messages to the owner, in order; they stay until they were delivered.
+CREATE TABLE outbox (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    at INTEGER NOT NULL,
+    level TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    text TEXT NOT NULL,
+    delivered_at INTEGER
+);
+CREATE INDEX outbox_waiting ON outbox (id) WHERE delivered_at IS NULL;
+";
 
 /// Makes or migrates the tables in one transaction, after recognising the file as ours.
 pub(super) async fn prepare(ledger: &mut Ledger) -> Result<(), LedgerError> {

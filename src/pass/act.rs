@@ -82,9 +82,57 @@ pub async fn act<E: Exchange>(
     watch: &dyn Watch,
     stop: &Stop,
 ) -> Result<Acted, PassError> {
+    let snapshot = &prepared.seen.snapshot;
+    let (pass_id, orders) = decide(ledger, approved, snapshot.at).await?;
+    let mut sending = Sending::new(exchange, ledger, (watch, stop), settings.concurrency, snapshot.at);
+    let notes = match orders.is_empty() {
+        true => Vec::new(),
+        false => sending
+            .both_waves(&orders, approved.plan(), snapshot, &settings.limits)
+            .await
+            .map_err(super::unrecorded)?,
+    };
+    let mut outcomes = sending.outcomes;
+    let after = if orders.is_empty() {
+        None
+    } else {
+        let (finished, after) =
+            futures_util::future::join(read_back(exchange, &outcomes), exchange.observe()).await;
+        outcomes.extend(finished);
+        after.ok()
+    };
+    let sent = record(exchange, ledger, &orders, outcomes).await?;
+    Ok(Acted { pass_id, sent, after, notes, interrupted: stop.asked() })
+}
+
+/// Sends orders that only close, in one wave: nothing among them waits for anything.
+pub(super) async fn close<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    concurrency: usize,
+    approved: &Approved,
+    looked_at: Time,
+    (watch, stop): (&dyn Watch, &Stop),
+) -> Result<Acted, PassError> {
+    let (pass_id, orders) = decide(ledger, approved, looked_at).await?;
+    let mut sending = Sending::new(exchange, ledger, (watch, stop), concurrency, looked_at);
+    sending.one_wave(&orders).await.map_err(super::unrecorded)?;
+    let mut outcomes = sending.outcomes;
+    let finished = read_back(exchange, &outcomes).await;
+    outcomes.extend(finished);
+    let sent = record(exchange, ledger, &orders, outcomes).await?;
+    Ok(Acted { pass_id, sent, after: None, notes: Vec::new(), interrupted: stop.asked() })
+}
+
+/// One transaction: the decision and all its intents, before anything is sent.
+async fn decide<'a>(
+    ledger: &mut Ledger,
+    approved: &'a Approved,
+    at: Time,
+) -> Result<(i64, Vec<(ApprovedOrder, &'a Leg)>), PassError> {
     let plan = approved.plan();
     let row = PassRow {
-        at: prepared.seen.snapshot.at,
+        at,
         outcome: "running".into(),
         exit_code: None,
         // A quiet pass has nothing to explain, and there are a hundred thousand of them in a year.
@@ -99,22 +147,16 @@ pub async fn act<E: Exchange>(
     let orders = approved.orders(install, u32::try_from(decision).unwrap_or(u32::MAX));
     let listed: Vec<_> = orders.iter().map(|(order, leg)| (order.request(), *leg)).collect();
     let pass_id = ledger.plan_pass(&row, &listed).await?;
-    let mut sending = Sending {
-        exchange,
-        ledger,
-        watch,
-        stop,
-        concurrency: settings.concurrency,
-        trouble: Cell::default(),
-        outcomes: BTreeMap::new(),
-        snapshot: &prepared.seen.snapshot,
-    };
-    let notes = match orders.is_empty() {
-        true => Vec::new(),
-        false => sending.both_waves(&orders, plan, &settings.limits).await.map_err(super::unrecorded)?,
-    };
-    let mut outcomes = sending.outcomes;
-    let after = if orders.is_empty() { None } else { read_back(exchange, &mut outcomes).await };
+    Ok((pass_id, orders))
+}
+
+/// Books what became of every order.
+async fn record<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    orders: &[(ApprovedOrder, &Leg)],
+    mut outcomes: BTreeMap<String, Outcome>,
+) -> Result<Vec<Sent>, PassError> {
     let sent: Vec<Sent> = orders
         .iter()
         .filter_map(|(order, leg)| {
@@ -125,7 +167,7 @@ pub async fn act<E: Exchange>(
     let booked: Vec<Outcome> = sent.iter().map(|sent| sent.outcome.clone()).collect();
     let written = ledger.book(&booked, exchange.state().as_deref()).await;
     written.map_err(|error| super::unrecorded(error.into()))?;
-    Ok(Acted { pass_id, sent, after, notes, interrupted: stop.asked() })
+    Ok(sent)
 }
 
 /// Why no further increase goes out.
@@ -146,19 +188,40 @@ struct Sending<'a, E> {
     concurrency: usize,
     trouble: Cell<Trouble>,
     outcomes: BTreeMap<String, Outcome>,
-    /// How the plan takes the account to look.
-    snapshot: &'a Snapshot,
+    /// When the account was looked at that all this was decided on.
+    looked_at: Time,
 }
 
 /// A wave that would leave later than this after the look it was decided on stays here.
 const OLDEST_LOOK: Duration = Duration::from_secs(30);
 
-impl<E: Exchange> Sending<'_, E> {
+impl<'a, E: Exchange> Sending<'a, E> {
+    fn new(
+        exchange: &'a E,
+        ledger: &'a mut Ledger,
+        (watch, stop): (&'a dyn Watch, &'a Stop),
+        concurrency: usize,
+        looked_at: Time,
+    ) -> Sending<'a, E> {
+        let (trouble, outcomes) = (Cell::default(), BTreeMap::new());
+        Sending { exchange, ledger, watch, stop, concurrency, trouble, outcomes, looked_at }
+    }
+
+    /// Everything at once.
+    async fn one_wave(&mut self, orders: &[(ApprovedOrder, &Leg)]) -> Result<(), PassError> {
+        self.watch.sending(orders.len());
+        let orders: Vec<&ApprovedOrder> = orders.iter().map(|(order, _)| order).collect();
+        let stamp = self.mark(&orders).await?;
+        let replies = self.send(&orders, stamp).await;
+        self.note(replies).await
+    }
+
     /// Reductions together with the margin settings of the increases, then the increases.
     async fn both_waves(
         &mut self,
         orders: &[(ApprovedOrder, &Leg)],
         plan: &Plan,
+        snapshot: &Snapshot,
         limits: &Limits,
     ) -> Result<Vec<String>, PassError> {
         self.watch.sending(orders.len());
@@ -180,7 +243,7 @@ impl<E: Exchange> Sending<'_, E> {
             let why = unset.get(&order.request().symbol).cloned().unwrap_or_default();
             self.give_up(order, &why);
         }
-        if self.may_increase() && !self.has_room(orders, limits) {
+        if self.may_increase() && !self.has_room(orders, snapshot, limits) {
             self.trouble.set(Trouble::NoRoom);
         }
         if self.may_increase() {
@@ -196,7 +259,7 @@ impl<E: Exchange> Sending<'_, E> {
     }
 
     /// Whether the increases fit the leverage limit with what the reductions really filled.
-    fn has_room(&self, orders: &[(ApprovedOrder, &Leg)], limits: &Limits) -> bool {
+    fn has_room(&self, orders: &[(ApprovedOrder, &Leg)], snapshot: &Snapshot, limits: &Limits) -> bool {
         let outcome_of = |order: &ApprovedOrder| self.outcomes.get(&order.request().client_id);
         let filled = |order: &ApprovedOrder| {
             outcome_of(order)
@@ -214,11 +277,11 @@ impl<E: Exchange> Sending<'_, E> {
                 Leg { qty, ..(*leg).clone() }
             })
             .collect();
-        exposure(self.snapshot, &legs).leverage <= limits.max_effective_leverage
+        exposure(snapshot, &legs).leverage <= limits.max_effective_leverage
     }
 
     fn may_send(&self) -> bool {
-        !self.stop.asked() && self.exchange.now().since(self.snapshot.at) <= OLDEST_LOOK
+        !self.stop.asked() && self.exchange.now().since(self.looked_at) <= OLDEST_LOOK
     }
 
     fn may_increase(&self) -> bool {
@@ -330,18 +393,15 @@ async fn set_margins<E: Exchange>(exchange: &E, settings: &[Setting]) -> BTreeMa
     failed.collect()
 }
 
-/// One wave: the executions of every accepted order, and the account once more. What is not
-/// visible yet stays ACCEPTED and is settled by the next pass.
+/// One wave: the executions of every accepted order. What is not visible yet stays ACCEPTED and is
+/// settled by the next pass.
 async fn read_back<E: Exchange>(
     exchange: &E,
-    outcomes: &mut BTreeMap<String, Outcome>,
-) -> Option<Observation> {
-    let accepted: Vec<Outcome> =
-        outcomes.values().filter(|outcome| outcome.state == IntentState::Accepted).cloned().collect();
-    let completing = join_all(accepted.into_iter().map(|outcome| finish(exchange, outcome)));
-    let (finished, after) = futures_util::future::join(completing, exchange.observe()).await;
-    outcomes.extend(finished.into_iter().map(|outcome| (outcome.client_id.clone(), outcome)));
-    after.ok()
+    outcomes: &BTreeMap<String, Outcome>,
+) -> Vec<(String, Outcome)> {
+    let accepted = outcomes.values().filter(|outcome| outcome.state == IntentState::Accepted).cloned();
+    let finished = join_all(accepted.map(|outcome| finish(exchange, outcome))).await;
+    finished.into_iter().map(|outcome| (outcome.client_id.clone(), outcome)).collect()
 }
 
 async fn finish<E: Exchange>(exchange: &E, outcome: Outcome) -> Outcome {

@@ -4,10 +4,13 @@
 //! [`carry_out`] is everything after.
 
 pub mod act;
+pub mod alarm;
+pub mod latch;
 pub mod lock;
 pub mod observe;
 pub mod record;
 pub mod settle;
+pub mod stop;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -58,6 +61,14 @@ pub enum PassError {
     /// Orders with our prefix that this ledger did not make.
     #[error("orders that this ledger did not send: {}", some_of(.0))]
     Foreign(Vec<String>),
+    /// The newest order with our prefix closed something and is not of this ledger.
+    #[error("order {client_id} of {at} closed a position, and this ledger did not send it")]
+    HaltedElsewhere {
+        /// The order.
+        client_id: String,
+        /// When.
+        at: Time,
+    },
     /// Equity or prices that do not fit together.
     #[error("{0}")]
     Incoherent(String),

@@ -10,7 +10,7 @@ use crate::decide::nav::Transfer;
 use crate::domain::account::Position;
 use crate::domain::entry::Entry;
 use crate::domain::num::{Notional, Price, Qty, Rate};
-use crate::domain::order::{CLIENT_ID_PREFIX, Order};
+use crate::domain::order::{CLIENT_ID_PREFIX, ClientId, Order, Purpose};
 use crate::domain::plan::Warning;
 use crate::domain::snapshot::{Block, Coin, Snapshot};
 use crate::domain::symbol::Symbol;
@@ -114,7 +114,10 @@ pub async fn observe<E: Exchange>(
     let mut comparing = Comparing { found: &found, holdings: &holdings, settled, coins: BTreeMap::new() };
     comparing.compare(&universe);
     comparing.tell_apart_from_ours(exchange, ledger).await?;
-    let strangers = strangers(exchange, &comparing, &universe, age).await?;
+    let mut strangers = strangers(exchange, &comparing, &universe, age).await?;
+    if let Some(accepted) = ledger.accepted_until().await? {
+        strangers.retain(|order| order.updated > accepted);
+    }
     let revived = explain(ledger, strangers).await?;
     comparing.wait_for(&revived);
     refuse_unexplained(exchange, ledger, &comparing).await?;
@@ -324,9 +327,15 @@ async fn strangers<E: Exchange>(
 ) -> Result<Vec<Order>, ExchangeError> {
     let now = comparing.found.at;
     let mut suspects: BTreeMap<&Symbol, Time> = BTreeMap::new();
+    let traded = match age {
+        Age::Fresh => last_trades(exchange, now).await?,
+        Age::Known => BTreeMap::new(),
+    };
     if age == Age::Fresh {
         let listed = universe.iter().copied().filter(|symbol| comparing.found.rules.contains_key(*symbol));
         suspects.extend(listed.map(|symbol| (symbol, now - LOOK_BACK)));
+        // An order is made a little before it trades.
+        suspects.extend(traded.iter().map(|(symbol, at)| (symbol, (*at - LAG_AT_MOST).min(now - LOOK_BACK))));
     }
     for symbol in comparing.changed() {
         let since = comparing.holdings.get(symbol).map_or(now - LOOK_BACK, |holding| holding.confirmed_at);
@@ -337,6 +346,20 @@ async fn strangers<E: Exchange>(
     let resting = comparing.found.open_orders.iter().cloned();
     let ours = |order: &Order| order.client_id.starts_with(CLIENT_ID_PREFIX);
     Ok(answers?.into_iter().flatten().chain(resting).filter(ours).collect())
+}
+
+/// When each contract was traded last, for as long as the exchange remembers: a ledger that is new
+/// must find out whether an older one closed everything here.
+async fn last_trades<E: Exchange>(exchange: &E, now: Time) -> Result<BTreeMap<Symbol, Time>, ExchangeError> {
+    let mut traded: BTreeMap<Symbol, Time> = BTreeMap::new();
+    for entry in exchange.income_since(now - INCOME_KEPT).await? {
+        let of_trade = matches!(entry.kind.as_str(), "COMMISSION" | "REALIZED_PNL");
+        if let Some(symbol) = entry.symbol.parse().ok().filter(|_| of_trade) {
+            let last = traded.entry(symbol).or_insert(entry.at);
+            *last = entry.at.max(*last);
+        }
+    }
+    Ok(traded)
 }
 
 /// A position that changed without us was changed by a trade that the exchange can show: somebody's
@@ -362,14 +385,14 @@ async fn refuse_unexplained<E: Exchange>(
     Ok(())
 }
 
-/// Orders with our prefix that this ledger never made stop the pass; those it believed dead come
-/// back as unknown.
+/// Orders with our prefix that this ledger never made stop the pass: the account is halted if the
+/// newest of them closed it. Those that the ledger believed dead come back as unknown.
 async fn explain(ledger: &mut Ledger, strangers: Vec<Order>) -> Result<Vec<(Symbol, String)>, PassError> {
-    let mut foreign = Vec::new();
+    let mut foreign: Vec<Order> = Vec::new();
     let mut revived = Vec::new();
     for order in strangers {
         match ledger.intent_state(&order.client_id).await? {
-            None => foreign.push(format!("{} {}", order.symbol, order.client_id)),
+            None => foreign.push(order),
             Some(
                 IntentState::Absent | IntentState::NotSent | IntentState::Rejected | IntentState::Abandoned,
             ) if !order.filled_qty.is_zero() => {
@@ -378,7 +401,21 @@ async fn explain(ledger: &mut Ledger, strangers: Vec<Order>) -> Result<Vec<(Symb
             Some(_) => {}
         }
     }
-    if foreign.is_empty() { Ok(revived) } else { Err(PassError::Foreign(foreign)) }
+    let newest = foreign.iter().max_by_key(|order| (order.updated, order.order_id));
+    match newest {
+        None => Ok(revived),
+        Some(order) if is_flatten(order) => {
+            Err(PassError::HaltedElsewhere { client_id: order.client_id.clone(), at: order.updated })
+        }
+        Some(_) => {
+            let named = foreign.iter().map(|order| format!("{} {}", order.symbol, order.client_id));
+            Err(PassError::Foreign(named.collect()))
+        }
+    }
+}
+
+fn is_flatten(order: &Order) -> bool {
+    ClientId::read(&order.client_id).is_some_and(|id| id.purpose == Purpose::Flatten)
 }
 
 /// What a change that nobody explained is booked as.

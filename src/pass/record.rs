@@ -1,6 +1,8 @@
 //! The end of a pass: what the account was worth, and that it is over.
 
-use crate::ledger::{EquityRow, Ledger};
+use crate::decide::nav::Nav;
+use crate::domain::num::Notional;
+use crate::ledger::{EquityRow, Ledger, LedgerError, PassRow};
 
 use super::act::Acted;
 use super::{PassError, Prepared, Settings};
@@ -32,19 +34,9 @@ pub async fn record(
     prepared: &Prepared,
     acted: &Acted,
 ) -> Result<(), PassError> {
+    let wallet_change = acted.wallet_change(&settings.quote);
+    read(ledger, acted.pass_id, prepared, &prepared.nav, wallet_change).await?;
     let seen = &prepared.seen;
-    let nav = prepared.nav;
-    let reading = EquityRow {
-        at: seen.snapshot.at,
-        equity: seen.snapshot.balance.equity,
-        wallet: seen.snapshot.balance.wallet + acted.wallet_change(&settings.quote),
-        fill_seq: ledger.last_fill().await?,
-        units: nav.units,
-        nav: nav.nav,
-        peak: nav.peak,
-    };
-    let positions: Vec<_> = seen.snapshot.coins.values().filter_map(|coin| coin.position.as_ref()).collect();
-    ledger.record_equity(acted.pass_id, &reading, &positions, &seen.unbooked).await?;
     let starts = settings.every.is_some() && ledger.job(CALENDAR).await?.is_none();
     if starts || (prepared.calendar_due && acted.complete()) {
         ledger.set_job(CALENDAR, seen.snapshot.at).await?;
@@ -52,4 +44,39 @@ pub async fn record(
     let (word, exit_code) = verdict(prepared, acted);
     ledger.end_pass(acted.pass_id, word, exit_code).await?;
     Ok(())
+}
+
+/// Writes down a reading as a pass of its own that ended with `word`.
+pub async fn reading(
+    ledger: &mut Ledger,
+    prepared: &Prepared,
+    nav: &Nav,
+    word: &str,
+) -> Result<(), LedgerError> {
+    let at = prepared.seen.snapshot.at;
+    let row = PassRow { at, outcome: word.into(), exit_code: None, plan: String::new() };
+    let pass_id = ledger.plan_pass(&row, &[]).await?;
+    read(ledger, pass_id, prepared, nav, Notional::ZERO).await?;
+    ledger.end_pass(pass_id, word, 0).await
+}
+
+async fn read(
+    ledger: &mut Ledger,
+    pass_id: i64,
+    prepared: &Prepared,
+    nav: &Nav,
+    wallet_change: Notional,
+) -> Result<(), LedgerError> {
+    let seen = &prepared.seen;
+    let reading = EquityRow {
+        at: seen.snapshot.at,
+        equity: seen.snapshot.balance.equity,
+        wallet: seen.snapshot.balance.wallet + wallet_change,
+        fill_seq: ledger.last_fill().await?,
+        units: nav.units,
+        nav: nav.nav,
+        peak: nav.peak,
+    };
+    let positions: Vec<_> = seen.snapshot.coins.values().filter_map(|coin| coin.position.as_ref()).collect();
+    ledger.record_equity(pass_id, &reading, &positions, &seen.unbooked).await
 }

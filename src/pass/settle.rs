@@ -14,7 +14,7 @@ use crate::domain::order::Order;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::exchange::{Exchange, ExchangeError};
-use crate::ledger::{Intent, IntentState, Ledger, Outcome};
+use crate::ledger::{Intent, IntentState, Ledger, LedgerError, Outcome};
 
 use super::PassError;
 
@@ -46,11 +46,7 @@ pub fn fence(sent_at: Time, recv_window: Duration) -> Time {
 
 /// Resolves every intent of earlier passes that can be resolved, and books it.
 pub async fn settle<E: Exchange>(exchange: &E, ledger: &mut Ledger) -> Result<Settled, PassError> {
-    let (planned, sent): (Vec<_>, Vec<_>) =
-        ledger.unresolved().await?.into_iter().partition(|intent| intent.state == IntentState::Planned);
-    let abandoned: Vec<_> =
-        planned.iter().map(|intent| Outcome::state(&intent.client_id, IntentState::Abandoned)).collect();
-    ledger.book(&abandoned, None).await?;
+    let sent = abandon_planned(ledger).await?;
     let mut settled = Settled::default();
     // "Not found" says something only if the question was put behind the fence.
     let asked_at = exchange.now();
@@ -69,6 +65,16 @@ pub async fn settle<E: Exchange>(exchange: &E, ledger: &mut Ledger) -> Result<Se
     ledger.book(&outcomes, exchange.state().as_deref()).await?;
     settled.unfound = vote(exchange, std::mem::take(&mut settled.unfound), &mut settled).await?;
     Ok(settled)
+}
+
+/// Gives up what was planned and never sent; returns what may have been sent.
+pub(super) async fn abandon_planned(ledger: &mut Ledger) -> Result<Vec<Intent>, LedgerError> {
+    let (planned, sent): (Vec<_>, Vec<_>) =
+        ledger.unresolved().await?.into_iter().partition(|intent| intent.state == IntentState::Planned);
+    let abandoned: Vec<_> =
+        planned.iter().map(|intent| Outcome::state(&intent.client_id, IntentState::Abandoned)).collect();
+    ledger.book(&abandoned, None).await?;
+    Ok(sent)
 }
 
 /// What is unresolved, without asking or changing anything.

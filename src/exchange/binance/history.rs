@@ -45,7 +45,8 @@ pub(super) async fn income_since(session: &Session, since: Time) -> Result<Vec<E
     Ok(entries)
 }
 
-/// Orders of one contract created at or after `since`, by number; at most 7 days back.
+/// Orders of one contract created at or after `since`, by number; at most as far back as the exchange
+/// keeps them.
 pub(super) async fn orders_since(
     session: &Session,
     symbol: &Symbol,
@@ -53,7 +54,7 @@ pub(super) async fn orders_since(
 ) -> Result<Vec<Order>, ExchangeError> {
     let book = Book { session, call: Call::AllOrders, symbol: Some(symbol), read: order::all_orders };
     // An order shows its last change, not its creation, so only the exchange can select by that.
-    let mut orders = book.since(since, 7 * DAY, |_| None).await?;
+    let mut orders = book.since(since, KEPT, |_| None).await?;
     of_symbol(Call::AllOrders, symbol, orders.iter().map(|order| &order.symbol))?;
     orders.sort_by_key(|order| order.order_id);
     orders.dedup_by_key(|order| order.order_id);

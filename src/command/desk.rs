@@ -1,0 +1,258 @@
+//! What every command does that holds the lock: heed bans and the latch, look, stop, tell.
+
+use std::cell::RefCell;
+use std::path::Path;
+
+use crate::domain::plan::Reason;
+use crate::domain::scope::Scope;
+use crate::domain::time::Time;
+use crate::error::{CommandError, Kind};
+use crate::exchange::{Exchange, ExchangeError};
+use crate::ledger::{Halt, Ledger};
+use crate::pass::lock::Lock;
+use crate::pass::stop::{self, Closed, Hands};
+use crate::pass::{self, Mode, PassError, Prepared, Settings, Stop, Watch, alarm, latch};
+use crate::ui::{Progress, Ui};
+
+use super::context::Context;
+
+/// The open state folder, and the signal to stop.
+pub(super) struct Desk<'a> {
+    pub(super) context: &'a Context,
+    pub(super) folder: &'a Path,
+    pub(super) ledger: &'a mut Ledger,
+    /// `None` where only closing goes on and the lock file cannot be written.
+    pub(super) lock: Option<&'a mut Lock>,
+    pub(super) stop: &'a Stop,
+}
+
+/// What a look at the account says.
+pub(super) enum Looked {
+    /// The loss from the peak is within its limit.
+    Within(Box<Prepared>),
+    /// Two looks agree that it is not.
+    Breached(Box<Prepared>),
+}
+
+impl Desk<'_> {
+    /// The halt in force.
+    pub(super) async fn halt(&mut self) -> Result<Option<Halt>, CommandError> {
+        Ok(latch::in_force(self.ledger, self.folder).await?)
+    }
+
+    /// Settles, observes and decides; twice where the drawdown says stop, since one answer of an
+    /// exchange is not enough to sell everything.
+    pub(super) async fn look<E: Exchange>(
+        &mut self,
+        exchange: &E,
+        settings: &Settings,
+    ) -> Result<Looked, CommandError> {
+        let mut prepared = self.look_once(exchange, settings).await?;
+        let mut breached = stop::is_breached(&prepared, &settings.limits);
+        if breached {
+            prepared = self.look_once(exchange, settings).await?;
+            breached = stop::is_breached(&prepared, &settings.limits);
+        }
+        alarm::looked(self.ledger, &prepared, &settings.limits).await?;
+        let prepared = Box::new(prepared);
+        Ok(if breached { Looked::Breached(prepared) } else { Looked::Within(prepared) })
+    }
+
+    async fn look_once<E: Exchange>(
+        &mut self,
+        exchange: &E,
+        settings: &Settings,
+    ) -> Result<Prepared, CommandError> {
+        let prepared = pass::prepare(exchange, self.ledger, settings, None, Mode::Real).await;
+        self.heed(exchange, prepared).await
+    }
+
+    /// Sets the latch and closes everything.
+    pub(super) async fn hard_stop<E: Exchange>(
+        &mut self,
+        exchange: &E,
+        settings: &Settings,
+        prepared: &Prepared,
+    ) -> Result<(Halt, Closed), CommandError> {
+        let (folder, watch) = (self.folder, Watching::new(&self.context.ui));
+        let mut hands = self.hands(exchange, &watch);
+        let fired = stop::fire(&mut hands, folder, prepared, &settings.limits).await;
+        drop(watch);
+        let (halt, closed) = self.heed(exchange, fired).await?;
+        self.closed(exchange, &halt, &closed, stop::STOPPED).await?;
+        Ok((halt, closed))
+    }
+
+    /// Closes what a halt says is to be closed; the process ends with `when_flat` once that is done.
+    pub(super) async fn go_on<E: Exchange>(
+        &mut self,
+        exchange: &E,
+        halt: Halt,
+        when_flat: u8,
+    ) -> Result<(Halt, Closed), CommandError> {
+        let (folder, watch) = (self.folder, Watching::new(&self.context.ui));
+        let reason = stop::reason_of(&halt);
+        let mut hands = self.hands(exchange, &watch);
+        let done = stop::go_on(&mut hands, folder, halt, reason).await;
+        drop(watch);
+        let (halt, closed) = self.heed(exchange, done).await?;
+        self.closed(exchange, &halt, &closed, when_flat).await?;
+        Ok((halt, closed))
+    }
+
+    /// Closes `scope` and halts nothing.
+    pub(super) async fn close_only<E: Exchange>(
+        &mut self,
+        exchange: &E,
+        scope: &Scope,
+    ) -> Result<Closed, CommandError> {
+        let watch = Watching::new(&self.context.ui);
+        let mut hands = self.hands(exchange, &watch);
+        let done = stop::until_flat(&mut hands, scope, Reason::Flatten).await;
+        drop(watch);
+        let closed = self.heed(exchange, done).await?;
+        self.end(&closed, "closed", 0).await?;
+        Ok(closed)
+    }
+
+    fn hands<'b, E: Exchange>(&'b mut self, exchange: &'b E, watch: &'b dyn Watch) -> Hands<'b, E> {
+        Hands {
+            exchange,
+            ledger: self.ledger,
+            lock: self.lock.as_deref_mut(),
+            concurrency: usize::try_from(self.context.config.execution.concurrency).unwrap_or(1),
+            watch,
+            stop: self.stop,
+        }
+    }
+
+    /// Tells the owner, and ends the last pass of the ledger with what the process ends with.
+    async fn closed<E: Exchange>(
+        &mut self,
+        exchange: &E,
+        halt: &Halt,
+        closed: &Closed,
+        when_flat: u8,
+    ) -> Result<(), CommandError> {
+        let at = self.now(exchange);
+        // The orders are out: what cannot be written down now must not hide what became of them.
+        let told = alarm::halted(self.ledger, at, halt, Some(closed)).await;
+        if let Err(error) = told {
+            self.context.ui.warn(&format!("the alert could not be written down: {error}"));
+        }
+        let word = if when_flat == stop::STOPPED { "stopped" } else { "flattened" };
+        self.end(closed, word, when_flat).await
+    }
+
+    async fn end(&mut self, closed: &Closed, word: &str, when_flat: u8) -> Result<(), CommandError> {
+        if let Some(pass_id) = closed.last_pass.filter(|_| !closed.unrecorded) {
+            let word = if closed.flat { word } else { "not_flat" };
+            let ended = self.ledger.end_pass(pass_id, word, closed.exit_code(when_flat)).await;
+            if let Err(error) = ended {
+                self.context.ui.warn(&format!("the end of the pass could not be written down: {error}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The exchange's time, or ours before it told its own.
+    pub(super) fn now<E: Exchange>(&self, exchange: &E) -> Time {
+        match exchange.now() {
+            unknown if unknown == Time::default() => self.context.started,
+            now => now,
+        }
+    }
+
+    /// Keeps what outlives this process of how a pass ended: a ban, a halt, an alert.
+    pub(super) async fn heed<E: Exchange, T>(
+        &mut self,
+        exchange: &E,
+        reached: Result<T, PassError>,
+    ) -> Result<T, CommandError> {
+        self.remember_ban(exchange, &reached).await?;
+        let Err(error) = &reached else { return Ok(reached?) };
+        let at = self.now(exchange);
+        // The pass has failed already; an alert that cannot be written changes nothing about that.
+        let _ = alarm::failed(self.ledger, at, error).await;
+        if let PassError::HaltedElsewhere { .. } = error {
+            let halt = Halt { flat_at: Some(at), ..latch::halt(at, error.to_string(), Scope::All) };
+            latch::set(self.ledger, self.folder, &halt).await?;
+            return Err(CommandError::halted(&halt.id, &halt.reason));
+        }
+        Ok(reached?)
+    }
+
+    /// A ban must reach the next process even where this one ends with an error. That process has to
+    /// heed it before it knows the exchange's time, so the ban is kept in this machine's time.
+    async fn remember_ban<E: Exchange, T>(
+        &mut self,
+        exchange: &E,
+        reached: &Result<T, PassError>,
+    ) -> Result<(), CommandError> {
+        let until = match reached {
+            Err(PassError::Exchange(ExchangeError::RateLimited { until, .. })) => Some(*until),
+            _ => exchange.not_before(),
+        };
+        if let Some(until) = until {
+            let now = exchange.now();
+            // Before the exchange told its time, its limits are counted in ours.
+            let here = if now == Time::default() { until } else { self.context.started + until.since(now) };
+            self.ledger.set_not_before(here).await?;
+        }
+        Ok(())
+    }
+
+    /// The orders are out and in the ledger: a projection that cannot be written does not undo that.
+    pub(super) async fn write_trades(&mut self) -> Option<String> {
+        let error = self.ledger.write_trades(&self.context.folders.state).await.err()?;
+        self.context.ui.warn(&format!("trades.csv is not up to date: {error}"));
+        Some(format!("trades.csv is not up to date and is made anew by the next pass: {error}"))
+    }
+
+    /// Keeps the number of the next decision beside the ledger.
+    pub(super) async fn note_decision(&mut self) -> Result<(), CommandError> {
+        let (install, next) = (self.ledger.install().await?, self.ledger.next_pass_id().await?);
+        let Some(lock) = self.lock.as_deref_mut() else { return Ok(()) };
+        lock.note(install, next).map_err(|error| {
+            CommandError::new(Kind::Storage, format!("lock: {error}"), "check the disk; nothing was sent")
+        })
+    }
+
+    /// A ledger restored from an old copy would give new orders the ids of old ones.
+    pub(super) async fn refuse_old_ledger(&mut self) -> Result<(), CommandError> {
+        let (install, next) = (self.ledger.install().await?, self.ledger.next_pass_id().await?);
+        if self.lock.as_ref().is_none_or(|lock| !lock.is_ahead_of(install, next)) {
+            return Ok(());
+        }
+        Err(CommandError::new(
+            Kind::Storage,
+            "ledger.db is older than the last pass in this folder: it was restored from a copy",
+            "put the newest copy back, or move ledger.db and lock away to start a new one; nothing was sent",
+        ))
+    }
+}
+
+/// Shows a bar while orders go out.
+pub(super) struct Watching<'a> {
+    ui: &'a Ui,
+    progress: RefCell<Option<Progress>>,
+}
+
+impl<'a> Watching<'a> {
+    pub(super) fn new(ui: &'a Ui) -> Watching<'a> {
+        Watching { ui, progress: RefCell::default() }
+    }
+}
+
+impl Watch for Watching<'_> {
+    fn sending(&self, orders: usize) {
+        let total = u64::try_from(orders).unwrap_or(0);
+        *self.progress.borrow_mut() = Some(Progress::start(self.ui, total, "sending orders"));
+    }
+
+    fn answered(&self) {
+        if let Some(progress) = self.progress.borrow().as_ref() {
+            progress.step("sending orders");
+        }
+    }
+}

@@ -1,0 +1,250 @@
+//! `rebal flatten`: everything closed, now. Goes on where any other command would give up: with a
+//! basket that makes no sense, without history, and with a ledger that cannot be opened.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use crate::config::words::Mode;
+use crate::domain::scope::Scope;
+use crate::domain::symbol::Symbol;
+use crate::error::{CommandError, Kind};
+use crate::exchange::paper::PAPER_ACCOUNT;
+use crate::exchange::{Exchange, ExchangeError};
+use crate::ledger::{Halt, Ledger, LedgerError};
+use crate::pass::lock::{Lock, LockError};
+use crate::pass::stop::Closed;
+use crate::pass::{latch, lock};
+use crate::render;
+use crate::ui::{self, PromptError};
+
+use super::context::Context;
+use super::desk::Desk;
+use super::venue::{self, Venue};
+use super::{signals, view};
+
+/// Close every position at the market, cancel our orders, and halt trading
+#[derive(Clone, Debug, clap::Args)]
+pub(super) struct Args {
+    /// Close only these contracts
+    #[arg(long, value_name = "SYMBOL,…", value_delimiter = ',')]
+    symbols: Vec<Symbol>,
+    /// Do not halt: the next pass may buy everything again
+    #[arg(long)]
+    no_halt: bool,
+}
+
+impl Args {
+    fn scope(&self) -> Scope {
+        match self.symbols.is_empty() {
+            true => Scope::All,
+            false => Scope::Symbols(self.symbols.iter().cloned().collect()),
+        }
+    }
+}
+
+/// How long another pass is waited for: it ends by itself, and then this one looks.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Between two tries, to lock or to connect.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How often the exchange is tried.
+const TRIES: usize = 5;
+
+pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
+    render::fits(context.format)?;
+    if !agreed(context, args)? {
+        context.ui.note("nothing was sent");
+        return Ok(0);
+    }
+    let mut troubles = Vec::new();
+    if let Err(error) = context.state_folder() {
+        troubles.push(error.message);
+    }
+    let mut lock = take_lock(context, &mut troubles).await?;
+    let mut ledger = open_ledger(context, lock.as_ref(), &mut troubles).await?;
+    for trouble in &troubles {
+        context.ui.warn(trouble);
+    }
+    let asked = signals::listen();
+    let mut desk = Desk {
+        context,
+        folder: &context.folders.state,
+        ledger: &mut ledger,
+        lock: lock.as_mut(),
+        stop: &asked,
+    };
+    let done = match venue::open_to_close(context, desk.ledger).await? {
+        Venue::Usdm(mut exchange) => flatten(exchange.as_mut(), &mut desk, args, troubles).await,
+        Venue::Paper(mut exchange) => {
+            desk.ledger.age(&exchange.environment(), PAPER_ACCOUNT).await?;
+            let done = flatten(exchange.as_mut(), &mut desk, args, troubles).await;
+            desk.ledger.set_paper(&exchange.keep()).await?;
+            done
+        }
+    };
+    // What was written is on the disk; a ledger that does not close in order loses nothing.
+    let _ = ledger.close().await;
+    done
+}
+
+async fn flatten<E: Exchange>(
+    exchange: &mut E,
+    desk: &mut Desk<'_>,
+    args: &Args,
+    troubles: Vec<String>,
+) -> Result<u8, CommandError> {
+    let context = desk.context;
+    let recorded = troubles.is_empty();
+    let mut notes = troubles;
+    let halt = match args.no_halt {
+        true => None,
+        false => Some(set_latch(exchange, desk, args.scope(), &mut notes).await),
+    };
+    let (halt, mut closed) = match connect(exchange).await {
+        Err(error) => {
+            let why = format!("the exchange cannot be reached, nothing was sent: {error}");
+            (halt, Closed { notes: vec![why], ..Closed::default() })
+        }
+        Ok(()) => match halt {
+            Some(halt) => {
+                let (halt, closed) = desk.go_on(exchange, halt, 0).await?;
+                (Some(halt), closed)
+            }
+            None => (None, desk.close_only(exchange, &args.scope()).await?),
+        },
+    };
+    closed.unrecorded |= !recorded;
+    notes.append(&mut closed.notes);
+    if recorded && let Some(note) = desk.write_trades().await {
+        notes.push(note);
+    }
+    closed.notes = notes;
+    let report = view::flatten_report(context, desk.now(exchange), halt.as_ref(), &closed);
+    context.show(&render::flatten(&report, context.format, &context.style)?)?;
+    Ok(report.exit_code)
+}
+
+/// Closing goes on whatever becomes of the latch; that it does not hold is said.
+async fn set_latch<E: Exchange>(
+    exchange: &E,
+    desk: &mut Desk<'_>,
+    scope: Scope,
+    notes: &mut Vec<String>,
+) -> Halt {
+    let new = latch::halt(desk.now(exchange), "flattened by hand", scope.clone());
+    let halt = match desk.halt().await {
+        Ok(Some(before)) => {
+            // One that is already in force keeps its name and its reason.
+            let scope = if before.flat_at.is_some() { scope } else { both(&before.scope, &scope) };
+            Halt { scope, flat_at: None, ..before }
+        }
+        _ => new,
+    };
+    match latch::set(desk.ledger, desk.folder, &halt).await {
+        Ok(note) => notes.extend(note),
+        Err(error) => notes.push(format!("NOT HALTED, the next pass may buy again: {error}")),
+    }
+    halt
+}
+
+fn both(a: &Scope, b: &Scope) -> Scope {
+    match (a, b) {
+        (Scope::Symbols(a), Scope::Symbols(b)) => {
+            Scope::Symbols(a.union(b).cloned().collect::<BTreeSet<Symbol>>())
+        }
+        _ => Scope::All,
+    }
+}
+
+/// An exchange that stumbles is asked again.
+async fn connect<E: Exchange>(exchange: &mut E) -> Result<(), ExchangeError> {
+    let mut tries = 1;
+    loop {
+        match exchange.connect().await {
+            Ok(_) => return Ok(()),
+            Err(ExchangeError::Unavailable { .. } | ExchangeError::Rejected { .. }) if tries < TRIES => {
+                tries += 1;
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// The lock, or `None` where its file cannot be written: then nobody else trades from here either.
+async fn take_lock(context: &Context, troubles: &mut Vec<String>) -> Result<Option<Lock>, CommandError> {
+    let started = Instant::now();
+    loop {
+        match lock::take(&context.folders.state) {
+            Ok(lock) => return Ok(Some(lock)),
+            Err(LockError::Busy(holder)) if started.elapsed() < PATIENCE => {
+                if started.elapsed() < PAUSE {
+                    context.ui.warn(&format!("waiting for the pass that is running ({holder})"));
+                }
+                tokio::time::sleep(PAUSE).await;
+            }
+            Err(error @ LockError::Busy(_)) => return Err(error.into()),
+            Err(LockError::File { path, source }) => {
+                troubles.push(format!("the lock {} cannot be taken: {source}", path.display()));
+                return Ok(None);
+            }
+        }
+    }
+}
+
+/// The ledger, or one in memory where it cannot be used. On paper the ledger is the account.
+async fn open_ledger(
+    context: &Context,
+    lock: Option<&Lock>,
+    troubles: &mut Vec<String>,
+) -> Result<Ledger, CommandError> {
+    let why = match usable_ledger(context, lock).await {
+        Ok(ledger) => return Ok(ledger),
+        Err(error) => error,
+    };
+    if context.config.mode == Mode::Paper {
+        return Err(why);
+    }
+    troubles.push(format!("the ledger cannot be used, what is sent now is not in it: {}", why.message));
+    Ok(Ledger::in_memory().await?)
+}
+
+async fn usable_ledger(context: &Context, lock: Option<&Lock>) -> Result<Ledger, CommandError> {
+    let mut ledger = Ledger::open(&context.folders.state).await?;
+    let (install, next) = (ledger.install().await?, ledger.next_pass_id().await?);
+    if lock.is_some_and(|lock| lock.is_ahead_of(install, next)) {
+        return Err(CommandError::new(Kind::Storage, "it was restored from an old copy", ""));
+    }
+    // What the loop will need is asked for now: a ledger that fails later has orders under way.
+    let checked: Result<(), LedgerError> = async {
+        ledger.unresolved().await?;
+        ledger.holdings().await?;
+        ledger.halt().await?;
+        Ok(())
+    }
+    .await;
+    checked?;
+    Ok(ledger)
+}
+
+fn agreed(context: &Context, args: &Args) -> Result<bool, CommandError> {
+    if context.yes {
+        return Ok(true);
+    }
+    let what = match args.scope() {
+        Scope::All => "every position".to_owned(),
+        Scope::Symbols(symbols) => symbols.iter().map(Symbol::as_str).collect::<Vec<_>>().join(", "),
+    };
+    let halting = if args.no_halt { "" } else { " and halt trading" };
+    let question = format!(
+        "Close {what} on {} ({}) at the market{halting}?",
+        context.config.venue.as_str(),
+        context.config.mode.as_str().to_uppercase()
+    );
+    match ui::confirm(&context.ui, &question, false) {
+        Ok(answer) => Ok(answer),
+        Err(PromptError::Interrupted) => {
+            Err(CommandError::new(Kind::Interrupted, "interrupted", "nothing was sent"))
+        }
+        Err(error) => Err(CommandError::new(Kind::Config, error.to_string(), "nothing was sent")),
+    }
+}

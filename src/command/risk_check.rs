@@ -1,0 +1,235 @@
+//! `rebal risk-check`: every figure that may end badly, with its limit; and the way back from a halt.
+
+use crate::config::words::Mode;
+use crate::domain::num::Notional;
+use crate::error::{CommandError, Kind};
+use crate::exchange::Exchange;
+use crate::exchange::paper::PAPER_ACCOUNT;
+use crate::ledger::{Halt, Ledger};
+use crate::pass::stop::{Closed, STOPPED};
+use crate::pass::{self, PassError, Prepared, Settings, alarm, latch, lock, record};
+use crate::render;
+use crate::report::risk::{Resumed, RiskInputs, RiskReport};
+use crate::ui::{self, PromptError};
+
+use super::context::Context;
+use super::desk::{Desk, Looked};
+use super::venue::{self, Venue};
+use super::{settings, signals};
+
+/// Show every risk figure with its limit; close everything where the hard stop fires
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = "\
+Ends with 0 where all is well, 5 where a limit is broken or an order unresolved, 6 while halted,
+7 or 8 where the hard stop fired just now: fit for a monitoring probe.")]
+pub(super) struct Args {
+    /// Lift the halt and measure the drawdown from here on
+    #[arg(long)]
+    resume: bool,
+    /// The id of the halt to lift, where nobody is there to type it
+    #[arg(long, value_name = "ID", requires = "resume")]
+    confirm: Option<String>,
+}
+
+pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
+    render::fits(context.format)?;
+    let settings = settings::settings(&context.config)?;
+    let folder = context.state_folder()?;
+    let mut lock = lock::take(folder)?;
+    let mut ledger = Ledger::open(folder).await?;
+    let asked = signals::listen();
+    let mut desk = Desk { context, folder, ledger: &mut ledger, lock: Some(&mut lock), stop: &asked };
+    desk.refuse_old_ledger().await?;
+    context.heed_ban(desk.ledger).await?;
+    let done = match venue::open(context, desk.ledger).await? {
+        Venue::Usdm(mut exchange) => check(exchange.as_mut(), &mut desk, args, &settings).await,
+        Venue::Paper(mut exchange) => {
+            desk.ledger.age(&exchange.environment(), PAPER_ACCOUNT).await?;
+            let done = check(exchange.as_mut(), &mut desk, args, &settings).await;
+            // The clock stands: only `rebalance` moves it.
+            desk.ledger.set_paper(&exchange.keep()).await?;
+            done
+        }
+    };
+    ledger.close().await?;
+    done
+}
+
+async fn check<E: Exchange>(
+    exchange: &mut E,
+    desk: &mut Desk<'_>,
+    args: &Args,
+    settings: &Settings,
+) -> Result<u8, CommandError> {
+    let halt = desk.halt().await?;
+    if args.resume {
+        return resume(exchange, desk, args, settings, halt).await;
+    }
+    connect(exchange, desk).await?;
+    match halt {
+        None => match desk.look(exchange, settings).await? {
+            Looked::Within(prepared) => show(exchange, desk, settings, &prepared, None, None).await,
+            Looked::Breached(prepared) => {
+                let stopped = desk.hard_stop(exchange, settings, &prepared).await?;
+                after_closing(exchange, desk, settings, Some(*prepared), stopped).await
+            }
+        },
+        Some(halt) if halt.flat_at.is_none() => {
+            let stopped = desk.go_on(exchange, halt, STOPPED).await?;
+            after_closing(exchange, desk, settings, None, stopped).await
+        }
+        Some(halt) => {
+            alarm::halted(desk.ledger, desk.now(exchange), &halt, None).await?;
+            // Under a halt nothing fires again.
+            let (Looked::Within(prepared) | Looked::Breached(prepared)) =
+                desk.look(exchange, settings).await?;
+            show(exchange, desk, settings, &prepared, Some(&halt), None).await
+        }
+    }
+}
+
+async fn connect<E: Exchange>(exchange: &mut E, desk: &mut Desk<'_>) -> Result<(), CommandError> {
+    let connected = exchange.connect().await.map_err(PassError::from);
+    desk.heed(exchange, connected).await.map(drop)
+}
+
+/// The figures as they are once everything was closed; as they were before, where they cannot be read.
+async fn after_closing<E: Exchange>(
+    exchange: &E,
+    desk: &mut Desk<'_>,
+    settings: &Settings,
+    before: Option<Prepared>,
+    (halt, closed): (Halt, Closed),
+) -> Result<u8, CommandError> {
+    let note = desk.write_trades().await;
+    let mut notes: Vec<String> = closed
+        .remaining
+        .iter()
+        .map(|left| format!("{} {} is left: {}", left.symbol, left.qty, left.reason))
+        .chain(closed.notes.iter().cloned())
+        .chain(note)
+        .collect();
+    let prepared = match (desk.look(exchange, settings).await, before) {
+        (Ok(Looked::Within(prepared) | Looked::Breached(prepared)), _) => *prepared,
+        (Err(error), Some(before)) => {
+            notes.push(format!("these figures are from before the closing: {error}"));
+            before
+        }
+        (Err(error), None) => {
+            desk.context.ui.warn(&notes.join("; "));
+            return Err(error);
+        }
+    };
+    show(exchange, desk, settings, &prepared, Some(&halt), Some((closed.exit_code(STOPPED), notes))).await
+}
+
+async fn show<E: Exchange>(
+    exchange: &E,
+    desk: &mut Desk<'_>,
+    settings: &Settings,
+    prepared: &Prepared,
+    halt: Option<&Halt>,
+    closing: Option<(u8, Vec<String>)>,
+) -> Result<u8, CommandError> {
+    let mut report = report(exchange, desk, settings, prepared, halt).await?;
+    if let Some((exit_code, notes)) = closing {
+        report.exit_code = exit_code;
+        report.notes = notes;
+    }
+    print(desk.context, &report)
+}
+
+fn print(context: &Context, report: &RiskReport) -> Result<u8, CommandError> {
+    context.show(&render::risk(report, context.format, &context.style)?)?;
+    Ok(report.exit_code)
+}
+
+async fn report<E: Exchange>(
+    exchange: &E,
+    desk: &mut Desk<'_>,
+    settings: &Settings,
+    prepared: &Prepared,
+    halt: Option<&Halt>,
+) -> Result<RiskReport, CommandError> {
+    let (context, snapshot) = (desk.context, &prepared.seen.snapshot);
+    let health = exchange.health().await;
+    let coins = settings.strategy.symbols().len();
+    Ok(RiskReport::new(RiskInputs {
+        heading: context.heading(snapshot.at),
+        quote: &settings.quote,
+        snapshot,
+        nav: &prepared.nav,
+        limits: &settings.limits,
+        sector_cap: context.config.scan.sector_cap,
+        coins,
+        gross_target: prepared.plan().gross_target,
+        halt: halt.map(|halt| halt.id.clone()),
+        flat: snapshot.gross() == Notional::ZERO,
+        unresolved: desk.ledger.unresolved().await?.len(),
+        quarantined: &prepared.settled.quarantined,
+        last_good_pass: desk.ledger.last_good_pass().await?,
+        interval: context.config.interval,
+        health: &health,
+        paper: context.config.mode == Mode::Paper,
+    }))
+}
+
+/// Lifts the halt for whoever knows its id. The peak starts anew at what the account is worth now:
+/// measured from the old one, the stop would fire again at once.
+async fn resume<E: Exchange>(
+    exchange: &mut E,
+    desk: &mut Desk<'_>,
+    args: &Args,
+    settings: &Settings,
+    halt: Option<Halt>,
+) -> Result<u8, CommandError> {
+    let Some(halt) = halt else {
+        return Err(CommandError::new(
+            Kind::Config,
+            "trading is not halted, there is nothing to resume",
+            "run `rebal risk-check` to see how the account stands",
+        ));
+    };
+    confirm(desk.context, args, &halt)?;
+    connect(exchange, desk).await?;
+    // What other ledgers ordered up to now is history, by the word of the person who lifts the halt.
+    desk.ledger.accept_until(desk.now(exchange)).await?;
+    let prepared = pass::prepare(exchange, desk.ledger, settings, None, pass::Mode::Real).await;
+    let mut prepared = desk.heed(exchange, prepared).await?;
+    let old_peak = prepared.nav.peak;
+    prepared.nav.peak = prepared.nav.nav;
+    record::reading(desk.ledger, &prepared, &prepared.nav, "resumed").await?;
+    latch::clear(desk.ledger, desk.folder, prepared.seen.snapshot.at).await?;
+    alarm::resumed(desk.ledger, prepared.seen.snapshot.at).await?;
+    let mut report = report(exchange, desk, settings, &prepared, None).await?;
+    let rate = |amount: Notional| amount.over(Notional::ONE).unwrap_or_default();
+    report.resumed =
+        Some(Resumed { halt_id: halt.id, old_peak: rate(old_peak), new_peak: rate(prepared.nav.peak) });
+    print(desk.context, &report)
+}
+
+fn confirm(context: &Context, args: &Args, halt: &Halt) -> Result<(), CommandError> {
+    let nothing = "nothing was changed";
+    if let Some(id) = &args.confirm {
+        return match *id == halt.id {
+            true => Ok(()),
+            false => Err(CommandError::new(
+                Kind::Config,
+                format!("the halt in force is {}, not {id}", halt.id),
+                nothing,
+            )),
+        };
+    }
+    context.ui.note(&format!("halted since {}: {}", halt.at, halt.reason));
+    match ui::typed(&context.ui, "Trade again?", &halt.id) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(CommandError::new(Kind::Halted, "that is not the id of the halt", nothing)),
+        Err(PromptError::NoTerminal(_)) => Err(CommandError::new(
+            Kind::Config,
+            format!("lifting halt {} needs its id, and no terminal is there to ask", halt.id),
+            "give it with --confirm ID",
+        )),
+        Err(PromptError::Interrupted) => Err(CommandError::new(Kind::Interrupted, "interrupted", nothing)),
+        Err(error) => Err(CommandError::new(Kind::Config, error.to_string(), nothing)),
+    }
+}

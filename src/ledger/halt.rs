@@ -1,0 +1,89 @@
+//! The halt: half of the latch that forbids opening anything. The other half is a file.
+
+use std::collections::BTreeSet;
+
+use sqlx::Row;
+
+use super::{Ledger, LedgerError, database};
+use crate::domain::scope::Scope;
+use crate::domain::symbol::Symbol;
+use crate::domain::time::Time;
+
+/// Why and since when nothing is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Halt {
+    /// What a person types to lift it.
+    pub id: String,
+    /// Exchange time.
+    pub at: Time,
+    /// In words.
+    pub reason: String,
+    /// What is to be closed.
+    pub scope: Scope,
+    /// When all of that was found closed; `None` while closing goes on.
+    pub flat_at: Option<Time>,
+}
+
+impl Ledger {
+    /// The halt in force.
+    pub async fn halt(&mut self) -> Result<Option<Halt>, LedgerError> {
+        let row = sqlx::query("SELECT * FROM halt WHERE cleared_at IS NULL ORDER BY at LIMIT 1")
+            .fetch_optional(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+        let Some(row) = row else { return Ok(None) };
+        let flat_at: Option<i64> = row.try_get("flat_at").map_err(|source| database(&self.path, source))?;
+        let scope = self.text(&row, "scope")?;
+        let symbols: Result<BTreeSet<Symbol>, _> = scope.split_whitespace().map(str::parse).collect();
+        let symbols = symbols.map_err(|_| self.damaged("halt.scope", &scope))?;
+        Ok(Some(Halt {
+            id: self.text(&row, "id")?,
+            at: self.time(&row, "at")?,
+            reason: self.text(&row, "reason")?,
+            scope: if symbols.is_empty() { Scope::All } else { Scope::Symbols(symbols) },
+            flat_at: flat_at.and_then(Time::from_ms),
+        }))
+    }
+
+    /// Sets the halt. When this returns, it is on the disk.
+    pub async fn set_halt(&mut self, halt: &Halt) -> Result<(), LedgerError> {
+        let scope = match &halt.scope {
+            Scope::All => String::new(),
+            Scope::Symbols(symbols) => symbols.iter().map(Symbol::as_str).collect::<Vec<_>>().join(" "),
+        };
+        sqlx::query(
+            "INSERT INTO halt (id, at, reason, scope, flat_at) VALUES (?, ?, ?, ?, ?)
+             ON CONFLICT (id) DO UPDATE SET reason = excluded.reason, scope = excluded.scope,
+                 flat_at = excluded.flat_at, cleared_at = NULL",
+        )
+        .bind(&halt.id)
+        .bind(halt.at.ms())
+        .bind(&halt.reason)
+        .bind(scope)
+        .bind(halt.flat_at.map(Time::ms))
+        .execute(&mut self.db)
+        .await
+        .map_err(|source| database(&self.path, source))?;
+        Ok(())
+    }
+
+    /// Lifts every halt. Only a person asks for this.
+    pub async fn clear_halts(&mut self, at: Time) -> Result<(), LedgerError> {
+        sqlx::query("UPDATE halt SET cleared_at = ? WHERE cleared_at IS NULL")
+            .bind(at.ms())
+            .execute(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+        Ok(())
+    }
+
+    /// Until when orders of other ledgers are accepted as history, because a person said so.
+    pub async fn accepted_until(&mut self) -> Result<Option<Time>, LedgerError> {
+        Ok(self.meta("accepted_until").await?.and_then(|ms| ms.parse().ok()).and_then(Time::from_ms))
+    }
+
+    /// Accepts what other ledgers ordered before `at` as history.
+    pub async fn accept_until(&mut self, at: Time) -> Result<(), LedgerError> {
+        self.set_meta("accepted_until", &at.ms().to_string()).await
+    }
+}

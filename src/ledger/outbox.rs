@@ -1,0 +1,170 @@
+//! Alerts and the messages they become. Written before anything is delivered, so that none is lost.
+//!
+//! An alert is told when it begins, again every few hours while it lasts, and once when it is over.
+
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteConnection;
+use sqlx::{Connection, Row};
+
+use super::{Ledger, LedgerError, database};
+use crate::domain::alert::{Alert, Level};
+use crate::domain::time::Time;
+
+/// How often a trouble that lasts is told again.
+const REMINDER: Duration = Duration::from_secs(4 * 3600);
+
+/// One message to the owner.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Its number; messages are delivered in this order.
+    pub id: i64,
+    /// When it was written.
+    pub at: Time,
+    /// `warning` or `critical`.
+    pub level: String,
+    /// The alert's word.
+    pub kind: String,
+    /// What the owner reads.
+    pub text: String,
+}
+
+impl Ledger {
+    /// One transaction: alerts that begin or have lasted become messages; those among `over` that were
+    /// raised and are not any more are told as over.
+    pub async fn tell(&mut self, at: Time, raised: &[Alert], over: &[&str]) -> Result<(), LedgerError> {
+        let path = self.path.clone();
+        let failed = |source| database(&path, source);
+        let mut transaction = self.db.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        for alert in raised {
+            raise(&mut transaction, at, alert).await.map_err(failed)?;
+        }
+        for kind in over.iter().filter(|kind| raised.iter().all(|alert| alert.kind != **kind)) {
+            end(&mut transaction, at, kind).await.map_err(failed)?;
+        }
+        transaction.commit().await.map_err(failed)
+    }
+
+    /// The words of every alert that is raised.
+    pub async fn alerts(&mut self) -> Result<Vec<String>, LedgerError> {
+        sqlx::query_scalar("SELECT kind FROM alert ORDER BY kind")
+            .fetch_all(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))
+    }
+
+    /// Messages that were not delivered yet, oldest first.
+    pub async fn undelivered(&mut self) -> Result<Vec<Message>, LedgerError> {
+        let rows = sqlx::query("SELECT * FROM outbox WHERE delivered_at IS NULL ORDER BY id")
+            .fetch_all(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+        rows.iter()
+            .map(|row| {
+                Ok(Message {
+                    id: self.integer(row, "id")?,
+                    at: self.time(row, "at")?,
+                    level: self.text(row, "level")?,
+                    kind: self.text(row, "kind")?,
+                    text: self.text(row, "text")?,
+                })
+            })
+            .collect()
+    }
+}
+
+async fn raise(db: &mut SqliteConnection, at: Time, alert: &Alert) -> Result<(), sqlx::Error> {
+    let row = sqlx::query("SELECT raised_at, told_at FROM alert WHERE kind = ?")
+        .bind(alert.kind)
+        .fetch_optional(&mut *db)
+        .await?;
+    let text = match row {
+        None => alert.text.clone(),
+        Some(row) => {
+            let time = |column: &str| row.try_get(column).map(|ms| Time::from_ms(ms).unwrap_or_default());
+            let (raised_at, told_at) = (time("raised_at")?, time("told_at")?);
+            if at.since(told_at) < REMINDER {
+                return Ok(());
+            }
+            format!("still, since {raised_at}: {}", alert.text)
+        }
+    };
+    sqlx::query(
+        "INSERT INTO alert (kind, level, raised_at, told_at) VALUES (?1, ?2, ?3, ?3)
+         ON CONFLICT (kind) DO UPDATE SET told_at = excluded.told_at, level = excluded.level",
+    )
+    .bind(alert.kind)
+    .bind(alert.level.as_str())
+    .bind(at.ms())
+    .execute(&mut *db)
+    .await?;
+    write(db, at, alert.level.as_str(), alert.kind, &text).await
+}
+
+async fn end(db: &mut SqliteConnection, at: Time, kind: &str) -> Result<(), sqlx::Error> {
+    let ended = sqlx::query("DELETE FROM alert WHERE kind = ?").bind(kind).execute(&mut *db).await?;
+    if ended.rows_affected() == 0 {
+        return Ok(());
+    }
+    write(db, at, Level::Warning.as_str(), kind, &format!("over: {}", kind.replace('_', " "))).await
+}
+
+async fn write(
+    db: &mut SqliteConnection,
+    at: Time,
+    level: &str,
+    kind: &str,
+    text: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query("INSERT INTO outbox (at, level, kind, text) VALUES (?, ?, ?, ?)")
+        .bind(at.ms())
+        .bind(level)
+        .bind(kind)
+        .bind(text)
+        .execute(db)
+        .await
+        .map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(minutes: i64) -> Time {
+        Time::from_ms(1_760_000_000_000 + minutes * 60_000).unwrap()
+    }
+
+    fn alert(text: &str) -> Alert {
+        Alert { kind: "not_flat", level: Level::Critical, text: text.into() }
+    }
+
+    async fn texts(ledger: &mut Ledger) -> Vec<String> {
+        ledger.undelivered().await.unwrap().into_iter().map(|message| message.text).collect()
+    }
+
+    #[tokio::test]
+    async fn a_trouble_is_told_when_it_begins_every_four_hours_and_when_it_ends() {
+        let mut ledger = Ledger::in_memory().await.unwrap();
+        for minutes in [0, 5, 239] {
+            ledger.tell(at(minutes), &[alert("2 positions are left")], &["not_flat"]).await.unwrap();
+        }
+        assert_eq!(texts(&mut ledger).await, ["2 positions are left"]);
+        ledger.tell(at(240), &[alert("1 position is left")], &["not_flat"]).await.unwrap();
+        ledger.tell(at(300), &[], &["not_flat", "never_raised"]).await.unwrap();
+        ledger.tell(at(305), &[], &["not_flat"]).await.unwrap();
+        let told = texts(&mut ledger).await;
+        assert_eq!(told.len(), 3);
+        assert!(told[1].starts_with("still, since 2025-") && told[1].ends_with("1 position is left"));
+        assert_eq!(told[2], "over: not flat");
+        ledger.tell(at(310), &[alert("again")], &[]).await.unwrap();
+        assert_eq!(texts(&mut ledger).await.last().unwrap(), "again");
+    }
+
+    #[tokio::test]
+    async fn what_a_pass_could_not_judge_stays_raised() {
+        let mut ledger = Ledger::in_memory().await.unwrap();
+        ledger.tell(at(0), &[alert("a")], &[]).await.unwrap();
+        ledger.tell(at(5), &[], &["other"]).await.unwrap();
+        assert_eq!(ledger.alerts().await.unwrap(), ["not_flat"]);
+    }
+}

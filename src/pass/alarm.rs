@@ -1,0 +1,137 @@
+//! What the owner must hear of: from what a pass saw or did to alerts in the outbox.
+//!
+//! What a pass could not judge stays as it was: only a look that was believed ends an alert about
+//! the account, only a pass that sent ends one about its orders.
+
+use crate::decide::exposure::exposure;
+use crate::decide::risk::Limits;
+use crate::domain::alert::{Alert, Level};
+use crate::domain::num::Rate;
+use crate::domain::time::Time;
+use crate::ledger::{Halt, Ledger, LedgerError};
+
+use super::act::Acted;
+use super::stop::Closed;
+use super::{PassError, Prepared};
+
+/// From this share of the drawdown limit on, the owner hears of it.
+const NEAR: (i64, u32) = (7, 1);
+
+/// What a look that was believed ends.
+const LOOKED: [&str; 8] = [
+    "exchange_unavailable",
+    "no_coherent_snapshot",
+    "equity_unavailable",
+    "foreign_orders",
+    "refused",
+    "drawdown_near",
+    "liquidation_near",
+    "leverage_high",
+];
+/// What a look ends that found nothing new.
+const EVENTS: [&str; 2] = ["changed_elsewhere", "unexplained_transfer"];
+
+/// Tells of what a look at the account found.
+pub async fn looked(ledger: &mut Ledger, prepared: &Prepared, limits: &Limits) -> Result<(), LedgerError> {
+    let mut alerts = of_figures(prepared, limits);
+    for kind in EVENTS {
+        let found: Vec<_> = prepared.seen.warnings.iter().filter(|warning| warning.code == kind).collect();
+        if !found.is_empty() {
+            let texts = found.iter().map(|warning| match &warning.symbol {
+                Some(symbol) => format!("{symbol}: {}", warning.detail),
+                None => warning.detail.clone(),
+            });
+            let text = texts.collect::<Vec<_>>().join("; ");
+            alerts.push(Alert { kind, level: Level::Warning, text });
+        }
+    }
+    let over: Vec<&str> = LOOKED.into_iter().chain(EVENTS).collect();
+    ledger.tell(prepared.seen.snapshot.at, &alerts, &over).await
+}
+
+fn of_figures(prepared: &Prepared, limits: &Limits) -> Vec<Alert> {
+    let snapshot = &prepared.seen.snapshot;
+    let drawdown = prepared.nav.drawdown();
+    let carried = exposure(snapshot, &[]);
+    let mut alerts = Vec::new();
+    if drawdown >= limits.max_drawdown * Rate::new(NEAR.0, NEAR.1) {
+        let text = format!(
+            "the loss from the peak is {}; at {} everything is closed",
+            percent(drawdown),
+            percent(limits.max_drawdown)
+        );
+        alerts.push(Alert { kind: "drawdown_near", level: Level::Warning, text });
+    }
+    if let Some(distance) =
+        carried.liquidation_distance.filter(|distance| *distance < limits.min_liquidation_distance)
+    {
+        let text = format!("a fall of {} would liquidate the account", percent(distance));
+        alerts.push(Alert { kind: "liquidation_near", level: Level::Critical, text });
+    }
+    if carried.leverage > limits.max_effective_leverage {
+        let text = format!(
+            "the effective leverage is {:.2}x, the limit is {}x; nothing is bought",
+            carried.leverage, limits.max_effective_leverage
+        );
+        alerts.push(Alert { kind: "leverage_high", level: Level::Warning, text });
+    }
+    alerts
+}
+
+/// Tells of a pass that ended early.
+pub async fn failed(ledger: &mut Ledger, at: Time, error: &PassError) -> Result<(), LedgerError> {
+    let (kind, level) = match error {
+        PassError::Exchange(_) => ("exchange_unavailable", Level::Warning),
+        PassError::Incoherent(_) => ("no_coherent_snapshot", Level::Critical),
+        PassError::Unexplained(_) => ("equity_unavailable", Level::Critical),
+        PassError::Foreign(_) | PassError::HaltedElsewhere { .. } => ("foreign_orders", Level::Critical),
+        PassError::Breached(_) => ("refused", Level::Critical),
+        // Nothing can be written, or another pass tells its own.
+        PassError::Ledger(_) | PassError::Unrecorded(_) => return Ok(()),
+    };
+    ledger.tell(at, &[Alert { kind, level, text: error.to_string() }], &[]).await
+}
+
+/// Tells of orders that did not do what they were sent for.
+pub async fn acted(ledger: &mut Ledger, at: Time, acted: &Acted) -> Result<(), LedgerError> {
+    let open: Vec<String> = acted
+        .sent
+        .iter()
+        .filter_map(|sent| Some(format!("{}: {}", sent.leg.symbol, sent.outcome.error.as_ref()?)))
+        .collect();
+    if acted.complete() || open.is_empty() {
+        return ledger.tell(at, &[], &["orders_incomplete"]).await;
+    }
+    let text = format!("{} orders did not do what they were sent for: {}", open.len(), open.join("; "));
+    ledger.tell(at, &[Alert { kind: "orders_incomplete", level: Level::Warning, text }], &[]).await
+}
+
+/// Tells of a halt and of what is still open under it.
+pub async fn halted(
+    ledger: &mut Ledger,
+    at: Time,
+    halt: &Halt,
+    closed: Option<&Closed>,
+) -> Result<(), LedgerError> {
+    let text = format!("HALTED (halt {}): {}", halt.id, halt.reason);
+    let mut alerts = vec![Alert { kind: "halted", level: Level::Critical, text }];
+    if let Some(closed) = closed.filter(|closed| !closed.flat) {
+        let left: Vec<String> =
+            closed.remaining.iter().map(|left| format!("{} {}", left.symbol, left.qty)).collect();
+        let text = match left.is_empty() {
+            true => format!("NOT FLAT: nobody knows what is left: {}", closed.notes.join("; ")),
+            false => format!("NOT FLAT: {} positions are left: {}", left.len(), left.join(", ")),
+        };
+        alerts.push(Alert { kind: "not_flat", level: Level::Critical, text });
+    }
+    ledger.tell(at, &alerts, if closed.is_some() { &["not_flat"] } else { &[] }).await
+}
+
+/// Tells that a person lifted the halt.
+pub async fn resumed(ledger: &mut Ledger, at: Time) -> Result<(), LedgerError> {
+    ledger.tell(at, &[], &["halted", "not_flat", "drawdown_near"]).await
+}
+
+fn percent(rate: Rate) -> String {
+    format!("{:.1} %", rate * Rate::from(100))
+}

@@ -1,0 +1,426 @@
+//! Closing until nothing is left: the hard stop, and `rebal flatten`.
+//!
+//! Looks, cancels what waits, closes reduce-only, and looks again, until the exchange shows nothing
+//! and no order that could open something can appear any more. A close that was sent twice cannot
+//! turn a position round: that is why this loop, unlike a pass, may try again at once.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use crate::decide::flatten::flatten;
+use crate::decide::risk::Limits;
+use crate::domain::num::Qty;
+use crate::domain::plan::Reason;
+use crate::domain::scope::Scope;
+use crate::domain::symbol::Symbol;
+use crate::domain::time::Time;
+use crate::exchange::{Exchange, ExchangeError, Exposed};
+use crate::ledger::{Halt, IntentState, Ledger};
+
+use super::act::{self, Sent};
+use super::lock::Lock;
+use super::{PassError, Prepared, Stop, Watch, latch, record, settle};
+
+/// A pass that has not closed everything after this long leaves the rest to the next one.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The same, where time stands still.
+const MOST_ROUNDS: usize = 30;
+/// Rounds in a row that may change nothing, where time stands still.
+const MOST_IDLE: usize = 3;
+/// An answer without a position that our books hold is believed when it came this often.
+const EMPTY_LOOKS: usize = 4;
+/// Between looks that change nothing: this long, then twice as long, and so on.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+/// Ended with everything closed, because the hard stop fired.
+pub const STOPPED: u8 = 7;
+/// Ended with positions left, or with nobody knowing.
+pub const NOT_FLAT: u8 = 8;
+
+/// What closing works with.
+pub struct Hands<'a, E> {
+    /// The account.
+    pub exchange: &'a E,
+    /// Where every order is written down first.
+    pub ledger: &'a mut Ledger,
+    /// Keeps the decision counter beside the ledger.
+    pub lock: Option<&'a mut Lock>,
+    /// Requests under way at once.
+    pub concurrency: usize,
+    /// Who watches.
+    pub watch: &'a dyn Watch,
+    /// A request to end.
+    pub stop: &'a Stop,
+}
+
+/// A position that could not be closed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The contract.
+    pub symbol: Symbol,
+    /// Base units, signed.
+    pub qty: Qty,
+    /// What stood in the way, as far as is known.
+    pub reason: String,
+}
+
+/// What closing did.
+#[derive(Clone, Debug, Default)]
+pub struct Closed {
+    /// Every order, in the order of sending.
+    pub sent: Vec<Sent>,
+    /// What the last look still showed.
+    pub remaining: Vec<Left>,
+    /// Waiting orders that were cancelled.
+    pub cancelled: usize,
+    /// How often orders to close went out.
+    pub rounds: usize,
+    /// Whether a look behind every fence showed nothing.
+    pub flat: bool,
+    /// A signal ended it early.
+    pub interrupted: bool,
+    /// What the owner should know besides.
+    pub notes: Vec<String>,
+    /// The last pass of the ledger that this made.
+    pub last_pass: Option<i64>,
+    /// The ledger failed and what was sent is not in it.
+    pub unrecorded: bool,
+}
+
+impl Closed {
+    fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// What the process ends with where everything going well means `when_flat`.
+    #[must_use]
+    pub fn exit_code(&self, when_flat: u8) -> u8 {
+        match self {
+            _ if self.flat && self.unrecorded => super::record::PARTIAL,
+            _ if self.flat => when_flat,
+            _ if self.interrupted => super::record::INTERRUPTED,
+            _ => NOT_FLAT,
+        }
+    }
+}
+
+/// Whether the loss from the peak has reached its limit.
+#[must_use]
+pub fn is_breached(prepared: &Prepared, limits: &Limits) -> bool {
+    prepared.nav.drawdown() >= limits.max_drawdown
+}
+
+/// Sets the latch, then closes everything. Nothing is sent before both halves of it are on the disk.
+pub async fn fire<E: Exchange>(
+    hands: &mut Hands<'_, E>,
+    folder: &std::path::Path,
+    prepared: &Prepared,
+    limits: &Limits,
+) -> Result<(Halt, Closed), PassError> {
+    let percent = |rate: crate::domain::num::Rate| rate * crate::domain::num::Rate::from(100);
+    let reason = format!(
+        "{HARD_STOP}: the drawdown of {:.1} % reached its limit of {:.1} %",
+        percent(prepared.nav.drawdown()),
+        percent(limits.max_drawdown)
+    );
+    let halt = latch::halt(prepared.seen.snapshot.at, reason, Scope::All);
+    let note = latch::set(hands.ledger, folder, &halt).await?;
+    // The reading that fired it belongs to the history; without it nothing is closed any later.
+    let read = record::reading(hands.ledger, prepared, &prepared.nav, "stopping").await;
+    let note = note.or(read.err().map(|error| format!("the reading could not be written down: {error}")));
+    let (halt, mut closed) = go_on(hands, folder, halt, Reason::HardStop).await?;
+    closed.notes.extend(note);
+    Ok((halt, closed))
+}
+
+/// Why a halt closes: the word in its orders' rows.
+#[must_use]
+pub fn reason_of(halt: &Halt) -> Reason {
+    if halt.reason.starts_with(HARD_STOP) { Reason::HardStop } else { Reason::Flatten }
+}
+
+/// What the reason of a hard stop's halt begins with.
+const HARD_STOP: &str = "hard stop";
+
+/// Closes what a halt says is to be closed, and notes in it when that is done.
+pub async fn go_on<E: Exchange>(
+    hands: &mut Hands<'_, E>,
+    folder: &std::path::Path,
+    mut halt: Halt,
+    reason: Reason,
+) -> Result<(Halt, Closed), PassError> {
+    let mut closed = until_flat(hands, &halt.scope, reason).await?;
+    if closed.flat {
+        halt.flat_at = Some(hands.exchange.now());
+        match latch::set(hands.ledger, folder, &halt).await {
+            Ok(note) => closed.notes.extend(note),
+            Err(error) => {
+                closed.note(format!("that everything is closed could not be written down: {error}"))
+            }
+        }
+    }
+    Ok((halt, closed))
+}
+
+/// Closes every position in `scope`.
+pub async fn until_flat<E: Exchange>(
+    hands: &mut Hands<'_, E>,
+    scope: &Scope,
+    reason: Reason,
+) -> Result<Closed, PassError> {
+    let mut closing = Closing {
+        hands,
+        scope,
+        reason,
+        closed: Closed::default(),
+        idle: 0,
+        empty: 0,
+        deadline: Time::default(),
+        complaints: BTreeMap::new(),
+    };
+    closing.give_up_planned().await;
+    closing.deadline = closing.hands.exchange.now() + PATIENCE;
+    closing.run().await?;
+    Ok(closing.closed)
+}
+
+struct Closing<'a, 'h, E> {
+    hands: &'a mut Hands<'h, E>,
+    scope: &'a Scope,
+    reason: Reason,
+    closed: Closed,
+    /// Looks in a row that changed nothing.
+    idle: usize,
+    deadline: Time,
+    /// Looks in a row that showed nothing where something should be.
+    empty: usize,
+    /// The last trouble with each contract.
+    complaints: BTreeMap<Symbol, String>,
+}
+
+impl<E: Exchange> Closing<'_, '_, E> {
+    async fn run(&mut self) -> Result<(), PassError> {
+        for _ in 0..MOST_ROUNDS {
+            if self.hands.stop.asked() {
+                self.closed.interrupted = true;
+                return Ok(());
+            }
+            self.cancel_waiting().await;
+            let exposed = match self.hands.exchange.exposed().await {
+                Ok(exposed) => exposed,
+                Err(error) => {
+                    self.closed.note(format!("the positions could not be read: {error}"));
+                    if self.is_hopeless(&error) || !self.pause().await {
+                        return Ok(());
+                    }
+                    continue;
+                }
+            };
+            self.show(&exposed);
+            if self.closed.remaining.is_empty() {
+                match self.last_fence().await {
+                    Some(until) if until > self.hands.exchange.now() => {
+                        if !self.wait_until(until).await {
+                            self.closed.note(format!("an order of ours may still appear until {until}"));
+                            return Ok(());
+                        }
+                    }
+                    _ if self.is_doubtful().await => {
+                        if !self.pause().await {
+                            return Ok(());
+                        }
+                    }
+                    _ => {
+                        self.closed.flat = true;
+                        self.settle().await;
+                        return Ok(());
+                    }
+                }
+            } else if exposed.hedge {
+                self.closed.note(
+                    "the account is in hedge mode, where rebal cannot close: close by hand, then switch to one-way mode"
+                        .into(),
+                );
+                return Ok(());
+            } else if !self.round(&exposed).await? && !self.pause().await {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Intents of an earlier pass that were never sent must not be sent by anybody now.
+    async fn give_up_planned(&mut self) {
+        if let Err(error) = settle::abandon_planned(self.hands.ledger).await {
+            self.lose_ledger(&error.to_string()).await;
+        }
+    }
+
+    async fn cancel_waiting(&mut self) {
+        let exchange = self.hands.exchange;
+        let resting = match exchange.resting().await {
+            Ok(resting) => resting,
+            Err(error) => {
+                self.closed.note(format!("waiting orders could not be listed: {error}"));
+                return;
+            }
+        };
+        let of_ours: Vec<_> = resting.into_iter().filter(|order| self.scope.covers(&order.symbol)).collect();
+        let cancelled = join_all(of_ours.iter().map(|order| exchange.cancel_resting(order))).await;
+        for (order, cancelled) in of_ours.iter().zip(cancelled) {
+            match cancelled {
+                Ok(()) => self.closed.cancelled += 1,
+                Err(error) => self.closed.note(format!(
+                    "{}: order {} could not be cancelled: {error}",
+                    order.symbol, order.client_id
+                )),
+            }
+        }
+    }
+
+    /// Keeps what a look showed.
+    fn show(&mut self, exposed: &Exposed) {
+        let meant = exposed
+            .positions
+            .values()
+            .filter(|position| self.scope.covers(&position.symbol) && !position.qty.is_zero());
+        self.closed.remaining = meant
+            .map(|position| Left {
+                symbol: position.symbol.clone(),
+                qty: position.qty,
+                reason: self
+                    .complaints
+                    .get(&position.symbol)
+                    .cloned()
+                    .unwrap_or_else(|| "the exchange still shows it".to_owned()),
+            })
+            .collect();
+    }
+
+    /// Whether the exchange shows nothing where our books still hold something. Answers that forget a
+    /// position have been seen: this one is believed only when it comes again and again.
+    async fn is_doubtful(&mut self) -> bool {
+        let held = self.hands.ledger.holdings().await.unwrap_or_default();
+        let mut missing =
+            held.iter().filter(|(symbol, holding)| self.scope.covers(symbol) && !holding.qty.is_zero());
+        let Some((symbol, holding)) = missing.next() else { return false };
+        self.empty += 1;
+        let doubtful = self.empty < EMPTY_LOOKS;
+        let (symbol, qty) = (symbol.clone(), holding.qty);
+        if doubtful {
+            let reason = "the exchange shows nothing, but no trade of ours closed it".to_owned();
+            self.closed.remaining = vec![Left { symbol, qty, reason }];
+        } else {
+            self.closed.note(format!("{symbol}: the exchange shows no position, our books hold {qty}"));
+        }
+        doubtful
+    }
+
+    /// One wave of closes; true where something was executed.
+    async fn round(&mut self, exposed: &Exposed) -> Result<bool, PassError> {
+        let approved = flatten(&exposed.positions, &exposed.rules, self.scope, self.reason);
+        if let Some(lock) = self.hands.lock.as_deref_mut()
+            && let (Ok(install), Ok(next)) =
+                (self.hands.ledger.install().await, self.hands.ledger.next_pass_id().await)
+            && let Err(error) = lock.note(install, next)
+        {
+            self.closed.note(format!("the lock file could not be written: {error}"));
+        }
+        self.closed.rounds += 1;
+        let hands = &mut *self.hands;
+        let (exchange, heard) = (hands.exchange, (hands.watch, hands.stop));
+        let acted = act::close(exchange, hands.ledger, hands.concurrency, &approved, exposed.at, heard).await;
+        let acted = match acted {
+            Ok(acted) => acted,
+            Err(PassError::Ledger(error) | PassError::Unrecorded(error)) => {
+                self.lose_ledger(&error.to_string()).await;
+                return Ok(true);
+            }
+            Err(other) => return Err(other),
+        };
+        let mut moved = false;
+        for sent in &acted.sent {
+            moved |= sent.outcome.order.as_ref().is_some_and(|order| !order.filled_qty.is_zero());
+            if let Some(error) = &sent.outcome.error {
+                self.complaints.insert(sent.leg.symbol.clone(), error.clone());
+            } else if !acted.complete() {
+                self.complaints
+                    .insert(sent.leg.symbol.clone(), "the book was too thin to take all of it".into());
+            }
+        }
+        self.closed.sent.extend(acted.sent);
+        self.closed.last_pass = Some(acted.pass_id);
+        if let Err(error) = self.hands.ledger.end_pass(acted.pass_id, "closing", 0).await {
+            self.lose_ledger(&error.to_string()).await;
+        }
+        Ok(moved)
+    }
+
+    /// Getting out matters more than writing it down: from here on the books are kept in memory.
+    async fn lose_ledger(&mut self, why: &str) {
+        if self.closed.unrecorded {
+            return;
+        }
+        self.closed.unrecorded = true;
+        self.closed.note(format!("the ledger failed, what is sent now is not in it: {why}"));
+        if let Ok(memory) = Ledger::in_memory().await {
+            *self.hands.ledger = memory;
+        }
+    }
+
+    /// When the last order that could open something can no longer appear.
+    async fn last_fence(&mut self) -> Option<Time> {
+        let unresolved = self.hands.ledger.unresolved().await.unwrap_or_default();
+        let window = self.hands.exchange.recv_window();
+        let opening = unresolved
+            .iter()
+            .filter(|intent| !intent.reduce_only && intent.state != IntentState::Planned)
+            .filter(|intent| self.scope.covers(&intent.symbol));
+        opening.filter_map(|intent| Some(settle::fence(intent.sent_at?, window))).max()
+    }
+
+    /// Books what became of orders whose answer was lost. Money is safe by now: what fails here is
+    /// done by the next pass.
+    async fn settle(&mut self) {
+        let left = self.hands.ledger.unresolved().await.unwrap_or_default();
+        if left.is_empty() {
+            return;
+        }
+        if let Err(error) = settle::settle(self.hands.exchange, self.hands.ledger).await {
+            self.closed.note(format!("what became of earlier orders is not known yet: {error}"));
+        }
+    }
+
+    fn is_hopeless(&self, error: &ExchangeError) -> bool {
+        match error {
+            ExchangeError::RateLimited { until, .. } => *until > self.deadline,
+            ExchangeError::Refused { .. } => true,
+            ExchangeError::Unavailable { .. } | ExchangeError::Rejected { .. } => false,
+        }
+    }
+
+    /// Waits a little longer each time; false where there is no time left.
+    async fn pause(&mut self) -> bool {
+        self.idle += 1;
+        let exchange = self.hands.exchange;
+        if exchange.recv_window().is_zero() {
+            return self.idle < MOST_IDLE;
+        }
+        let doublings = u32::try_from(self.idle - 1).unwrap_or(u32::MAX).min(8);
+        let pause = (FIRST_PAUSE * 2_u32.pow(doublings)).min(LONGEST_PAUSE);
+        self.wait_until(exchange.now() + pause).await
+    }
+
+    async fn wait_until(&self, until: Time) -> bool {
+        if until > self.deadline {
+            return false;
+        }
+        tokio::time::sleep(until.since(self.hands.exchange.now())).await;
+        true
+    }
+}
