@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use crate::decide::risk::ApprovedOrder;
+use crate::domain::account::Health;
 use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
-use crate::domain::order::Order;
+use crate::domain::order::{Order, Resting};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
-use crate::exchange::{Exchange, ExchangeError, Observation, Reply};
+use crate::exchange::{Exchange, ExchangeError, Exposed, Observation, Reply};
 use crate::sim::matching::{Placed, Trade, Which};
 use crate::sim::refusal::Refusal;
 use crate::sim::{self, State, Terms, World};
@@ -134,6 +135,16 @@ impl Exchange for Paper {
         })
     }
 
+    async fn exposed(&self) -> Result<Exposed, ExchangeError> {
+        let sim = self.sim.borrow();
+        Ok(Exposed {
+            at: sim.now(),
+            positions: sim.positions(),
+            rules: sim.rules(),
+            hedge: sim.modes().hedge,
+        })
+    }
+
     async fn place(&self, order: &ApprovedOrder, _stamp: Time) -> Reply {
         match self.sim.borrow_mut().place(order.request()) {
             Ok(placed) => Reply::Accepted(reported(&placed)),
@@ -174,6 +185,25 @@ impl Exchange for Paper {
 
     async fn cancel(&self, symbol: &Symbol, client_id: &str) -> Result<(), ExchangeError> {
         self.sim.borrow_mut().cancel(symbol, Which::Client(client_id)).map(|_| ()).map_err(rejected)
+    }
+
+    async fn resting(&self) -> Result<Vec<Resting>, ExchangeError> {
+        let sim = self.sim.borrow();
+        Ok(sim.waiting().into_iter().filter(Resting::is_ours).collect())
+    }
+
+    async fn cancel_resting(&self, order: &Resting) -> Result<(), ExchangeError> {
+        match self.sim.borrow_mut().cancel_waiting(order) {
+            Err(refusal) if refusal.code != -2011 => Err(rejected(refusal)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn health(&self) -> Health {
+        Health {
+            key: Err("a paper account has no key".into()),
+            indicators: Err("a paper account is not judged".into()),
+        }
     }
 }
 
