@@ -126,9 +126,7 @@ async fn a_wrong_key_says_what_to_do() {
         (400, -1002, "Enable reading"),
     ] {
         let server = Canned::start(move |seen| match seen.name.as_str() {
-            "GET /fapi/v3/positionRisk" => {
-                http(status, "", format!(r#"{{"code":{code},"msg":"no"}}"#))
-            }
+            "GET /fapi/v3/positionRisk" => http(status, "", format!(r#"{{"code":{code},"msg":"no"}}"#)),
             _ => healthy(seen),
         })
         .await;

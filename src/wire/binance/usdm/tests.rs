@@ -185,7 +185,10 @@ fn indicators_are_read_by_scope_with_their_locks() {
         .iter()
         .map(|row| format!("{} {} {}/{} {}", row.scope, row.name, row.value, row.trigger, row.locked))
         .collect();
-    assert_eq!(said, ["ETHUSDT UFR 0.05/0.995 false", "ETHUSDT IFER 0.99/0.99 true", "ACCOUNT TMV 10/1 true"]);
+    assert_eq!(
+        said,
+        ["ETHUSDT UFR 0.05/0.995 false", "ETHUSDT IFER 0.99/0.99 true", "ACCOUNT TMV 10/1 true"]
+    );
     let times: Vec<Option<i64>> = found.iter().map(|row| row.recovers.map(|at| at.ms())).collect();
     assert_eq!(times, [None, Some(1_795_163_400_000), None]);
     assert_eq!(account::trading_status(br#"{"indicators":{},"updateTime":1}"#).unwrap(), []);
@@ -218,8 +221,14 @@ fn what_waits_is_read_with_as_little_as_cancelling_needs() {
     for (body, said) in [
         ("[{}]", "GET /fapi/v1/openAlgoOrders: field `symbol` is missing"),
         (plain, "GET /fapi/v1/openAlgoOrders: field `clientAlgoId` is missing"),
-        (r#"[{"symbol":"../x","clientAlgoId":"a"}]"#, "GET /fapi/v1/openAlgoOrders: field `symbol` is not a symbol: \"../x\""),
-        (r#"[{"symbol":"BTCUSDT","clientAlgoId":7}]"#, "GET /fapi/v1/openAlgoOrders: field `clientAlgoId` is not a text"),
+        (
+            r#"[{"symbol":"../x","clientAlgoId":"a"}]"#,
+            "GET /fapi/v1/openAlgoOrders: field `symbol` is not a symbol: \"../x\"",
+        ),
+        (
+            r#"[{"symbol":"BTCUSDT","clientAlgoId":7}]"#,
+            "GET /fapi/v1/openAlgoOrders: field `clientAlgoId` is not a text",
+        ),
         ("7", "GET /fapi/v1/openAlgoOrders: an array was expected"),
     ] {
         assert_eq!(order::resting_algos(body.as_bytes()).unwrap_err().to_string(), said);
