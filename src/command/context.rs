@@ -143,6 +143,9 @@ impl Context {
             prepared.settled.quarantined.len(),
             seen.unbooked.len()
         ));
+        for remark in exchange.remarks() {
+            self.ui.detail(&remark);
+        }
     }
 
     /// The state folder, made where it is missing.

@@ -70,6 +70,56 @@ pub struct AccountModes {
     pub can_trade: bool,
 }
 
+/// What the exchange lets an API key do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyPermissions {
+    /// May read.
+    pub reading: bool,
+    /// May trade futures. rebal needs it.
+    pub futures: bool,
+    /// May take money out. rebal never needs it.
+    pub withdrawals: bool,
+    /// May move money to other accounts of the exchange.
+    pub internal_transfer: bool,
+    /// May move money between the wallets of the account.
+    pub universal_transfer: bool,
+    /// May borrow and trade on margin.
+    pub margin: bool,
+    /// May trade options.
+    pub options: bool,
+    /// Only listed addresses may use the key.
+    pub ip_restricted: bool,
+    /// When it loses the right to trade; `None` where the exchange names no time.
+    pub expires: Option<Time>,
+}
+
+/// One figure by which the exchange judges how an account trades (`GET /fapi/v1/apiTradingStatus`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Indicator {
+    /// A contract, or `ACCOUNT`.
+    pub scope: String,
+    /// `UFR` (unfilled orders), `IFER` (IOC and FOK orders that expired), `GCR` (cancelled GTC
+    /// orders), `DR` (dust), each as a share; `TMV` (contracts in violation) as a count.
+    pub name: String,
+    /// Where it stands.
+    pub value: Rate,
+    /// Where the exchange locks.
+    pub trigger: Rate,
+    /// Only reduce-only orders are taken in the scope.
+    pub locked: bool,
+    /// When a lock is planned to end.
+    pub recovers: Option<Time>,
+}
+
+/// What the exchange holds for or against the key; each part may be unknown, with the reason in words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Health {
+    /// What the key may do.
+    pub key: Result<KeyPermissions, String>,
+    /// How the account is judged; empty where nothing has been recorded.
+    pub indicators: Result<Vec<Indicator>, String>,
+}
+
 /// One maintenance-margin tier of a contract.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bracket {

@@ -194,6 +194,25 @@ pub struct Order {
     pub updated: Time,
 }
 
+/// An order that waits at the exchange: in the book, or for a trigger price.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Resting {
+    /// The contract.
+    pub symbol: Symbol,
+    /// The id its sender gave.
+    pub client_id: String,
+    /// Waits for a trigger price, in no book and under no margin yet.
+    pub conditional: bool,
+}
+
+impl Resting {
+    /// Whether rebal made it, on this machine or another.
+    #[must_use]
+    pub fn is_ours(&self) -> bool {
+        self.client_id.starts_with(CLIENT_ID_PREFIX)
+    }
+}
+
 /// What an order of ours is for: the last letter of its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::decide::risk::ApprovedOrder;
-use crate::domain::account::{AccountModes, Balance, Bracket, MarginSetting, Position};
+use crate::domain::account::{AccountModes, Balance, Bracket, Health, MarginSetting, Position};
 use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
 use crate::domain::market::Market;
-use crate::domain::order::Order;
+use crate::domain::order::{Order, Resting};
 use crate::domain::rules::Rules;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
@@ -41,6 +41,19 @@ pub struct Observation {
     pub open_orders: Vec<Order>,
     /// Taker fee as a fraction of notional.
     pub taker_fee: crate::domain::num::Rate,
+}
+
+/// What closing everything needs to know, and nothing more.
+#[derive(Clone, Debug)]
+pub struct Exposed {
+    /// Exchange time when the read was sent.
+    pub at: Time,
+    /// Open positions by contract, none of them zero. In hedge mode the two sides are netted.
+    pub positions: BTreeMap<Symbol, Position>,
+    /// Trading rules by contract, of any age; empty where there are none to be had.
+    pub rules: BTreeMap<Symbol, Rules>,
+    /// A position has a side of its own: the account is in hedge mode.
+    pub hedge: bool,
 }
 
 /// What is known of an order after it was sent once.
@@ -132,6 +145,15 @@ pub trait Exchange {
     /// One concurrent wave of reads.
     async fn observe(&self) -> Result<Observation, ExchangeError>;
 
+    /// The open positions, from as few requests as possible. Entry price, mark price and the like
+    /// are zero where they cannot be read: size and side are what closing needs.
+    async fn exposed(&self) -> Result<Exposed, ExchangeError>;
+
+    /// What `--verbose` may say of the last reads, one line each.
+    fn remarks(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Sends one order, once, signed with `stamp`.
     async fn place(&self, order: &ApprovedOrder, stamp: Time) -> Reply;
 
@@ -159,4 +181,14 @@ pub trait Exchange {
 
     /// Cancels one resting order; one that is gone already is a success.
     async fn cancel(&self, symbol: &Symbol, client_id: &str) -> Result<(), ExchangeError>;
+
+    /// Orders of ours (by [`crate::domain::order::CLIENT_ID_PREFIX`]) that wait at the exchange,
+    /// ordinary and conditional. All or an error: an order that we do not see could still fill.
+    async fn resting(&self) -> Result<Vec<Resting>, ExchangeError>;
+
+    /// Cancels one of them; one that is gone already is a success.
+    async fn cancel_resting(&self, order: &Resting) -> Result<(), ExchangeError>;
+
+    /// What the key may do and how the exchange judges the account's trading.
+    async fn health(&self) -> Health;
 }

@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::time::Duration;
 
 use crate::decide::risk::ApprovedOrder;
+use crate::domain::account::Health;
 use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
-use crate::domain::order::Order;
+use crate::domain::order::{Order, Resting};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
-use crate::exchange::{Exchange, ExchangeError, Observation, Reply};
+use crate::exchange::{Exchange, ExchangeError, Exposed, Observation, Reply};
 use crate::sim::matching::{Placed, Trade, Which};
 use crate::sim::refusal::Refusal;
 use crate::sim::{self, State, Terms, World};
@@ -134,6 +135,16 @@ impl Exchange for Paper {
         })
     }
 
+    async fn exposed(&self) -> Result<Exposed, ExchangeError> {
+        let sim = self.sim.borrow();
+        Ok(Exposed {
+            at: sim.now(),
+            positions: sim.positions(),
+            rules: sim.rules(),
+            hedge: sim.modes().hedge,
+        })
+    }
+
     async fn place(&self, order: &ApprovedOrder, _stamp: Time) -> Reply {
         match self.sim.borrow_mut().place(order.request()) {
             Ok(placed) => Reply::Accepted(reported(&placed)),
@@ -175,6 +186,25 @@ impl Exchange for Paper {
     async fn cancel(&self, symbol: &Symbol, client_id: &str) -> Result<(), ExchangeError> {
         self.sim.borrow_mut().cancel(symbol, Which::Client(client_id)).map(|_| ()).map_err(rejected)
     }
+
+    async fn resting(&self) -> Result<Vec<Resting>, ExchangeError> {
+        let sim = self.sim.borrow();
+        Ok(sim.waiting().into_iter().filter(Resting::is_ours).collect())
+    }
+
+    async fn cancel_resting(&self, order: &Resting) -> Result<(), ExchangeError> {
+        match self.sim.borrow_mut().cancel_waiting(order) {
+            Err(refusal) if refusal.code != -2011 => Err(rejected(refusal)),
+            _ => Ok(()),
+        }
+    }
+
+    async fn health(&self) -> Health {
+        Health {
+            key: Err("a paper account has no key".into()),
+            indicators: Err("a paper account is not judged".into()),
+        }
+    }
 }
 
 /// The order as the exchange reports it, with the mean price of its fills.
@@ -189,4 +219,64 @@ fn fills(trades: &[&Trade]) -> Vec<Fill> {
 
 fn rejected(refusal: Refusal) -> ExchangeError {
     ExchangeError::Rejected { endpoint: "paper".into(), code: refusal.code, msg: refusal.msg }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::num::Price;
+    use crate::domain::order::{CLIENT_ID_PREFIX, OrderKind, OrderRequest, Resting, Side, TimeInForce};
+    use crate::sim::algo::{AlgoRequest, Trigger};
+    use crate::sim::listing;
+    use crate::sim::prices::Prices;
+
+    fn limit(id: &str, symbol: &Symbol) -> OrderRequest {
+        OrderRequest {
+            symbol: symbol.clone(),
+            side: Side::Buy,
+            qty: 10.into(),
+            kind: OrderKind::Limit { price: 9.into(), time_in_force: TimeInForce::Gtc },
+            reduce_only: false,
+            client_id: id.into(),
+        }
+    }
+
+    #[tokio::test]
+    async fn our_waiting_orders_are_found_and_cancelled_and_others_left() {
+        let symbol: Symbol = "AUSDT".parse().unwrap();
+        let world =
+            World::new(vec![listing::derived(&symbol, Price::from(10))], Prices::Synthetic { seed: 1 });
+        let mut paper = Paper::new(world, Terms::default(), None, "paper", Clock::Passes).unwrap();
+        let (ours, conditional) = (format!("{CLIENT_ID_PREFIX}a"), format!("{CLIENT_ID_PREFIX}b"));
+        let sim = paper.sim();
+        sim.hand_trade(&symbol, 1.into()).unwrap();
+        sim.place(&limit(&ours, &symbol)).unwrap();
+        sim.place(&limit("theirs", &symbol)).unwrap();
+        let stop = AlgoRequest {
+            symbol: symbol.clone(),
+            side: Side::Sell,
+            trigger: Trigger::Stop(1.into()),
+            qty: 1.into(),
+            limit: None,
+            reduce_only: true,
+            close_position: false,
+            on_mark: true,
+            client_id: conditional.clone(),
+        };
+        sim.place_algo(stop).unwrap();
+        let found = paper.resting().await.unwrap();
+        let ids: Vec<(&str, bool)> =
+            found.iter().map(|order| (order.client_id.as_str(), order.conditional)).collect();
+        assert_eq!(ids, [(ours.as_str(), false), (conditional.as_str(), true)]);
+        for order in found.iter().chain(&found) {
+            paper.cancel_resting(order).await.unwrap();
+        }
+        assert_eq!(paper.resting().await.unwrap(), []);
+        let unknown = Resting { symbol: "XUSDT".parse().unwrap(), client_id: ours, conditional: false };
+        assert!(paper.cancel_resting(&unknown).await.is_err());
+        let seen = paper.exposed().await.unwrap();
+        assert_eq!((seen.positions[&symbol].qty, seen.rules.len(), seen.hedge), (1.into(), 1, false));
+        let health = paper.health().await;
+        assert!(health.key.is_err() && health.indicators.is_err());
+    }
 }

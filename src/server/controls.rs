@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::domain::account::AccountModes;
+use crate::domain::account::{AccountModes, Indicator};
 use crate::domain::num::{Notional, Qty, Rate};
 use crate::domain::rules::Status;
 use crate::domain::symbol::Symbol;
@@ -78,6 +78,21 @@ struct NewRestrictions {
     enable_futures: Option<bool>,
     enable_vanilla_options: Option<bool>,
     enable_spot_and_margin_trading: Option<bool>,
+    /// Milliseconds; 0 is never.
+    trading_authority_expiration_time: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct NewIndicator {
+    /// A contract, or `ACCOUNT`.
+    scope: String,
+    indicator: String,
+    value: Rate,
+    trigger_value: Rate,
+    #[serde(default)]
+    is_locked: bool,
+    planned_recover_time: Option<i64>,
 }
 
 impl Core {
@@ -106,6 +121,7 @@ impl Core {
             }),
             ("POST", "/sim/modes") => self.set_modes(call),
             ("POST", "/sim/restrictions") => self.set_restrictions(call),
+            ("POST", "/sim/indicators") => self.set_indicators(call),
             _ => {
                 return Answer::json(
                     404,
@@ -173,7 +189,28 @@ impl Core {
         ] {
             *field = value.unwrap_or(*field);
         }
+        if let Some(ms) = wanted.trading_authority_expiration_time {
+            may.expires = instant(ms)?;
+        }
         Ok(json!({"enableFutures": may.futures, "enableWithdrawals": may.withdrawals}))
+    }
+
+    /// Replaces every indicator; an empty list clears them, and with them every lock.
+    fn set_indicators(&mut self, call: &Call) -> Result<Value, String> {
+        let wanted: Vec<NewIndicator> = read(call)?;
+        let count = wanted.len();
+        let indicators = wanted.into_iter().map(|wanted| {
+            Ok(Indicator {
+                scope: wanted.scope,
+                name: wanted.indicator,
+                value: wanted.value,
+                trigger: wanted.trigger_value,
+                locked: wanted.is_locked,
+                recovers: instant(wanted.planned_recover_time.unwrap_or_default())?,
+            })
+        });
+        self.exchange.judge(indicators.collect::<Result<_, String>>()?);
+        Ok(json!({"indicators": count}))
     }
 
     /// Everything a test compares with what a client believes.
@@ -218,6 +255,12 @@ impl Core {
             "income": income,
         })
     }
+}
+
+/// Milliseconds as the exchange gives them: 0 is no time at all.
+fn instant(ms: i64) -> Result<Option<Time>, String> {
+    let time = Time::from_ms(ms).ok_or_else(|| format!("not a time: {ms}"))?;
+    Ok((ms != 0).then_some(time))
 }
 
 /// Reads a control's JSON body; nothing at all is an empty object.

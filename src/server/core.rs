@@ -104,6 +104,8 @@ pub(crate) struct Restrictions {
     pub(crate) futures: bool,
     pub(crate) options: bool,
     pub(crate) spot: bool,
+    /// When it loses the right to trade.
+    pub(crate) expires: Option<Time>,
 }
 
 impl Default for Restrictions {
@@ -119,6 +121,7 @@ impl Default for Restrictions {
             futures: true,
             options: false,
             spot: true,
+            expires: None,
         }
     }
 }

@@ -333,6 +333,98 @@ async fn a_key_that_may_not_trade_may_still_read() {
 }
 
 #[tokio::test]
+async fn a_key_may_expire() {
+    let sim = start().await;
+    let path = "/sapi/v1/account/apiRestrictions";
+    assert_eq!(sim.signed("GET", path, "").await.json().get("tradingAuthorityExpirationTime"), None);
+    sim.control("/sim/restrictions", json!({"tradingAuthorityExpirationTime": START_MS})).await;
+    let may = sim.signed("GET", path, "").await.json();
+    assert_eq!(may["tradingAuthorityExpirationTime"], START_MS);
+    assert_eq!(sim.control("/sim/restrictions", json!({"enableLunch": true})).await.status, 400);
+}
+
+#[tokio::test]
+async fn a_locked_contract_takes_only_what_reduces() {
+    let sim = start().await;
+    let status = |params: &'static str| sim.signed("GET", "/fapi/v1/apiTradingStatus", params);
+    assert_eq!(status("").await.json()["indicators"], json!({}));
+    assert_eq!(sim.signed("POST", "/fapi/v1/order", BUY).await.status, 200);
+    let until = START_MS + 300_000;
+    let lock = json!([
+        {"scope": "XRPUSDT", "indicator": "IFER", "value": "0.995", "triggerValue": "0.99", "isLocked": true,
+         "plannedRecoverTime": until},
+        {"scope": "BTCUSDT", "indicator": "UFR", "value": "0.05", "triggerValue": "0.995"},
+    ]);
+    assert_eq!(sim.control("/sim/indicators", lock).await.json(), json!({"indicators": 2}));
+    let shown = status("").await.json();
+    assert_eq!(
+        shown["indicators"]["XRPUSDT"],
+        json!([{"isLocked": true, "plannedRecoverTime": until, "indicator": "IFER", "value": 0.995, "triggerValue": 0.99}])
+    );
+    assert_eq!(shown["indicators"]["BTCUSDT"][0]["plannedRecoverTime"], Value::Null);
+    let one = status("symbol=BTCUSDT").await;
+    assert!(one.json()["indicators"].get("XRPUSDT").is_none());
+    assert_eq!(status("symbol=NOSUCH").await.code(), -1121);
+    assert_eq!(sim.signed("POST", "/fapi/v1/order", BUY).await.code(), -4400);
+    let bitcoin = BUY.replace("XRPUSDT", "BTCUSDT").replace("quantity=10", "quantity=0.001");
+    assert_ne!(sim.signed("POST", "/fapi/v1/order", &bitcoin).await.code(), -4400);
+    let exit = format!("{}&reduceOnly=true", BUY.replace("BUY", "SELL"));
+    assert_eq!(sim.signed("POST", "/fapi/v1/order", &exit).await.status, 200);
+    // A lock of the account is one of every contract, and every lock ends when it is planned to.
+    let account = json!([{"scope": "ACCOUNT", "indicator": "TMV", "value": 10, "triggerValue": 1, "isLocked": true,
+                          "plannedRecoverTime": until}]);
+    sim.control("/sim/indicators", account).await;
+    assert_eq!(sim.signed("POST", "/fapi/v1/order", &bitcoin).await.code(), -4400);
+    assert_eq!(status("symbol=BTCUSDT").await.json()["indicators"]["ACCOUNT"][0]["value"], 10.0);
+    sim.control("/sim/advance", json!({"bars": 1})).await;
+    let later = sim.signed_at("POST", "/fapi/v1/order", BUY, until).await.unwrap();
+    assert_eq!(later.status, 200, "{}", later.body);
+    assert_eq!(sim.control("/sim/indicators", json!([{"scope": "ACCOUNT"}])).await.status, 400);
+}
+
+#[tokio::test]
+async fn in_hedge_mode_a_position_has_a_side_of_its_own() {
+    let sim = start().await;
+    sim.signed("POST", "/fapi/v1/order", BUY).await;
+    sim.control("/sim/modes", json!({"hedge": true})).await;
+    for path in ["/fapi/v3/positionRisk", "/fapi/v2/positionRisk"] {
+        let rows = sim.signed("GET", path, "symbol=XRPUSDT").await.json();
+        let sides: Vec<(&str, &str)> = rows
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|row| (row["positionSide"].as_str().unwrap(), row["positionAmt"].as_str().unwrap()))
+            .collect();
+        assert_eq!(sides, [("LONG", "10"), ("SHORT", "0")], "{path}");
+    }
+    for path in ["/fapi/v3/account", "/fapi/v2/account"] {
+        let account = sim.signed("GET", path, "").await.json();
+        let long = account["positions"].as_array().unwrap().iter().filter(|row| row["positionAmt"] == "10");
+        assert_eq!(
+            long.map(|row| row["positionSide"].as_str().unwrap()).collect::<Vec<_>>(),
+            ["LONG"],
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_conditional_order_is_cancelled_once() {
+    let sim = start().await;
+    let stop = "algoType=CONDITIONAL&symbol=XRPUSDT&side=SELL&type=STOP_MARKET&triggerPrice=0.5&quantity=10&clientAlgoId=s";
+    sim.signed("POST", "/fapi/v1/algoOrder", stop).await;
+    let open = sim.signed("GET", "/fapi/v1/openAlgoOrders", "").await.json();
+    assert_eq!((open[0]["clientAlgoId"].as_str(), open[0]["algoStatus"].as_str()), (Some("s"), Some("NEW")));
+    let cancel = |params: &'static str| sim.signed("DELETE", "/fapi/v1/algoOrder", params);
+    assert_eq!(cancel("").await.code(), -1102);
+    assert_eq!(cancel("clientAlgoId=t").await.code(), -2011);
+    assert_eq!(cancel("clientAlgoId=s").await.json()["clientAlgoId"], "s");
+    let again = cancel("clientAlgoId=s").await;
+    assert_eq!((again.status, again.code()), (400, -2011));
+    assert_eq!(sim.signed("GET", "/fapi/v1/openAlgoOrders", "").await.json(), json!([]));
+}
+
+#[tokio::test]
 async fn conditional_orders_live_beside_the_book() {
     let sim = start().await;
     sim.signed("POST", "/fapi/v1/order", BUY).await;

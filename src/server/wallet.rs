@@ -18,7 +18,7 @@ pub(crate) fn route(method: &str, path: &str) -> Option<Route> {
 
 fn restrictions(core: &mut Core, _: &Params) -> Result<Value, Refusal> {
     let may = core.restrictions;
-    Ok(json!({
+    let mut shown = json!({
         "ipRestrict": may.ip_restrict,
         "createTime": 1_735_689_600_000_i64,
         "enableReading": may.reading,
@@ -32,5 +32,9 @@ fn restrictions(core: &mut Core, _: &Params) -> Result<Value, Refusal> {
         "enableFixApiTrade": false,
         "enableFixReadOnly": false,
         "enablePortfolioMarginTrading": false,
-    }))
+    });
+    if let (Some(at), Some(members)) = (may.expires, shown.as_object_mut()) {
+        members.insert("tradingAuthorityExpirationTime".into(), json!(at.ms()));
+    }
+    Ok(shown)
 }

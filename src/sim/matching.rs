@@ -144,6 +144,7 @@ impl Exchange {
         if listed.rules.contract == "TRADIFI_PERPETUAL" {
             return Err(Refusal::of(-4411));
         }
+        self.check_lock(symbol, request.reduce_only)?;
         let book = self.book(symbol).ok_or_else(|| Refusal::of(-2020))?;
         let book = book.worsened(self.terms.slippage_bps, listed.rules.tick);
         let qty = if request.reduce_only { self.closable(request)?.min(left) } else { left };

@@ -11,6 +11,7 @@ mod contracts;
 pub mod fault;
 mod fills;
 pub mod history;
+mod judged;
 pub mod listing;
 pub mod matching;
 pub mod prices;
@@ -29,7 +30,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::account::{AccountModes, Bracket, MarginSetting};
+use crate::domain::account::{AccountModes, Bracket, Indicator, MarginSetting};
 use crate::domain::entry::Entry;
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::rules::{Rules, Status};
@@ -186,6 +187,9 @@ pub struct State {
     pub(crate) income: Vec<Entry>,
     pub(crate) algos: Vec<AlgoOrder>,
     pub(crate) countdowns: BTreeMap<Symbol, Time>,
+    /// Absent in accounts that were stored before there were any.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) indicators: Vec<Indicator>,
     pub(crate) prices: PriceState,
     pub(crate) counters: Counters,
 }
@@ -228,6 +232,7 @@ impl Exchange {
             income: Vec::new(),
             algos: Vec::new(),
             countdowns: BTreeMap::new(),
+            indicators: Vec::new(),
             prices: PriceState { bar_at, ..PriceState::default() },
             counters: Counters::default(),
         };

@@ -2,7 +2,7 @@
 
 use crate::domain::market::Bar;
 use crate::domain::num::{Price, Qty, Rate};
-use crate::domain::order::{OrderKind, OrderRequest, OrderStatus, Side};
+use crate::domain::order::{OrderKind, OrderRequest, OrderStatus, Resting, Side};
 use crate::domain::symbol::Symbol;
 use crate::sim::Exchange;
 use crate::sim::book::Level;
@@ -102,6 +102,33 @@ impl Exchange {
         open.end(OrderStatus::Canceled, now);
         self.state.done.push(open.clone());
         Ok(open)
+    }
+
+    /// Everything that waits: in the book, then for a trigger price.
+    #[must_use]
+    pub fn waiting(&self) -> Vec<Resting> {
+        let in_book = self.open_orders(None).into_iter().map(|placed| Resting {
+            symbol: placed.order.symbol.clone(),
+            client_id: placed.order.client_id.clone(),
+            conditional: false,
+        });
+        let conditional = self.algos(None, true).into_iter().map(|algo| Resting {
+            symbol: algo.request.symbol.clone(),
+            client_id: algo.request.client_id.clone(),
+            conditional: true,
+        });
+        in_book.chain(conditional).collect()
+    }
+
+    /// Cancels one of [`Exchange::waiting`].
+    ///
+    /// # Errors
+    /// `-2011` where it waits no more, `-1121` for an unknown contract.
+    pub fn cancel_waiting(&mut self, wanted: &Resting) -> Result<(), Refusal> {
+        if wanted.conditional {
+            return self.cancel_algo(None, Some(&wanted.client_id)).map(|_| ());
+        }
+        self.cancel(&wanted.symbol, Which::Client(&wanted.client_id)).map(|_| ())
     }
 
     /// Cancels every resting order of `symbol`; how many there were.

@@ -51,6 +51,11 @@ impl<'a> Object<'a> {
         self.fields.iter().find(|(name, _)| name == key).map(|(_, value)| value)
     }
 
+    /// Every key with its value, in the order sent.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Json<'a>)> {
+        self.fields.iter().map(|(key, value)| (key.as_ref(), value))
+    }
+
     /// The first key that stands there twice: such an object says two things at once.
     #[must_use]
     pub fn repeated(&self) -> Option<&str> {
@@ -282,6 +287,15 @@ impl<'j, 'a> Row<'j, 'a> {
         Time::from_ms(self.int(field)?).ok_or_else(|| self.wrong(field, "is not a time"))
     }
 
+    /// An instant in milliseconds; `None` where the field is absent, an empty text or zero.
+    pub fn optional_time(&self, field: &str) -> Result<Option<Time>, WireError> {
+        match self.get(field) {
+            None | Some(Json::Int(0)) => Ok(None),
+            Some(Json::Text(text)) if text.is_empty() => Ok(None),
+            Some(_) => self.time(field).map(Some),
+        }
+    }
+
     /// A yes or no, sent as a boolean or as the word.
     pub fn flag(&self, field: &str) -> Result<bool, WireError> {
         match self.need(field)? {
@@ -296,6 +310,15 @@ impl<'j, 'a> Row<'j, 'a> {
     pub fn symbol(&self, field: &str) -> Result<Symbol, WireError> {
         let text = self.text(field)?;
         text.parse().map_err(|_| self.wrong(field, &format!("is not a symbol: {:?}", text::word(text))))
+    }
+
+    /// The entries of an object whose keys are names, each name once.
+    pub fn entries(&self, field: &str) -> Result<impl Iterator<Item = (&'j str, &'j Json<'a>)>, WireError> {
+        match self.need(field)? {
+            Json::Object(object) if object.repeated().is_none() => Ok(object.iter()),
+            Json::Object(_) => Err(self.wrong(field, "names something twice")),
+            _ => Err(self.wrong(field, "is not an object")),
+        }
     }
 
     /// The elements of an array.

@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use rebal::decide::plan::{self, Execution};
 use rebal::decide::risk::{self, ApprovedOrder, Breach, Limits, Standing};
-use rebal::domain::account::{AccountModes, Bracket, Position};
+use rebal::domain::account::{AccountModes, Bracket, Health, Position};
 use rebal::domain::entry::Entry;
 use rebal::domain::fill::Fill;
 use rebal::domain::market::{Mark, Market, Quote};
 use rebal::domain::num::{Notional, Price, Qty, Rate};
-use rebal::domain::order::{Order, OrderStatus};
+use rebal::domain::order::{Order, OrderStatus, Resting};
 use rebal::domain::plan::{Plan, SkipReason};
 use rebal::domain::snapshot::{Coin, Snapshot};
 use rebal::domain::symbol::Symbol;
 use rebal::domain::time::Time;
 use rebal::exchange::paper::{Clock, Paper};
-use rebal::exchange::{Exchange, ExchangeError, Observation, Reply};
+use rebal::exchange::{Exchange, ExchangeError, Exposed, Observation, Reply};
 use rebal::ledger::{IntentState, Ledger, LedgerError, PassRow};
 use rebal::pass::act::Acted;
 use rebal::pass::{self, Mode, PassError, Prepared, Settings, Stop, Watch, record};
@@ -152,6 +152,13 @@ impl Exchange for Desk {
         }
         Ok(seen)
     }
+    async fn exposed(&self) -> Result<Exposed, ExchangeError> {
+        let mut seen = self.paper.exposed().await?;
+        if let Some(frozen) = &*self.frozen.borrow() {
+            seen.positions.clone_from(frozen);
+        }
+        Ok(seen)
+    }
     async fn place(&self, order: &ApprovedOrder, stamp: Time) -> Reply {
         let sight = self.look(order, stamp).await;
         self.sights.borrow_mut().push(sight);
@@ -228,6 +235,26 @@ impl Exchange for Desk {
             order.status = OrderStatus::Canceled;
         }
         Ok(())
+    }
+    async fn resting(&self) -> Result<Vec<Resting>, ExchangeError> {
+        let mut found = self.paper.resting().await?;
+        let resting = self.resting.borrow();
+        let open = resting.iter().filter(|order| !self.blind.get() && !order.status.is_final());
+        found.extend(open.map(|order| Resting {
+            symbol: order.symbol.clone(),
+            client_id: order.client_id.clone(),
+            conditional: false,
+        }));
+        Ok(found)
+    }
+    async fn cancel_resting(&self, order: &Resting) -> Result<(), ExchangeError> {
+        if self.resting.borrow().as_ref().is_some_and(|own| own.client_id == order.client_id) {
+            return self.cancel(&order.symbol, &order.client_id).await;
+        }
+        self.paper.cancel_resting(order).await
+    }
+    async fn health(&self) -> Health {
+        self.paper.health().await
     }
 }
 

@@ -63,15 +63,20 @@ impl Cache {
 
     /// The listing, if it is fresh at `now` (exchange time) and, where `terms` are wanted, has them.
     pub(super) fn load(&self, now: Time, terms: bool) -> Option<Arc<Listing>> {
-        let mut held = self.lock();
-        if held.is_none() {
-            *held = self.read().map(Arc::new);
-        }
         // One from the future was made under another clock; two measurements differ a little.
         let fresh = |listing: &Arc<Listing>| {
             listing.fetched <= now + CLOCK_SLACK && now.since(listing.fetched) < self.max_age
         };
-        held.clone().filter(fresh).filter(|listing| listing.terms.is_some() || !terms)
+        self.any_age().filter(fresh).filter(|listing| listing.terms.is_some() || !terms)
+    }
+
+    /// The listing however old it is, for those who can do with that.
+    pub(super) fn any_age(&self) -> Option<Arc<Listing>> {
+        let mut held = self.lock();
+        if held.is_none() {
+            *held = self.read().map(Arc::new);
+        }
+        held.clone()
     }
 
     fn read(&self) -> Option<Listing> {
@@ -148,10 +153,11 @@ mod tests {
         let stored = cache().store(at(0), some_rules(), Some(some_terms()));
         assert_eq!(cache().load(at(3599), true), Some(stored));
         assert!(cache().load(at(3600), true).is_none());
+        assert!(cache().any_age().is_some());
         assert!(cache().load(at(-61), true).is_none());
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
         cache().forget();
-        assert!(cache().load(at(1), false).is_none());
+        assert!(cache().load(at(1), false).is_none() && cache().any_age().is_none());
     }
 
     #[test]

@@ -104,7 +104,7 @@ impl Session {
         *held(&self.limits)
     }
 
-    pub(super) fn hold(&self, until: Time) {
+    fn hold(&self, until: Time) {
         held(&self.limits).hold(until);
     }
 
@@ -189,7 +189,7 @@ impl Session {
         if answer.is_success() {
             return Ok(answer.body);
         }
-        Err(self.stumble(endpoint, &answer))
+        Err(self.stumble(request.call, &answer))
     }
 
     fn params(&self, request: &Request, now: Time) -> Result<String, ExchangeError> {
@@ -211,21 +211,26 @@ impl Session {
             .map_err(|error| refused(&error.to_string(), "Store the API secret again."))
     }
 
-    /// Keeps the exchange's own count. The one of bookTicker is known to be wrong.
+    /// Keeps the exchange's own count. The one of bookTicker is known to be wrong, the one of key
+    /// permissions is another host's.
     fn learn(&self, call: Call, answer: &Answer) {
-        if let (Some(used), true) = (answer.used_weight, call != Call::BookTicker) {
+        let counts = !matches!(call, Call::BookTicker | Call::KeyPermissions);
+        if let (Some(used), true) = (answer.used_weight, counts) {
             held(&self.limits).counted(self.now_or_local(), used);
         }
     }
 
-    fn stumble(&self, endpoint: &'static str, answer: &Answer) -> Stumble {
-        let endpoint = endpoint.to_owned();
+    fn stumble(&self, call: Call, answer: &Answer) -> Stumble {
+        let endpoint = call.name().to_owned();
         let now = self.now_or_local();
         let failure = error::read_failure(answer.status, answer.retry_after.as_deref(), &answer.body, now);
         Stumble::Error(match failure {
             ReadFailure::Clock(said) => return Stumble::Clock(self.scrub(&said)),
             ReadFailure::RateLimited(until) => {
-                self.hold(until);
+                // A limit of the host that knows the key's permissions must not silence the other.
+                if call != Call::KeyPermissions {
+                    self.hold(until);
+                }
                 ExchangeError::RateLimited { endpoint, until }
             }
             ReadFailure::Refused { detail, hint } => {

@@ -8,10 +8,11 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::decide::risk::ApprovedOrder;
+use crate::domain::account::{Health, KeyPermissions};
 use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
 use crate::domain::market::Market;
-use crate::domain::order::{Order, OrderRequest};
+use crate::domain::order::{Order, OrderRequest, Resting};
 use crate::domain::rules::Rules;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
@@ -19,10 +20,10 @@ use crate::exchange::binance::cache::Cache;
 use crate::exchange::binance::client::{Http, SetupError};
 use crate::exchange::binance::session::{Credentials, Session, unreadable};
 use crate::exchange::binance::{history, observe};
-use crate::exchange::{Exchange, ExchangeError, Observation, Reply};
+use crate::exchange::{Exchange, ExchangeError, Exposed, Observation, Reply};
 use crate::wire::binance::error;
 use crate::wire::binance::request::{Call, Request};
-use crate::wire::binance::usdm::account::{self, KeyPermissions};
+use crate::wire::binance::usdm::account;
 use crate::wire::binance::usdm::market::{self, DayStats, FundingPrint, FundingTerms, Kline};
 use crate::wire::binance::usdm::{Problem, listing, order};
 use crate::wire::json::WireError;
@@ -32,6 +33,9 @@ use crate::wire::sign::Signer;
 pub const LIVE_URL: &str = "https://fapi.binance.com";
 /// The official host of demo ("testnet") accounts.
 pub const TESTNET_URL: &str = "https://demo-fapi.binance.com";
+
+/// How long somebody who wants to close positions waits for trading rules.
+const RULES_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Everything a connection needs to know.
 pub struct Settings {
@@ -85,21 +89,13 @@ impl Usdm {
         })
     }
 
-    /// Sends nothing before `until`: what an earlier pass was told. Until the first
-    /// [`Exchange::connect`] this machine's own clock decides.
-    pub fn hold_until(&self, until: Time) {
-        self.session.hold(until);
-    }
-
     /// Request weight spent in the present minute, by the exchange's count where it told.
-    #[must_use]
-    pub fn used_weight(&self) -> u32 {
+    fn used_weight(&self) -> u32 {
         self.session.limits().used(self.session.now())
     }
 
     /// Rows of market data that the last wave could not read, and why.
-    #[must_use]
-    pub fn problems(&self) -> Vec<Problem> {
+    fn problems(&self) -> Vec<Problem> {
         self.problems.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -166,13 +162,28 @@ impl Usdm {
         self.read(request, market::klines).await
     }
 
-    /// What the key may do; `None` where the environment has no such endpoint (testnet), which is
+    /// What the key may do, or why nobody can tell: an environment without the endpoint (testnet) is
     /// "not verifiable", never "fine".
-    pub async fn key_permissions(&self) -> Result<Option<KeyPermissions>, ExchangeError> {
+    async fn key_permissions(&self) -> Result<KeyPermissions, String> {
         if !self.session.has(Call::KeyPermissions) {
-            return Ok(None);
+            return Err(format!("not verifiable here: {} does not tell what a key may do", self.environment));
         }
-        self.read(Request::new(Call::KeyPermissions), account::key_permissions).await.map(Some)
+        self.read(Request::new(Call::KeyPermissions), account::key_permissions).await.map_err(unverified)
+    }
+
+    /// Trading rules for those who can do with old ones, or none: fresh ones only where they come
+    /// soon.
+    async fn some_rules(&self) -> BTreeMap<Symbol, Rules> {
+        if let Some(listing) = self.cache.load(self.session.now(), false) {
+            return listing.rules.clone();
+        }
+        let asked = self.read(Request::new(Call::ExchangeInfo), listing::exchange_info);
+        match tokio::time::timeout(RULES_PATIENCE, asked).await {
+            Ok(Ok(info)) if !info.rows.is_empty() => {
+                self.cache.store(self.session.now(), info.rows, None).rules.clone()
+            }
+            _ => self.cache.any_age().map(|listing| listing.rules.clone()).unwrap_or_default(),
+        }
     }
 
     /// Asks, and reads the answer.
@@ -225,6 +236,20 @@ impl Exchange for Usdm {
         let (observation, problems) = observe::observe(&self.session, &self.cache, &self.quote).await?;
         self.note(problems);
         Ok(observation)
+    }
+
+    async fn exposed(&self) -> Result<Exposed, ExchangeError> {
+        let at = self.session.now();
+        let held = self.read(Request::new(Call::PositionRisk), account::exposed);
+        let (held, rules) = tokio::join!(held, self.some_rules());
+        let (positions, hedge) = held?;
+        Ok(Exposed { at, positions, rules, hedge })
+    }
+
+    fn remarks(&self) -> Vec<String> {
+        let weight = format!("request weight used this minute: {}", self.used_weight());
+        let left_out = self.problems().into_iter().map(|problem| format!("left out: {problem}"));
+        std::iter::once(weight).chain(left_out).collect()
     }
 
     async fn place(&self, order: &ApprovedOrder, stamp: Time) -> Reply {
@@ -286,12 +311,47 @@ impl Exchange for Usdm {
     }
 
     async fn cancel(&self, symbol: &Symbol, client_id: &str) -> Result<(), ExchangeError> {
-        let request = Request::by_client_id(Call::CancelOrder, symbol, client_id);
+        let (symbol, client_id) = (symbol.clone(), client_id.to_owned());
+        self.cancel_resting(&Resting { symbol, client_id, conditional: false }).await
+    }
+
+    async fn resting(&self) -> Result<Vec<Resting>, ExchangeError> {
+        let (orders, algos) = tokio::join!(
+            self.read(Request::new(Call::OpenOrders), order::resting_orders),
+            self.read(Request::new(Call::OpenAlgoOrders), order::resting_algos),
+        );
+        Ok(orders?.into_iter().chain(algos?).filter(Resting::is_ours).collect())
+    }
+
+    async fn cancel_resting(&self, order: &Resting) -> Result<(), ExchangeError> {
+        let request = Request::cancel(order);
         match self.session.ask(&request).await {
             // "Unknown order sent.": filled or gone. Which of the two, only a query tells.
-            Ok(_) | Err(ExchangeError::Rejected { code: -2011 | -2013, .. }) => Ok(()),
+            Err(ExchangeError::Rejected { code: -2011 | -2013, .. }) => Ok(()),
             Err(error) => Err(error),
+            Ok(body) if error::is_success(&body) => Ok(()),
+            Ok(_) => {
+                let detail = "the answer is not its success".into();
+                Err(unreadable(WireError { endpoint: request.call.name(), detail }))
+            }
         }
+    }
+
+    async fn health(&self) -> Health {
+        let status = self.read(Request::new(Call::TradingStatus), account::trading_status);
+        let (key, indicators) = tokio::join!(self.key_permissions(), status);
+        Health { key, indicators: indicators.map_err(unverified) }
+    }
+}
+
+/// Why a part of [`Health`] is unknown. A host without the endpoint will never tell, any other
+/// failure may pass.
+fn unverified(error: ExchangeError) -> String {
+    match &error {
+        ExchangeError::Unavailable { endpoint, detail } if detail.ends_with(error::NO_SUCH_PATH) => {
+            format!("not verifiable here: the host does not offer {endpoint}")
+        }
+        _ => error.to_string(),
     }
 }
 

@@ -91,10 +91,12 @@ pub(super) fn account_v3(core: &mut Core, _: &Params) -> Result<Value, Refusal> 
         .exchange
         .exposures()
         .iter()
-        .map(|exposure| {
+        .flat_map(|exposure| sides(core, exposure))
+        .map(|(side, exposure)| {
+            let exposure = &exposure;
             json!({
                 "symbol": exposure.symbol,
-                "positionSide": "BOTH",
+                "positionSide": side,
                 "positionAmt": qty(exposure),
                 "unrealizedProfit": unrealized(exposure),
                 "isolatedMargin": "0",
@@ -130,28 +132,28 @@ pub(super) fn account_v2(core: &mut Core, _: &Params) -> Result<Value, Refusal> 
         Value::Object(asset)
     });
     shown.insert("assets".into(), Value::Array(with_margin.collect()));
-    let live = core.exchange.exposures();
-    let rows = core.exchange.world().listing.keys().map(|symbol| {
-        let exposure = live.iter().find(|exposure| exposure.symbol == *symbol);
+    let listed = every_exposure(core);
+    let rows = listed.iter().flat_map(|exposure| sides(core, exposure)).map(|(side, exposure)| {
+        let symbol = &exposure.symbol;
         let setting = core.exchange.setting(symbol);
         json!({
             "symbol": symbol,
-            "positionSide": "BOTH",
-            "positionAmt": exposure.map_or(Qty::ZERO, qty),
-            "unrealizedProfit": exposure.map_or(Notional::ZERO, unrealized),
-            "notional": exposure.map_or(Notional::ZERO, notional),
-            "initialMargin": exposure.map_or(Notional::ZERO, |e| e.position_margin + e.order_margin),
-            "maintMargin": exposure.map_or(Notional::ZERO, |e| e.maint_margin),
-            "positionInitialMargin": exposure.map_or(Notional::ZERO, |e| e.position_margin),
-            "openOrderInitialMargin": exposure.map_or(Notional::ZERO, |e| e.order_margin),
+            "positionSide": side,
+            "positionAmt": qty(&exposure),
+            "unrealizedProfit": unrealized(&exposure),
+            "notional": notional(&exposure),
+            "initialMargin": exposure.position_margin + exposure.order_margin,
+            "maintMargin": exposure.maint_margin,
+            "positionInitialMargin": exposure.position_margin,
+            "openOrderInitialMargin": exposure.order_margin,
             "leverage": setting.leverage.to_string(),
             "isolated": !setting.cross,
             "isolatedWallet": "0",
-            "entryPrice": exposure.map_or(Price::ZERO, entry),
+            "entryPrice": entry(&exposure),
             "maxNotional": core.exchange.max_notional(symbol),
-            "bidNotional": exposure.map_or(Notional::ZERO, |e| e.bid_notional),
-            "askNotional": exposure.map_or(Notional::ZERO, |e| e.ask_notional),
-            "updateTime": exposure.map_or(0, updated),
+            "bidNotional": exposure.bid_notional,
+            "askNotional": exposure.ask_notional,
+            "updateTime": updated(&exposure),
         })
     });
     let rows: Vec<Value> = rows.collect();
@@ -198,13 +200,51 @@ fn updated(exposure: &Exposure) -> i64 {
     exposure.holding.as_ref().map_or(0, |held| held.updated.ms())
 }
 
-/// What both versions of the position list say of one contract.
-fn risk(exposure: &Exposure) -> Map<String, Value> {
+/// A contract without a position or an open order.
+fn flat(symbol: &Symbol, mark: Price) -> Exposure {
+    Exposure {
+        symbol: symbol.clone(),
+        holding: None,
+        mark,
+        position_margin: Notional::ZERO,
+        order_margin: Notional::ZERO,
+        maint_margin: Notional::ZERO,
+        bid_notional: Notional::ZERO,
+        ask_notional: Notional::ZERO,
+        liquidation_price: None,
+    }
+}
+
+/// Every contract of the exchange, as the old versions list them.
+fn every_exposure(core: &Core) -> Vec<Exposure> {
+    let live = core.exchange.exposures();
+    let listed = core.exchange.world().listing.keys().map(|symbol| {
+        let found = live.iter().find(|exposure| exposure.symbol == *symbol).cloned();
+        found.unwrap_or_else(|| flat(symbol, core.exchange.mark_price(symbol).unwrap_or(Price::ZERO)))
+    });
+    listed.collect()
+}
+
+/// The rows of one contract: one in one-way mode, a long and a short one in hedge mode.
+fn sides(core: &Core, exposure: &Exposure) -> Vec<(&'static str, Exposure)> {
+    if !core.exchange.modes().hedge {
+        return vec![("BOTH", exposure.clone())];
+    }
+    let other = flat(&exposure.symbol, exposure.mark);
+    if qty(exposure).is_negative() {
+        vec![("LONG", other), ("SHORT", exposure.clone())]
+    } else {
+        vec![("LONG", exposure.clone()), ("SHORT", other)]
+    }
+}
+
+/// What both versions of the position list say of one side of a contract.
+fn risk(side: &str, exposure: &Exposure) -> Map<String, Value> {
     let break_even = exposure.holding.as_ref().map_or(Price::ZERO, |held| held.break_even);
     let liquidation = exposure.liquidation_price.unwrap_or(Price::ZERO).rounded(8);
     members(json!({
         "symbol": exposure.symbol,
-        "positionSide": "BOTH",
+        "positionSide": side,
         "positionAmt": qty(exposure),
         "entryPrice": entry(exposure),
         "breakEvenPrice": break_even,
@@ -222,8 +262,8 @@ pub(super) fn position_risk_v3(core: &mut Core, params: &Params) -> Result<Value
     let wanted = wanted_symbol(core, params)?;
     let live = core.exchange.exposures();
     let rows = live.iter().filter(|exposure| wanted.as_ref().is_none_or(|symbol| exposure.symbol == *symbol));
-    let rows = rows.map(|exposure| {
-        let mut row = risk(exposure);
+    let rows = rows.flat_map(|exposure| sides(core, exposure)).map(|(side, exposure)| {
+        let mut row = risk(side, &exposure);
         let asset = core.exchange.world().listing.get(&exposure.symbol);
         let asset = asset.map_or("USDT", |listed| listed.rules.margin_asset.as_str());
         for (name, value) in [
@@ -245,23 +285,11 @@ pub(super) fn position_risk_v3(core: &mut Core, params: &Params) -> Result<Value
 
 pub(super) fn position_risk_v2(core: &mut Core, params: &Params) -> Result<Value, Refusal> {
     let wanted = wanted_symbol(core, params)?;
-    let live = core.exchange.exposures();
-    let symbols = core.exchange.world().listing.keys();
-    let symbols = symbols.filter(|symbol| wanted.as_ref().is_none_or(|wanted| wanted == *symbol));
-    let rows = symbols.map(|symbol| {
-        let flat = || Exposure {
-            symbol: symbol.clone(),
-            holding: None,
-            mark: core.exchange.mark_price(symbol).unwrap_or(Price::ZERO),
-            position_margin: Notional::ZERO,
-            order_margin: Notional::ZERO,
-            maint_margin: Notional::ZERO,
-            bid_notional: Notional::ZERO,
-            ask_notional: Notional::ZERO,
-            liquidation_price: None,
-        };
-        let exposure = live.iter().find(|exposure| exposure.symbol == *symbol).cloned();
-        let mut row = risk(&exposure.unwrap_or_else(flat));
+    let rows = every_exposure(core).into_iter();
+    let rows = rows.filter(|exposure| wanted.as_ref().is_none_or(|symbol| exposure.symbol == *symbol));
+    let rows = rows.flat_map(|exposure| sides(core, &exposure)).map(|(side, exposure)| {
+        let symbol = &exposure.symbol;
+        let mut row = risk(side, &exposure);
         let setting = core.exchange.setting(symbol);
         for (name, value) in [
             ("leverage", json!(setting.leverage.to_string())),

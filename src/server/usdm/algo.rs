@@ -109,7 +109,7 @@ fn shown(core: &Core, algo: &AlgoOrder) -> Value {
         "triggerPrice": trigger,
         "price": request.limit.map_or(Price::ZERO, |(price, _)| price),
         "icebergQuantity": Value::Null,
-        "selfTradePreventionMode": "EXPIRE_MAKER",
+        "selfTradePreventionMode": "NONE",
         "workingType": if request.on_mark { "MARK_PRICE" } else { "CONTRACT_PRICE" },
         "priceMatch": "NONE",
         "closePosition": request.close_position,

@@ -1,5 +1,7 @@
 //! Leverage, margin type, modes, tiers, fees: what is set and what is allowed.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use crate::domain::account::Bracket;
@@ -133,8 +135,25 @@ pub(super) fn commission(core: &mut Core, params: &Params) -> Result<Value, Refu
     }))
 }
 
-pub(super) fn trading_status(core: &mut Core, _: &Params) -> Result<Value, Refusal> {
-    Ok(json!({"indicators": {}, "updateTime": core.exchange.now().ms()}))
+/// Only what has reached the threshold of being recorded is shown: an account that trades like
+/// others has none. Values are JSON numbers.
+pub(super) fn trading_status(core: &mut Core, params: &Params) -> Result<Value, Refusal> {
+    let symbol = params.symbol()?;
+    if let Some(symbol) = &symbol {
+        core.exchange.check_symbol(symbol)?;
+    }
+    let mut scopes: BTreeMap<String, Vec<Value>> = BTreeMap::new();
+    for indicator in core.exchange.indicators(symbol.as_ref()) {
+        let shown = json!({
+            "isLocked": indicator.locked,
+            "plannedRecoverTime": indicator.recovers.map(|at| at.ms()),
+            "indicator": indicator.name,
+            "value": indicator.value.approx(),
+            "triggerValue": indicator.trigger.approx(),
+        });
+        scopes.entry(indicator.scope).or_default().push(shown);
+    }
+    Ok(json!({"indicators": scopes, "updateTime": core.exchange.now().ms()}))
 }
 
 pub(super) fn order_limits(_: &mut Core, _: &Params) -> Result<Value, Refusal> {

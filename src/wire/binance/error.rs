@@ -122,12 +122,15 @@ pub fn read_failure(status: u16, retry_after: Option<&str>, body: &[u8], now: Ti
     }
 }
 
+/// How the detail of an answer ends where the host does not have the endpoint.
+pub const NO_SUCH_PATH: &str = "no such path: is base_url right?";
+
 fn without_code(status: u16) -> ReadFailure {
     let said = match status {
         200..=299 => "an answer that is not the documented one",
         300..=399 => "a redirect, which is never followed",
         403 => "the exchange's firewall refused the request",
-        404 => "no such path: is base_url right?",
+        404 => NO_SUCH_PATH,
         451 => {
             return ReadFailure::Refused {
                 detail: "HTTP 451: not offered at this place".into(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::domain::order::{OrderKind, OrderRequest};
+use crate::domain::order::{OrderKind, OrderRequest, Resting};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::wire::sign::{self, SignError, Signer};
@@ -42,6 +42,8 @@ pub enum Call {
     CommissionRate,
     /// Resting orders.
     OpenOrders,
+    /// Conditional orders that wait for their trigger.
+    OpenAlgoOrders,
     /// Orders of the past.
     AllOrders,
     /// One order.
@@ -54,10 +56,14 @@ pub enum Call {
     PlaceOrder,
     /// Cancels an order.
     CancelOrder,
+    /// Cancels a conditional order.
+    CancelAlgo,
     /// Sets nominal leverage.
     SetLeverage,
     /// Sets cross or isolated margin.
     SetMarginType,
+    /// How the exchange judges the account's trading.
+    TradingStatus,
     /// What the key may do. On another host than the rest.
     KeyPermissions,
 }
@@ -97,7 +103,7 @@ pub struct Route {
 
 impl Call {
     /// Every call, in the table's order.
-    pub const ALL: [Call; 25] = [
+    pub const ALL: [Call; 28] = [
         Call::Time,
         Call::ExchangeInfo,
         Call::PremiumIndex,
@@ -114,14 +120,17 @@ impl Call {
         Call::LeverageBracket,
         Call::CommissionRate,
         Call::OpenOrders,
+        Call::OpenAlgoOrders,
         Call::AllOrders,
         Call::QueryOrder,
         Call::UserTrades,
         Call::Income,
         Call::PlaceOrder,
         Call::CancelOrder,
+        Call::CancelAlgo,
         Call::SetLeverage,
         Call::SetMarginType,
+        Call::TradingStatus,
         Call::KeyPermissions,
     ];
 
@@ -147,14 +156,17 @@ impl Call {
             Call::LeverageBracket => row("GET /fapi/v1/leverageBracket", Signed, 1, 1),
             Call::CommissionRate => row("GET /fapi/v1/commissionRate", Signed, 20, 20),
             Call::OpenOrders => row("GET /fapi/v1/openOrders", Signed, 40, 1),
+            Call::OpenAlgoOrders => row("GET /fapi/v1/openAlgoOrders", Signed, 40, 1),
             Call::AllOrders => row("GET /fapi/v1/allOrders", Signed, 5, 5),
             Call::QueryOrder => row("GET /fapi/v1/order", Signed, 1, 1),
             Call::UserTrades => row("GET /fapi/v1/userTrades", Signed, 5, 5),
             Call::Income => row("GET /fapi/v1/income", Signed, 30, 30),
             Call::PlaceOrder => row("POST /fapi/v1/order", Signed, 0, 0),
             Call::CancelOrder => row("DELETE /fapi/v1/order", Signed, 1, 1),
+            Call::CancelAlgo => row("DELETE /fapi/v1/algoOrder", Signed, 1, 1),
             Call::SetLeverage => row("POST /fapi/v1/leverage", Signed, 1, 1),
             Call::SetMarginType => row("POST /fapi/v1/marginType", Signed, 1, 1),
+            Call::TradingStatus => row("GET /fapi/v1/apiTradingStatus", Signed, 10, 1),
             Call::KeyPermissions => row("GET /sapi/v1/account/apiRestrictions", Signed, 1, 1),
         }
     }
@@ -263,6 +275,15 @@ impl Request {
         Request::new(call).with("symbol", symbol).with("origClientOrderId", client_id)
     }
 
+    /// Cancels an order of ours that waits, by our id.
+    #[must_use]
+    pub fn cancel(order: &Resting) -> Request {
+        if order.conditional {
+            return Request::new(Call::CancelAlgo).with("clientAlgoId", &order.client_id);
+        }
+        Request::by_client_id(Call::CancelOrder, &order.symbol, &order.client_id)
+    }
+
     /// A page of history between two instants, both included.
     #[must_use]
     pub fn window(call: Call, symbol: Option<&Symbol>, from: Time, to: Time) -> Request {
@@ -345,6 +366,20 @@ mod tests {
             limit.contains("&type=LIMIT&timeInForce=IOC&price=60000000000.5&quantity=0.0000001&newClient")
         );
         assert!(!limit.contains("reduceOnly"));
+    }
+
+    #[test]
+    fn what_waits_is_cancelled_where_it_waits() {
+        let order = |conditional| Resting {
+            symbol: "BTCUSDT".parse().unwrap(),
+            client_id: "rb17c2e9a0001fa3c07r".into(),
+            conditional,
+        };
+        let (plain, conditional) = (Request::cancel(&order(false)), Request::cancel(&order(true)));
+        assert_eq!((plain.call, conditional.call), (Call::CancelOrder, Call::CancelAlgo));
+        assert_eq!(plain.encoded(), "symbol=BTCUSDT&origClientOrderId=rb17c2e9a0001fa3c07r");
+        assert_eq!(conditional.encoded(), "clientAlgoId=rb17c2e9a0001fa3c07r");
+        assert_eq!(conditional.call.method(), Method::Delete);
     }
 
     #[test]

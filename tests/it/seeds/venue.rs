@@ -5,14 +5,14 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rebal::decide::risk::ApprovedOrder;
-use rebal::domain::account::Balance;
+use rebal::domain::account::{Balance, Health};
 use rebal::domain::entry::Entry;
 use rebal::domain::fill::Fill;
 use rebal::domain::num::Rate;
-use rebal::domain::order::Order;
+use rebal::domain::order::{Order, Resting};
 use rebal::domain::symbol::Symbol;
 use rebal::domain::time::Time;
-use rebal::exchange::{Exchange, ExchangeError, Observation, Reply};
+use rebal::exchange::{Exchange, ExchangeError, Exposed, Observation, Reply};
 use rebal::ledger::Ledger;
 use rebal::pass::Stop;
 use rebal::sim::matching::{Placed, Which};
@@ -270,6 +270,16 @@ impl Exchange for Venue<'_> {
         Ok(seen)
     }
 
+    async fn exposed(&self) -> Result<Exposed, ExchangeError> {
+        let at = self.now();
+        self.read("exposed", |world| {
+            let (_, _, positions) = world.account();
+            let (_, rules) = world.rules();
+            Ok(Exposed { at, positions, rules, hedge: world.sim.modes().hedge })
+        })
+        .await
+    }
+
     async fn place(&self, order: &ApprovedOrder, stamp: Time) -> Reply {
         let number = self.begin("place").await;
         self.world.borrow_mut().writes += 1;
@@ -387,6 +397,28 @@ impl Exchange for Venue<'_> {
 
     async fn cancel(&self, symbol: &Symbol, client_id: &str) -> Result<(), ExchangeError> {
         self.set("cancel", |world| world.sim.cancel(symbol, Which::Client(client_id)).map(|_| ())).await
+    }
+
+    async fn resting(&self) -> Result<Vec<Resting>, ExchangeError> {
+        self.read("resting", |world| {
+            let now = world.now();
+            let shown =
+                |order: &Resting| world.taken.get(&order.client_id).is_none_or(|taken| taken.visible <= now);
+            Ok(world.sim.waiting().into_iter().filter(Resting::is_ours).filter(shown).collect())
+        })
+        .await
+    }
+
+    async fn cancel_resting(&self, order: &Resting) -> Result<(), ExchangeError> {
+        self.set("cancel resting", |world| world.sim.cancel_waiting(order)).await
+    }
+
+    async fn health(&self) -> Health {
+        let indicators = self.read("health", |world| Ok(world.sim.indicators(None))).await;
+        Health {
+            key: Err("the seeds have no key".to_owned()),
+            indicators: indicators.map_err(|error| error.to_string()),
+        }
     }
 }
 

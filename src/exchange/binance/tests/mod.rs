@@ -3,6 +3,7 @@
 use std::io::Write;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+mod closing;
 mod history;
 mod orders;
 mod reads;

@@ -1,13 +1,14 @@
 //! Balances, positions and settings of our account. Read whole or not at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::domain::account::{AccountModes, Balance, MarginSetting, Position};
+use crate::domain::account::{AccountModes, Balance, Indicator, KeyPermissions, MarginSetting, Position};
 use crate::domain::num::{Notional, Price, Qty};
 use crate::domain::symbol::Symbol;
 use crate::wire::binance::request::Call;
 use crate::wire::binance::usdm::{Listed, listed};
 use crate::wire::json::{self, Row, WireError};
+use crate::wire::text;
 
 /// What `GET /fapi/v3/account` says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -149,6 +150,50 @@ fn position_row(row: Row<'_, '_>) -> Result<PositionRow, WireError> {
     })
 }
 
+/// Reads of `GET /fapi/v3/positionRisk` only what closing needs: the open positions, netted, and
+/// whether any row has a side of its own (hedge mode).
+///
+/// Symbol, size and side must be readable in every row; a price or a time that is not is zero, since
+/// a position whose mark is unknown must be closed all the same.
+pub fn exposed(bytes: &[u8]) -> Result<(BTreeMap<Symbol, Position>, bool), WireError> {
+    let endpoint = Call::PositionRisk.name();
+    let json = json::parse(endpoint, bytes)?;
+    let (mut positions, mut sides) = (BTreeMap::<Symbol, Position>::new(), BTreeSet::new());
+    for item in Row::list(endpoint, &json)? {
+        let row = Row::of(endpoint, item)?;
+        let found = size(row)?;
+        if !sides.insert((row.text("positionSide")?, found.symbol.clone())) {
+            return Err(row.wrong("symbol", "is listed twice"));
+        }
+        if found.qty.is_zero() {
+            continue;
+        }
+        positions
+            .entry(found.symbol.clone())
+            .and_modify(|other| {
+                other.qty += found.qty;
+                other.unrealized += found.unrealized;
+            })
+            .or_insert(found);
+    }
+    positions.retain(|_, position| !position.qty.is_zero());
+    let hedge = sides.iter().any(|(side, _)| *side != "BOTH");
+    Ok((positions, hedge))
+}
+
+fn size(row: Row<'_, '_>) -> Result<Position, WireError> {
+    let price = |field| row.positive(field).ok();
+    Ok(Position {
+        symbol: row.symbol("symbol")?,
+        qty: row.amount("positionAmt")?,
+        entry_price: price("entryPrice").unwrap_or_default(),
+        mark_price: price("markPrice").unwrap_or_default(),
+        unrealized: row.amount("unRealizedProfit").unwrap_or_default(),
+        liquidation_price: price("liquidationPrice"),
+        updated: row.time("updateTime").unwrap_or_default(),
+    })
+}
+
 /// Reads `GET /fapi/v1/symbolConfig`. A contract whose setting cannot be read has none: that keeps
 /// us from opening it, and from nothing else.
 pub fn symbol_config(bytes: &[u8]) -> Result<Listed<MarginSetting>, WireError> {
@@ -180,35 +225,47 @@ pub fn account_config(bytes: &[u8]) -> Result<AccountModes, WireError> {
     })
 }
 
-/// What the API key may do, from the account the key belongs to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct KeyPermissions {
-    /// Only listed addresses may use the key.
-    pub ip_restricted: bool,
-    /// May read.
-    pub reading: bool,
-    /// May trade futures.
-    pub futures: bool,
-    /// May take money out.
-    pub withdrawals: bool,
-    /// May move money to other accounts or wallets.
-    pub transfers: bool,
-    /// May trade spot and margin.
-    pub spot: bool,
-}
-
-/// Reads `GET /sapi/v1/account/apiRestrictions`. A permission that is not mentioned is not there.
+/// Reads `GET /sapi/v1/account/apiRestrictions`. What moves money must be told either way; any other
+/// permission that is not mentioned is not there.
 pub fn key_permissions(bytes: &[u8]) -> Result<KeyPermissions, WireError> {
     let endpoint = Call::KeyPermissions.name();
     let json = json::parse(endpoint, bytes)?;
     let row = Row::of(endpoint, &json)?;
     let optional = |field| if row.get(field).is_some() { row.flag(field) } else { Ok(false) };
     Ok(KeyPermissions {
-        ip_restricted: row.flag("ipRestrict")?,
         reading: row.flag("enableReading")?,
         futures: optional("enableFutures")?,
         withdrawals: row.flag("enableWithdrawals")?,
-        transfers: optional("enableInternalTransfer")? || optional("permitsUniversalTransfer")?,
-        spot: optional("enableSpotAndMarginTrading")?,
+        internal_transfer: row.flag("enableInternalTransfer")?,
+        universal_transfer: row.flag("permitsUniversalTransfer")?,
+        margin: optional("enableMargin")?,
+        options: optional("enableVanillaOptions")?,
+        ip_restricted: row.flag("ipRestrict")?,
+        expires: row.optional_time("tradingAuthorityExpirationTime")?,
+    })
+}
+
+/// Reads `GET /fapi/v1/apiTradingStatus`, by contract or `ACCOUNT` in the order sent. Nothing is
+/// listed for an account that has not reached the threshold of being recorded.
+pub fn trading_status(bytes: &[u8]) -> Result<Vec<Indicator>, WireError> {
+    let endpoint = Call::TradingStatus.name();
+    let json = json::parse(endpoint, bytes)?;
+    let mut indicators = Vec::new();
+    for (scope, items) in Row::of(endpoint, &json)?.entries("indicators")? {
+        for item in Row::list(endpoint, items)? {
+            indicators.push(indicator(text::word(scope), Row::of(endpoint, item)?)?);
+        }
+    }
+    Ok(indicators)
+}
+
+fn indicator(scope: String, row: Row<'_, '_>) -> Result<Indicator, WireError> {
+    Ok(Indicator {
+        scope,
+        name: row.word("indicator")?,
+        value: row.number("value")?,
+        trigger: row.number("triggerValue")?,
+        locked: row.flag("isLocked")?,
+        recovers: row.optional_time("plannedRecoverTime")?,
     })
 }

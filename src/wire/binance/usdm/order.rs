@@ -1,7 +1,7 @@
 //! Orders as the exchange reports them, and the answers of the setters.
 
 use crate::domain::num::{Price, Qty};
-use crate::domain::order::{Order, OrderStatus};
+use crate::domain::order::{Order, OrderStatus, Resting};
 use crate::wire::binance::request::Call;
 use crate::wire::json::{self, Row, WireError};
 
@@ -24,6 +24,31 @@ pub fn open_orders(bytes: &[u8]) -> Result<Vec<Order>, WireError> {
 /// Reads one page of `GET /fapi/v1/allOrders`.
 pub fn all_orders(bytes: &[u8]) -> Result<Vec<Order>, WireError> {
     many(Call::AllOrders.name(), bytes)
+}
+
+/// Reads of `GET /fapi/v1/openOrders` only what cancelling needs. One row that cannot be read spoils
+/// the list here too.
+pub fn resting_orders(bytes: &[u8]) -> Result<Vec<Resting>, WireError> {
+    resting(Call::OpenOrders.name(), bytes, "clientOrderId", false)
+}
+
+/// Reads `GET /fapi/v1/openAlgoOrders`: the orders that wait for a trigger.
+pub fn resting_algos(bytes: &[u8]) -> Result<Vec<Resting>, WireError> {
+    resting(Call::OpenAlgoOrders.name(), bytes, "clientAlgoId", true)
+}
+
+fn resting(
+    endpoint: &'static str,
+    bytes: &[u8],
+    id: &str,
+    conditional: bool,
+) -> Result<Vec<Resting>, WireError> {
+    let json = json::parse(endpoint, bytes)?;
+    let one = |item| {
+        let row = Row::of(endpoint, item)?;
+        Ok(Resting { symbol: row.symbol("symbol")?, client_id: row.word(id)?, conditional })
+    };
+    Row::list(endpoint, &json)?.iter().map(one).collect()
 }
 
 fn one(endpoint: &'static str, bytes: &[u8]) -> Result<Order, WireError> {

@@ -143,15 +143,126 @@ fn an_alias_names_one_account() {
     assert!(read(r#"[{"accountAlias":"A"},{"accountAlias":"B"}]"#).is_err());
 }
 
+const KEY: &str = r#"{"ipRestrict":true,"createTime":1,"enableReading":true,"enableWithdrawals":false,
+  "enableInternalTransfer":false,"permitsUniversalTransfer":true,"tradingAuthorityExpirationTime":1798761600000}"#;
+
 #[test]
-fn permissions_that_are_not_mentioned_are_not_there() {
-    let read = |body: &str| account::key_permissions(body.as_bytes());
-    let body = r#"{"ipRestrict":true,"createTime":1,"enableReading":true,"enableWithdrawals":false,"permitsUniversalTransfer":true}"#;
-    let key = read(body).unwrap();
-    assert!(
-        key.ip_restricted && key.reading && key.transfers && !key.futures && !key.withdrawals && !key.spot
+fn permissions_that_are_not_mentioned_are_not_there_unless_they_move_money() {
+    let read = |from: &str, to: &str| {
+        assert!(KEY.contains(from), "{from}");
+        account::key_permissions(KEY.replace(from, to).as_bytes())
+    };
+    let key = read("{", "{").unwrap();
+    assert!(key.ip_restricted && key.reading && key.universal_transfer);
+    assert!(!key.futures && !key.withdrawals && !key.internal_transfer && !key.margin && !key.options);
+    assert_eq!(key.expires.map(|at| at.ms()), Some(1_798_761_600_000));
+    assert_eq!(read("1798761600000", "0").unwrap().expires, None);
+    assert_eq!(read("tradingAuthorityExpirationTime", "x").unwrap().expires, None);
+    assert!(read("createTime\":1", "enableFutures\":true").unwrap().futures);
+    for (from, to, said) in [
+        ("enableWithdrawals", "enableLunch", "field `enableWithdrawals` is missing"),
+        ("permitsUniversalTransfer", "x", "field `permitsUniversalTransfer` is missing"),
+        ("enableInternalTransfer", "x", "field `enableInternalTransfer` is missing"),
+        ("\"enableReading\":true", "\"enableReading\":1", "field `enableReading` is neither true nor false"),
+        ("createTime\":1", "enableFutures\":\"\"", "field `enableFutures` is neither true nor false"),
+        ("1798761600000", "-1", "field `tradingAuthorityExpirationTime` is not a time"),
+    ] {
+        let error = read(from, to).unwrap_err().to_string();
+        assert_eq!(error, format!("GET /sapi/v1/account/apiRestrictions: {said}"));
+    }
+}
+
+const STATUS: &str = r#"{"indicators":{"ETHUSDT":[
+    {"isLocked":false,"plannedRecoverTime":null,"indicator":"UFR","value":0.05,"triggerValue":0.995},
+    {"isLocked":true,"plannedRecoverTime":1795163400000,"indicator":"IFER","value":0.99,"triggerValue":0.99}],
+  "ACCOUNT":[{"indicator":"TMV","value":10,"triggerValue":1,"plannedRecoverTime":0,"isLocked":true}]},
+  "updateTime":1795163379973}"#;
+
+#[test]
+fn indicators_are_read_by_scope_with_their_locks() {
+    let found = account::trading_status(STATUS.as_bytes()).unwrap();
+    let said: Vec<String> = found
+        .iter()
+        .map(|row| format!("{} {} {}/{} {}", row.scope, row.name, row.value, row.trigger, row.locked))
+        .collect();
+    assert_eq!(
+        said,
+        ["ETHUSDT UFR 0.05/0.995 false", "ETHUSDT IFER 0.99/0.99 true", "ACCOUNT TMV 10/1 true"]
     );
-    assert!(read(&body.replace("enableWithdrawals", "enableLunch")).is_err());
+    let times: Vec<Option<i64>> = found.iter().map(|row| row.recovers.map(|at| at.ms())).collect();
+    assert_eq!(times, [None, Some(1_795_163_400_000), None]);
+    assert_eq!(account::trading_status(br#"{"indicators":{},"updateTime":1}"#).unwrap(), []);
+    for (from, to, said) in [
+        ("indicators", "x", "field `indicators` is missing"),
+        (":{\"ETHUSDT\"", ":[],\"x\":{\"E\"", "field `indicators` is not an object"),
+        ("ACCOUNT", "ETHUSDT", "field `indicators` names something twice"),
+        ("\"isLocked\":false", "\"isLocked\":0", "field `isLocked` is neither true nor false"),
+        ("0.05", "\"much\"", "field `value` is not a plain decimal: \"much\""),
+        ("1795163400000", "-1", "field `plannedRecoverTime` is not a time"),
+        ("\"UFR\"", "1", "field `indicator` is not a text"),
+    ] {
+        assert!(STATUS.contains(from), "{from}");
+        let error = account::trading_status(STATUS.replacen(from, to, 1).as_bytes()).unwrap_err();
+        assert_eq!(error.to_string(), format!("GET /fapi/v1/apiTradingStatus: {said}"));
+    }
+}
+
+#[test]
+fn what_waits_is_read_with_as_little_as_cancelling_needs() {
+    let algo = r#"[{"algoId":2146760,"clientAlgoId":"rb17c2e9a0001fa3c07r","algoType":"CONDITIONAL","orderType":"STOP_MARKET",
+        "symbol":"\u5e01\u5b89\u4eba\u751fUSDT","side":"SELL","algoStatus":"NEW","icebergQuantity":null,"goodTillDate":0}]"#;
+    let found = order::resting_algos(algo.as_bytes()).unwrap();
+    assert_eq!((found[0].symbol.as_str(), found[0].conditional), ("币安人生USDT", true));
+    assert!(found[0].is_ours());
+    let plain = r#"[{"orderId":1,"symbol":"BTCUSDT","clientOrderId":"web_1","status":"NEW"}]"#;
+    let found = order::resting_orders(plain.as_bytes()).unwrap();
+    assert!(!found[0].conditional && !found[0].is_ours());
+    assert_eq!(order::resting_orders(b"[]").unwrap(), []);
+    for (body, said) in [
+        ("[{}]", "GET /fapi/v1/openAlgoOrders: field `symbol` is missing"),
+        (plain, "GET /fapi/v1/openAlgoOrders: field `clientAlgoId` is missing"),
+        (
+            r#"[{"symbol":"../x","clientAlgoId":"a"}]"#,
+            "GET /fapi/v1/openAlgoOrders: field `symbol` is not a symbol: \"../x\"",
+        ),
+        (
+            r#"[{"symbol":"BTCUSDT","clientAlgoId":7}]"#,
+            "GET /fapi/v1/openAlgoOrders: field `clientAlgoId` is not a text",
+        ),
+        ("7", "GET /fapi/v1/openAlgoOrders: an array was expected"),
+    ] {
+        assert_eq!(order::resting_algos(body.as_bytes()).unwrap_err().to_string(), said);
+    }
+}
+
+#[test]
+fn closing_needs_size_and_side_and_nothing_else() {
+    let row = |symbol: &str, side: &str, qty: &str, mark: &str| {
+        format!(r#"{{"symbol":"{symbol}","positionSide":"{side}","positionAmt":"{qty}","markPrice":{mark}}}"#)
+    };
+    let read = |rows: &[String]| account::exposed(format!("[{}]", rows.join(",")).as_bytes());
+    let (positions, hedge) = read(&[
+        row("AUSDT", "BOTH", "-0.5", "\"2.5\""),
+        row("BUSDT", "BOTH", "0.0", "\"1\""),
+        row("CUSDT", "BOTH", "7", "null"),
+    ])
+    .unwrap();
+    assert_eq!((positions.len(), hedge), (2, false));
+    assert_eq!(positions[&symbol("AUSDT")].value(), amount("-1.25"));
+    assert!(positions[&symbol("CUSDT")].mark_price.is_zero());
+    let (long, short) = (row("AUSDT", "LONG", "0", "\"1\""), row("AUSDT", "SHORT", "-3", "\"2\""));
+    let (positions, hedge) = read(&[long, short]).unwrap();
+    assert_eq!((positions[&symbol("AUSDT")].value(), hedge), (amount("-6"), true));
+    let both = [row("AUSDT", "LONG", "3", "\"1\""), row("AUSDT", "SHORT", "-3", "\"1\"")];
+    let (positions, hedge) = read(&both).unwrap();
+    assert_eq!((positions.len(), hedge), (0, true));
+    for (rows, said) in [
+        (vec![row("AUSDT", "BOTH", "1", "0"); 2], "field `symbol` is listed twice"),
+        (vec![row("AUSDT", "BOTH", "1e5", "0")], "field `positionAmt` is not a plain decimal: \"1e5\""),
+        (vec![row("AUSDT", "BOTH", "1", "0").replace("Side", "X")], "field `positionSide` is missing"),
+    ] {
+        assert_eq!(read(&rows).unwrap_err().to_string(), format!("GET /fapi/v3/positionRisk: {said}"));
+    }
 }
 
 #[test]
@@ -185,9 +296,13 @@ fn read_all(bytes: &[u8]) -> usize {
         account::symbol_config(bytes).is_ok(),
         account::account_config(bytes).is_ok(),
         account::key_permissions(bytes).is_ok(),
+        account::exposed(bytes).is_ok(),
+        account::trading_status(bytes).is_ok(),
         order::placed(bytes).is_ok(),
         order::queried(bytes).is_ok(),
         order::open_orders(bytes).is_ok(),
+        order::resting_orders(bytes).is_ok(),
+        order::resting_algos(bytes).is_ok(),
         order::all_orders(bytes).is_ok(),
         order::leverage_set(bytes).is_ok(),
         history::user_trades(bytes).is_ok(),
