@@ -5,6 +5,7 @@ pub mod exposure;
 pub mod nav;
 pub mod plan;
 pub mod risk;
+pub mod sector;
 #[cfg(test)]
 mod samples;
 
