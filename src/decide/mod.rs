@@ -5,9 +5,9 @@ pub mod exposure;
 pub mod nav;
 pub mod plan;
 pub mod risk;
-pub mod sector;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
+pub mod sector;
 
 use crate::decide::plan::Execution;
 use crate::decide::risk::{Approved, Breach, Limits, Standing};
