@@ -11,3 +11,5 @@ pub mod pass;
 pub mod plan;
 pub mod remarks;
 pub mod risk;
+#[cfg(test)]
+pub(crate) mod samples;
