@@ -19,7 +19,7 @@ pub struct Exposure {
 }
 
 /// Leverage reported where there is exposure but no equity to carry it.
-const UNCARRIED: u32 = 999;
+pub const UNCARRIED: u32 = 999;
 
 /// The exposure of `snapshot` once `legs` are filled at their reference prices.
 ///

@@ -7,7 +7,8 @@ pub mod nav;
 pub mod plan;
 pub mod risk;
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
+pub mod sector;
 
 use crate::decide::plan::Execution;
 use crate::decide::risk::{Approved, Breach, Limits, Standing};

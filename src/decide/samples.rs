@@ -10,12 +10,12 @@ use crate::domain::snapshot::{Coin, Snapshot};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 
-pub(super) fn symbol(name: &str) -> Symbol {
+pub(crate) fn symbol(name: &str) -> Symbol {
     name.parse().unwrap()
 }
 
 /// A market at `mark` with a book 2 bps wide around it.
-pub(super) fn market(mark: &str) -> Market {
+pub(crate) fn market(mark: &str) -> Market {
     let price: Price = mark.parse().unwrap();
     let off = price * Rate::new(1, 4);
     Market {
@@ -30,7 +30,7 @@ pub(super) fn market(mark: &str) -> Market {
 }
 
 /// A coin at `mark` of which `qty` is held.
-pub(super) fn coin(name: &str, mark: &str, qty: &str) -> Coin {
+pub(crate) fn coin(name: &str, mark: &str, qty: &str) -> Coin {
     let qty: Qty = qty.parse().unwrap();
     let market = market(mark);
     let position = (!qty.is_zero()).then(|| Position {
@@ -60,7 +60,7 @@ pub(super) fn coin(name: &str, mark: &str, qty: &str) -> Coin {
 }
 
 /// An account of `equity` with these coins; margin at 5x is tied up by what is held.
-pub(super) fn snapshot(equity: i64, coins: Vec<Coin>) -> Snapshot {
+pub(crate) fn snapshot(equity: i64, coins: Vec<Coin>) -> Snapshot {
     let equity = Notional::new(equity, 0);
     let coins: std::collections::BTreeMap<_, _> =
         coins.into_iter().map(|coin| (coin.rules.as_ref().unwrap().symbol.clone(), coin)).collect();
@@ -81,7 +81,7 @@ pub(super) fn snapshot(equity: i64, coins: Vec<Coin>) -> Snapshot {
     }
 }
 
-pub(super) fn execution() -> Execution {
+pub(crate) fn execution() -> Execution {
     Execution {
         market_orders: false,
         max_slippage_bps: Rate::from(50),
@@ -90,7 +90,7 @@ pub(super) fn execution() -> Execution {
     }
 }
 
-pub(super) fn limits() -> Limits {
+pub(crate) fn limits() -> Limits {
     Limits {
         max_spread_bps: Rate::from(30),
         max_mark_gap: Rate::new(3, 2),

@@ -1,11 +1,14 @@
-//! Rows for spreadsheets: one per coin of a plan, one per order of a pass.
+//! Rows for spreadsheets: one per coin of a plan, order of a pass, figure of a risk check, position
+//! of a flatten.
 
 use crate::domain::num::{Amount, Notional};
 use crate::domain::order::Side;
 use crate::render::text::clean;
+use crate::report::flatten::{Closed, FlattenReport, Remaining};
 use crate::report::lines::{Action, Line};
 use crate::report::pass::{OrderReport, PassReport};
 use crate::report::plan::PlanReport;
+use crate::report::risk::RiskReport;
 
 /// Columns of a plan.
 const PLAN: [&str; 13] = [
@@ -43,6 +46,13 @@ const PASS: [&str; 15] = [
     "error",
 ];
 
+/// Columns of a risk check.
+const RISK: [&str; 8] = ["at", "name", "status", "value", "bound", "limit", "subject", "detail"];
+
+/// Columns of a flatten; `what` is `closed` or `remaining`.
+const FLATTEN: [&str; 10] =
+    ["at", "what", "symbol", "side", "qty", "avg_price", "realized_pnl", "fee", "fee_asset", "reason"];
+
 /// One row per coin: how it stands, what is done about it and why.
 #[must_use]
 pub fn plan(report: &PlanReport) -> String {
@@ -56,6 +66,52 @@ pub fn pass(report: &PassReport) -> String {
     let settled = report.settled.iter().map(|order| pass_row(report, "settled", order));
     let sent = report.orders.iter().map(|order| pass_row(report, "now", order));
     table(&PASS, settled.chain(sent))
+}
+
+/// One row per figure, in the report's order.
+#[must_use]
+pub fn risk(report: &RiskReport) -> String {
+    let row = |check: &crate::report::check::Check| {
+        vec![
+            report.heading.at.to_string(),
+            check.name.to_owned(),
+            check.status.as_str().to_owned(),
+            check.value.to_string(),
+            check.bound.as_str().to_owned(),
+            check.limit.to_string(),
+            check.subject.clone().unwrap_or_default(),
+            check.detail.clone(),
+        ]
+    };
+    table(&RISK, report.checks.iter().map(row))
+}
+
+/// One row per position: what was closed, then what is left.
+#[must_use]
+pub fn flatten(report: &FlattenReport) -> String {
+    let at = report.heading.at.to_string();
+    let closed = |row: &Closed| {
+        vec![
+            at.clone(),
+            "closed".to_owned(),
+            row.symbol.to_string(),
+            row.side.as_str().to_owned(),
+            row.qty.to_string(),
+            maybe(row.avg_price),
+            row.realized_pnl.to_string(),
+            row.fee.to_string(),
+            row.fee_asset.clone(),
+            String::new(),
+        ]
+    };
+    let remaining = |row: &Remaining| {
+        let mut cells = vec![at.clone(), "remaining".to_owned(), row.symbol.to_string(), String::new()];
+        cells.push(row.qty.to_string());
+        cells.extend(vec![String::new(); 4]);
+        cells.push(row.reason.clone());
+        cells
+    };
+    table(&FLATTEN, report.closed.iter().map(closed).chain(report.remaining.iter().map(remaining)))
 }
 
 fn plan_row(report: &PlanReport, line: &Line) -> Vec<String> {

@@ -24,6 +24,11 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
+    /// Whether every row can be shown whole.
+    pub(crate) fn fits(&self, style: &Style) -> bool {
+        self.natural_width() <= usize::from(style.width)
+    }
+
     /// Columns from the widest row, blanks and all.
     fn natural_width(&self) -> usize {
         let widths = self.table(None).column_max_content_widths();
@@ -68,8 +73,11 @@ impl Grid {
 
 /// Draws the first of `grids` that fits the terminal, or the last one cut to fit.
 pub(crate) fn first_that_fits(grids: &[Grid], style: &Style) -> String {
-    let fits = |grid: &&Grid| grid.natural_width() <= usize::from(style.width);
-    grids.iter().find(fits).or(grids.last()).map_or_else(String::new, |grid| grid.draw(style))
+    grids
+        .iter()
+        .find(|grid| grid.fits(style))
+        .or(grids.last())
+        .map_or_else(String::new, |grid| grid.draw(style))
 }
 
 /// Labels on the left, text wrapped on the right.

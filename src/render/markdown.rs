@@ -1,19 +1,21 @@
-//! Plans and passes as GitHub-flavoured markdown.
+//! Plans, passes, risk checks and flattens as GitHub-flavoured markdown.
 
 use crate::domain::order::Side;
-use crate::render::grid::Align;
+use crate::render::grid::{Align, Grid};
 use crate::render::remarks::{self, Remark};
 use crate::render::text::{clean, instant, money, percent};
-use crate::render::{coins, orders, summary};
+use crate::render::{coins, figures, orders, positions, summary, words};
+use crate::report::flatten::FlattenReport;
 use crate::report::heading::Heading;
 use crate::report::lines::{Action, Line};
 use crate::report::pass::{OrderReport, Outcome, PassReport};
 use crate::report::plan::PlanReport;
+use crate::report::risk::RiskReport;
 
 /// A plan: the verdict, one row per coin, what could not be done, the totals.
 #[must_use]
 pub fn plan(report: &PlanReport) -> String {
-    let mut text = head("plan", &report.heading, report.halted.as_deref());
+    let mut text = halt(report.halted.as_deref(), "") + &head("plan", &report.heading);
     text.push_str(&format!("{}\n", escape(&summary::plan_verdict(report).1)));
     text.push_str(&standings(report));
     text.push_str(&bullets("Not traded", remarks::not_traded(report)));
@@ -26,7 +28,7 @@ pub fn plan(report: &PlanReport) -> String {
 #[must_use]
 pub fn pass(report: &PassReport) -> String {
     let quote = report.plan.as_ref().map_or("USDT", |plan| plan.quote.as_str());
-    let mut text = head("pass", &report.heading, report.halted.as_deref());
+    let mut text = halt(report.halted.as_deref(), "") + &head("pass", &report.heading);
     text.push_str(&format!("{}\n", escape(&summary::pass_verdict(report).1)));
     if let Some(plan) = report.plan.as_ref().filter(|_| report.outcome == Outcome::DryRun) {
         text.push_str(&standings(plan));
@@ -39,26 +41,64 @@ pub fn pass(report: &PassReport) -> String {
         text.push_str(&bullets("Worth knowing", remarks::warnings(plan)));
     }
     text.push_str(&bullets("Account", summary::pass_totals(report, quote)));
-    let notes = report.notes.iter().map(|note| (Default::default(), String::new(), clean(note)));
-    text.push_str(&bullets("Notes", notes.collect()));
+    text.push_str(&notes(&report.notes));
     text
 }
 
-fn head(what: &str, heading: &Heading, halted: Option<&str>) -> String {
-    let mut text = format!(
+/// A risk check: the verdict, one row per figure, the totals.
+#[must_use]
+pub fn risk(report: &RiskReport) -> String {
+    let mut text = halt(report.halt_id.as_deref(), figures::halted_with(report));
+    text.push_str(&head("risk", &report.heading));
+    if let Some(resumed) = figures::resumed(report) {
+        text.push_str(&format!("{}\n\n", escape(&resumed)));
+    }
+    text.push_str(&format!("{}\n", escape(&figures::verdict(report).1)));
+    let [full, ..] = figures::grids(report);
+    text.push_str(&drawn(&full));
+    text.push_str(&bullets("Account", figures::totals(report)));
+    text.push_str(&notes(&report.notes));
+    text
+}
+
+/// A flatten: what is left before everything else, what was closed, the totals.
+#[must_use]
+pub fn flatten(report: &FlattenReport) -> String {
+    let mut text = halt(report.halt_id.as_deref(), "");
+    if let Some(alarm) = positions::alarm(report) {
+        text.push_str(&format!("**{}**\n\n", escape(&alarm)));
+    }
+    text.push_str(&head("flatten", &report.heading));
+    text.push_str(&format!("{}\n", escape(&positions::verdict(report).1)));
+    text.push_str(&bullets("Still open", positions::remaining(report)));
+    if let Some(grid) = positions::closed(report).first() {
+        text.push_str(&drawn(grid));
+    }
+    text.push_str(&bullets("Account", positions::totals(report)));
+    text.push_str(&notes(&report.notes));
+    text
+}
+
+fn notes(notes: &[String]) -> String {
+    let notes = notes.iter().map(|note| (Default::default(), String::new(), clean(note)));
+    bullets("Notes", notes.collect())
+}
+
+/// A halt comes before everything else.
+fn halt(halted: Option<&str>, found: &str) -> String {
+    halted.map_or_else(String::new, |id| {
+        format!("**HALTED (halt {})**: {}\n\n", escape(id), words::refused(found))
+    })
+}
+
+fn head(what: &str, heading: &Heading) -> String {
+    format!(
         "## rebal {what}: {}\n\n{} · profile {} · {}\n\n",
         escape(&heading.mode.to_uppercase()),
         escape(&heading.venue),
         escape(&heading.profile),
         instant(heading.at)
-    );
-    if let Some(id) = halted {
-        text.push_str(&format!(
-            "**HALTED ({})**: trading is refused until `rebal risk-check --resume` is run by hand.\n\n",
-            escape(id)
-        ));
-    }
-    text
+    )
 }
 
 fn standings(plan: &PlanReport) -> String {
@@ -90,12 +130,17 @@ fn sent(title: &str, reports: &[OrderReport], quote: &str) -> String {
         return String::new();
     }
     let Some(grid) = orders::grids(reports, quote).into_iter().next() else { return String::new() };
+    format!("\n### {title}\n{}", drawn(&grid))
+}
+
+/// A grid's columns and rows; empty where there are no rows.
+fn drawn(grid: &Grid) -> String {
     let heads: Vec<&str> = grid.columns.iter().map(|(head, _)| head.as_str()).collect();
     let aligns: String =
         grid.columns.iter().map(|(_, align)| if *align == Align::Right { 'r' } else { 'l' }).collect();
     let escaped = |row: &(_, Vec<String>)| row.1.iter().map(|cell| escape(cell)).collect();
     let rows: Vec<Vec<String>> = grid.rows.iter().map(escaped).collect();
-    format!("\n### {title}\n{}", table(&heads, &aligns, &rows))
+    table(&heads, &aligns, &rows)
 }
 
 /// `aligns` holds `l` or `r` per column.

@@ -3,11 +3,13 @@
 mod bar;
 mod coins;
 pub mod csv;
+mod figures;
 mod grid;
 pub mod json;
 pub mod markdown;
 mod orders;
 mod paint;
+mod positions;
 mod remarks;
 mod summary;
 pub mod table;
@@ -18,8 +20,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::report::error::ErrorReport;
+use crate::report::flatten::FlattenReport;
 use crate::report::pass::PassReport;
 use crate::report::plan::PlanReport;
+use crate::report::risk::RiskReport;
 
 /// How a report is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -106,8 +110,22 @@ impl Default for Style {
 
 /// Whether a plan or a pass comes in `format`: asked before anything is sent, not after.
 pub fn fits(format: Format) -> Result<(), Unsupported> {
+    no_page("a pass", format)
+}
+
+/// Whether a risk check comes in `format`: asked before anything is sent, not after.
+pub fn risk_fits(format: Format) -> Result<(), Unsupported> {
+    no_page("a risk check", format)
+}
+
+/// Whether a flatten comes in `format`: asked before anything is sent, not after.
+pub fn flatten_fits(format: Format) -> Result<(), Unsupported> {
+    no_page("a flatten", format)
+}
+
+fn no_page(what: &'static str, format: Format) -> Result<(), Unsupported> {
     match format {
-        Format::Html => Err(unsupported("a pass", format)),
+        Format::Html => Err(unsupported(what, format)),
         Format::Table | Format::Json | Format::Csv | Format::Markdown => Ok(()),
     }
 }
@@ -134,6 +152,28 @@ pub fn pass(report: &PassReport, format: Format, style: &Style) -> Result<String
     }
 }
 
+/// A risk check in `format`; every text ends with one line break.
+pub fn risk(report: &RiskReport, format: Format, style: &Style) -> Result<String, Unsupported> {
+    match format {
+        Format::Table => Ok(table::risk(report, style)),
+        Format::Json => Ok(json::object(report)),
+        Format::Csv => Ok(csv::risk(report)),
+        Format::Markdown => Ok(markdown::risk(report)),
+        Format::Html => Err(unsupported("a risk check", format)),
+    }
+}
+
+/// A flatten in `format`; every text ends with one line break.
+pub fn flatten(report: &FlattenReport, format: Format, style: &Style) -> Result<String, Unsupported> {
+    match format {
+        Format::Table => Ok(table::flatten(report, style)),
+        Format::Json => Ok(json::object(report)),
+        Format::Csv => Ok(csv::flatten(report)),
+        Format::Markdown => Ok(markdown::flatten(report)),
+        Format::Html => Err(unsupported("a flatten", format)),
+    }
+}
+
 /// An error: one object as JSON, and lines for people in every other format, so that it always
 /// can be told.
 #[must_use]
@@ -148,6 +188,8 @@ fn unsupported(what: &'static str, format: Format) -> Unsupported {
     Unsupported { what, format, fitting: "table, json, csv or markdown" }
 }
 
+#[cfg(test)]
+mod risk_tests;
 #[cfg(test)]
 mod sample;
 #[cfg(test)]

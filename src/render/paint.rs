@@ -56,6 +56,8 @@ pub(crate) fn in_ascii(text: &str) -> String {
         '◀' => '<',
         '·' => '.',
         '≈' => '~',
+        '≤' => '<',
+        '≥' => '>',
         '…' => '~',
         '→' => '>',
         other => other,

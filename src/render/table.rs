@@ -1,20 +1,22 @@
-//! Plans, passes and errors for people at a terminal.
+//! Plans, passes, risk checks, flattens and errors for people at a terminal.
 
 use crate::render::grid::{first_that_fits, list, paragraph};
 use crate::render::paint::{Tone, in_ascii, paint};
 use crate::render::remarks::{self, Remark};
 use crate::render::text::{clean, instant};
-use crate::render::{Style, coins, orders, summary};
+use crate::render::{Style, coins, figures, orders, positions, summary, words};
 use crate::report::error::ErrorReport;
+use crate::report::flatten::FlattenReport;
 use crate::report::heading::Heading;
 use crate::report::pass::{Outcome, PassReport};
 use crate::report::plan::PlanReport;
+use crate::report::risk::RiskReport;
 
 /// A plan: the verdict, one line per coin, the totals, then what could not be done.
 #[must_use]
 pub fn plan(report: &PlanReport, style: &Style) -> String {
     let mut page = Page::new(*style);
-    page.halt(report.halted.as_deref());
+    page.halt(report.halted.as_deref(), "");
     page.heading("plan", &report.heading);
     let (tone, verdict) = summary::plan_verdict(report);
     page.say(tone, &verdict);
@@ -29,7 +31,7 @@ pub fn plan(report: &PlanReport, style: &Style) -> String {
 #[must_use]
 pub fn pass(report: &PassReport, style: &Style) -> String {
     let mut page = Page::new(*style);
-    page.halt(report.halted.as_deref());
+    page.halt(report.halted.as_deref(), "");
     page.heading("pass", &report.heading);
     let (tone, verdict) = summary::pass_verdict(report);
     page.say(tone, &verdict);
@@ -45,8 +47,50 @@ pub fn pass(report: &PassReport, style: &Style) -> String {
         page.remarks("Worth knowing", remarks::warnings(plan));
     }
     page.remarks("", summary::pass_totals(report, quote));
-    let notes = report.notes.iter().map(|note| (Tone::Plain, "note".to_owned(), clean(note)));
-    page.remarks("", notes.collect());
+    page.notes(&report.notes);
+    page.finish()
+}
+
+/// A risk check: the verdict, one line per figure, then what is beyond its limit.
+#[must_use]
+pub fn risk(report: &RiskReport, style: &Style) -> String {
+    let mut page = Page::new(*style);
+    page.halt(report.halt_id.as_deref(), figures::halted_with(report));
+    page.heading("risk", &report.heading);
+    if let Some(resumed) = figures::resumed(report) {
+        page.say(Tone::Strong, &resumed);
+    }
+    let (tone, verdict) = figures::verdict(report);
+    page.say(tone, &verdict);
+    let [full, barer @ ..] = figures::grids(report);
+    if full.fits(style) {
+        page.block(&first_that_fits(&[full], style));
+    } else {
+        page.block(&first_that_fits(&barer, style));
+        page.remarks("Beyond or near a limit", figures::details(report));
+    }
+    page.remarks("", figures::totals(report));
+    page.notes(&report.notes);
+    page.finish()
+}
+
+/// A flatten: what is left before everything else, what was closed, and how it went.
+#[must_use]
+pub fn flatten(report: &FlattenReport, style: &Style) -> String {
+    let mut page = Page::new(*style);
+    page.halt(report.halt_id.as_deref(), "");
+    if let Some(alarm) = positions::alarm(report) {
+        page.text.push_str(&paragraph(Tone::Alarm, &alarm, style));
+    }
+    page.heading("flatten", &report.heading);
+    let (tone, verdict) = positions::verdict(report);
+    page.say(tone, &verdict);
+    page.remarks("Still open", positions::remaining(report));
+    if !report.closed.is_empty() {
+        page.block(&first_that_fits(&positions::closed(report), style));
+    }
+    page.remarks("", positions::totals(report));
+    page.notes(&report.notes);
     page.finish()
 }
 
@@ -79,12 +123,9 @@ impl Page {
         self.text.push_str(text);
     }
 
-    fn halt(&mut self, halted: Option<&str>) {
+    fn halt(&mut self, halted: Option<&str>, found: &str) {
         if let Some(id) = halted {
-            let text = format!(
-                "HALTED ({}): trading is refused until `rebal risk-check --resume` is run by hand.",
-                clean(id)
-            );
+            let text = format!("HALTED (halt {}): {}", clean(id), words::refused(found));
             self.block(&paragraph(Tone::Alarm, &text, &self.style));
         }
     }
@@ -123,6 +164,11 @@ impl Page {
         if !remarks.is_empty() {
             self.titled(title, &list(&remarks, &self.style));
         }
+    }
+
+    fn notes(&mut self, notes: &[String]) {
+        let notes = notes.iter().map(|note| (Tone::Plain, "note".to_owned(), clean(note)));
+        self.remarks("", notes.collect());
     }
 
     fn titled(&mut self, title: &str, text: &str) {

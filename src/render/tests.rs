@@ -155,9 +155,9 @@ fn nothing_to_do_names_the_coin_nearest_to_its_band() {
 fn a_halt_comes_before_everything_else() {
     let figures = crate::report::plan::PlanFigures { halted: Some("h-17".into()), ..sample::figures() };
     let shown = table_of(&quiet_report(figures.clone()), 120);
-    assert!(shown.starts_with("HALTED (h-17): trading is refused until `rebal risk-check --resume`"));
+    assert!(shown.starts_with("HALTED (halt h-17): trading is refused until `rebal risk-check --resume`"));
     let marked = plan(&quiet_report(figures), Format::Markdown, &style(120)).unwrap();
-    assert!(marked.contains("**HALTED (h-17)**"));
+    assert!(marked.starts_with("**HALTED (halt h-17)**: trading is refused until"));
 }
 
 #[test]

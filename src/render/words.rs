@@ -3,6 +3,11 @@
 use crate::domain::plan::{Reason, SkipReason};
 use crate::report::pass::OrderOutcome;
 
+/// What a halt means, after what it `found`.
+pub(crate) fn refused(found: &str) -> String {
+    format!("{found}trading is refused until `rebal risk-check --resume` is run by hand.")
+}
+
 /// Why a leg is there, in a few words and in one.
 pub(crate) fn reason(reason: Reason) -> (&'static str, &'static str) {
     match reason {

@@ -1,8 +1,15 @@
 //! What a command has to say, as numbers: serialisable, pure, and without a word of layout.
 
+mod account_checks;
+pub mod check;
 pub mod error;
+pub mod flatten;
 pub mod heading;
+mod health_checks;
 pub mod lines;
 pub mod pass;
 pub mod plan;
 pub mod remarks;
+pub mod risk;
+#[cfg(test)]
+pub(crate) mod samples;
