@@ -50,7 +50,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 const TRIES: usize = 5;
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
-    render::fits(context.format)?;
+    render::flatten_fits(context.format)?;
     if !agreed(context, args)? {
         context.ui.note("nothing was sent");
         return Ok(0);

@@ -32,7 +32,7 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
-    render::fits(context.format)?;
+    render::risk_fits(context.format)?;
     let settings = settings::settings(&context.config)?;
     let folder = context.state_folder()?;
     let mut lock = lock::take(folder)?;

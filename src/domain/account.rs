@@ -71,7 +71,7 @@ pub struct AccountModes {
 }
 
 /// What the exchange lets an API key do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct KeyPermissions {
     /// May read.
     pub reading: bool,
@@ -151,53 +151,4 @@ pub fn maintenance_margin(brackets: &[Bracket], notional: Notional) -> Notional 
 #[must_use]
 pub fn max_notional(brackets: &[Bracket], leverage: u32) -> Option<Notional> {
     brackets.iter().filter(|bracket| bracket.max_leverage >= leverage).map(|bracket| bracket.cap).max()
-}
-
-/// What the exchange lets an API key do.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KeyPermissions {
-    /// Reading the account.
-    pub reading: bool,
-    /// Trading futures.
-    pub futures: bool,
-    /// Taking money out.
-    pub withdrawals: bool,
-    /// Moving money to another user of the exchange.
-    pub internal_transfer: bool,
-    /// Moving money between wallets and sub-accounts.
-    pub universal_transfer: bool,
-    /// Margin loans and margin trading.
-    pub margin: bool,
-    /// Trading options.
-    pub options: bool,
-    /// Whether only listed addresses may use it.
-    pub ip_restricted: bool,
-    /// When it ends; `None` where it does not.
-    pub expires: Option<Time>,
-}
-
-/// One figure by which the exchange judges how an account trades (`GET /fapi/v1/apiTradingStatus`).
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Indicator {
-    /// A contract's symbol, or `ACCOUNT`.
-    pub scope: String,
-    /// `UFR`, `IFER`, `GCR`, `DR` or `TMV`.
-    pub name: String,
-    /// How it stands.
-    pub value: Rate,
-    /// From where on it restricts trading.
-    pub trigger: Rate,
-    /// Whether opening orders are refused now.
-    pub locked: bool,
-    /// When they are taken again.
-    pub recovers: Option<Time>,
-}
-
-/// What the exchange holds for or against the key; each part may be unknown, with the reason in words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Health {
-    /// What the key may do.
-    pub key: Result<KeyPermissions, String>,
-    /// How the exchange judges the account.
-    pub indicators: Result<Vec<Indicator>, String>,
 }

@@ -222,6 +222,14 @@ impl<E: Exchange> Closing<'_, '_, E> {
                 }
             };
             self.show(&exposed);
+            // There the two sides of a contract may hide each other.
+            if exposed.hedge {
+                self.closed.note(
+                    "the account is in hedge mode, where rebal cannot close: close by hand, then switch to one-way mode"
+                        .into(),
+                );
+                return Ok(());
+            }
             if self.closed.remaining.is_empty() {
                 match self.last_fence().await {
                     Some(until) if until > self.hands.exchange.now() => {
@@ -241,12 +249,6 @@ impl<E: Exchange> Closing<'_, '_, E> {
                         return Ok(());
                     }
                 }
-            } else if exposed.hedge {
-                self.closed.note(
-                    "the account is in hedge mode, where rebal cannot close: close by hand, then switch to one-way mode"
-                        .into(),
-                );
-                return Ok(());
             } else if !self.round(&exposed).await? && !self.pause().await {
                 return Ok(());
             }

@@ -16,8 +16,8 @@ pub(crate) fn reason(reason: Reason) -> (&'static str, &'static str) {
         Reason::BelowBand => ("below band", "below"),
         Reason::Calendar => ("calendar due", "calendar"),
         Reason::LeftUniverse => ("left the universe", "left"),
-        Reason::Flatten => "flatten",
-        Reason::HardStop => "hard stop",
+        Reason::Flatten => ("flatten", "flatten"),
+        Reason::HardStop => ("hard stop", "stop"),
         Reason::Delisting => ("being delisted", "delisting"),
     }
 }

@@ -15,7 +15,6 @@ use crate::wire::binance::request::{Call, PAGE_ROWS, Request};
 use crate::wire::binance::usdm::{history, order};
 use crate::wire::json::WireError;
 
-const DAY: Duration = Duration::from_secs(86_400);
 /// The widest span one request may ask for.
 const WINDOW: Duration = Duration::from_millis(7 * 86_400_000 - 1);
 /// How far back executions and income are kept (three months), with a day to spare.
