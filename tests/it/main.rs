@@ -21,3 +21,4 @@ mod pass;
 mod protocol_model;
 mod seeds;
 mod tidy;
+mod venue;

@@ -299,6 +299,21 @@ def orders(ex, sim):
           [stop["id"]])
     ex.cancel_order(stop["id"], ADA, {"trigger": True})
     equal("and gone when cancelled", ex.fetch_open_orders(ADA, params={"trigger": True}), [])
+    raises("a conditional order cancelled twice", ccxt.OrderNotFound,
+           lambda: ex.fapiPrivateDeleteAlgoOrder({"algoId": stop["id"]}), -2011)
+    equal("none among the raw ones", ex.fapiPrivateGetOpenAlgoOrders(), [])
+
+
+def locks(ex, sim):
+    """What the exchange locks, and what an account that behaves is told."""
+    equal("nothing is held against the account", ex.fapiPrivateGetApiTradingStatus()["indicators"], {})
+    sim.post("/sim/indicators", [{"scope": "XRPUSDT", "indicator": "IFER", "value": 0.995, "triggerValue": 0.99,
+                                  "isLocked": True}])
+    row = ex.fapiPrivateGetApiTradingStatus({"symbol": "XRPUSDT"})["indicators"]["XRPUSDT"][0]
+    equal("the lock", (row["indicator"], row["isLocked"], float(row["value"])), ("IFER", True, 0.995))
+    raises("a locked contract opens nothing", ccxt.PermissionDenied,
+           lambda: ex.create_order(XRP, "market", "buy", 20), -4400)
+    sim.post("/sim/indicators", [])
 
 
 def refusals(ex, base):
@@ -392,6 +407,7 @@ def main():
     compare_account(ex, sim, "at the start")
     settings(ex, sim)
     orders(ex, sim)
+    locks(ex, sim)
     refusals(ex, base)
     faults(ex, sim)
     money(ex, sim, manual)
