@@ -10,8 +10,8 @@ use crate::error::{CommandError, Kind};
 use crate::exchange::{Exchange, ExchangeError};
 use crate::ledger::{Halt, Ledger};
 use crate::pass::lock::Lock;
-use crate::pass::stop::{self, Closed, Hands};
-use crate::pass::{self, Mode, PassError, Prepared, Settings, Stop, Watch, alarm, latch};
+use crate::pass::stop::{self, Closed, Hands, Looked};
+use crate::pass::{PassError, Prepared, Settings, Stop, Watch, alarm, latch};
 use crate::ui::{Progress, Ui};
 
 use super::context::Context;
@@ -26,45 +26,20 @@ pub(super) struct Desk<'a> {
     pub(super) stop: &'a Stop,
 }
 
-/// What a look at the account says.
-pub(super) enum Looked {
-    /// The loss from the peak is within its limit.
-    Within(Box<Prepared>),
-    /// Two looks agree that it is not.
-    Breached(Box<Prepared>),
-}
-
 impl Desk<'_> {
     /// The halt in force.
     pub(super) async fn halt(&mut self) -> Result<Option<Halt>, CommandError> {
         Ok(latch::in_force(self.ledger, self.folder).await?)
     }
 
-    /// Settles, observes and decides; twice where the drawdown says stop, since one answer of an
-    /// exchange is not enough to sell everything.
+    /// One look at the account, and a second where the first says stop.
     pub(super) async fn look<E: Exchange>(
         &mut self,
         exchange: &E,
         settings: &Settings,
     ) -> Result<Looked, CommandError> {
-        let mut prepared = self.look_once(exchange, settings).await?;
-        let mut breached = stop::is_breached(&prepared, &settings.limits);
-        if breached {
-            prepared = self.look_once(exchange, settings).await?;
-            breached = stop::is_breached(&prepared, &settings.limits);
-        }
-        alarm::looked(self.ledger, &prepared, &settings.limits).await?;
-        let prepared = Box::new(prepared);
-        Ok(if breached { Looked::Breached(prepared) } else { Looked::Within(prepared) })
-    }
-
-    async fn look_once<E: Exchange>(
-        &mut self,
-        exchange: &E,
-        settings: &Settings,
-    ) -> Result<Prepared, CommandError> {
-        let prepared = pass::prepare(exchange, self.ledger, settings, None, Mode::Real).await;
-        self.heed(exchange, prepared).await
+        let looked = stop::look(exchange, self.ledger, settings).await;
+        self.heed(exchange, looked).await
     }
 
     /// Sets the latch and closes everything.
@@ -171,15 +146,10 @@ impl Desk<'_> {
     ) -> Result<T, CommandError> {
         self.remember_ban(exchange, &reached).await?;
         let Err(error) = &reached else { return Ok(reached?) };
-        let at = self.now(exchange);
-        // The pass has failed already; an alert that cannot be written changes nothing about that.
-        let _ = alarm::failed(self.ledger, at, error).await;
-        if let PassError::HaltedElsewhere { .. } = error {
-            let halt = Halt { flat_at: Some(at), ..latch::halt(at, error.to_string(), Scope::All) };
-            latch::set(self.ledger, self.folder, &halt).await?;
-            return Err(CommandError::halted(&halt.id, &halt.reason));
+        match stop::heed(self.ledger, self.folder, self.now(exchange), error).await? {
+            Some(halt) => Err(CommandError::halted(&halt.id, &halt.reason)),
+            None => Ok(reached?),
         }
-        Ok(reached?)
     }
 
     /// A ban must reach the next process even where this one ends with an error. That process has to

@@ -7,14 +7,15 @@ use crate::error::{CommandError, Kind};
 use crate::exchange::Exchange;
 use crate::exchange::paper::PAPER_ACCOUNT;
 use crate::ledger::{Halt, Ledger};
-use crate::pass::{self, Mode, PassError, Prepared, Settings, alarm, latch, lock, stop};
+use crate::pass::stop::{self, Looked};
+use crate::pass::{self, Mode, PassError, Prepared, Settings, alarm, latch, lock};
 use crate::render::{self, Style};
 use crate::report::pass::PassReport;
 use crate::ui::{self, PromptError};
 
 use super::apply::{self, Basis};
 use super::context::Context;
-use super::desk::{Desk, Looked, Watching};
+use super::desk::{Desk, Watching};
 use super::venue::{self, Venue};
 use super::{plan, settings, signals, view};
 

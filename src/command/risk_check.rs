@@ -6,14 +6,14 @@ use crate::error::{CommandError, Kind};
 use crate::exchange::Exchange;
 use crate::exchange::paper::PAPER_ACCOUNT;
 use crate::ledger::{Halt, Ledger};
-use crate::pass::stop::{Closed, STOPPED};
+use crate::pass::stop::{Closed, Looked, STOPPED};
 use crate::pass::{self, PassError, Prepared, Settings, alarm, latch, lock, record};
 use crate::render;
 use crate::report::risk::{Resumed, RiskInputs, RiskReport};
 use crate::ui::{self, PromptError};
 
 use super::context::Context;
-use super::desk::{Desk, Looked};
+use super::desk::Desk;
 use super::venue::{self, Venue};
 use super::{settings, signals};
 

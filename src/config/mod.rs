@@ -116,9 +116,9 @@ where
     let known = Known::new();
     let mut assignments = gather(&known, sources, &mut Vec::new())?;
     assignments.retain(|assignment| {
-        let of_section = |section: &&str| assignment.key.starts_with(&format!("{section}."));
+        let of_section = |section: &str| assignment.key.starts_with(&format!("{section}."));
         NAMES_THE_ACCOUNT.contains(&assignment.key.as_str())
-            || ACCOUNT_SECTIONS.iter().any(|section| of_section(&section))
+            || ACCOUNT_SECTIONS.iter().any(|section| of_section(section))
     });
     // A misspelt `mode` must not turn real money into paper.
     let mode_is_said = demo || assignments.iter().any(|assignment| assignment.key == "mode");

@@ -5,6 +5,7 @@
 //! turn a position round: that is why this loop, unlike a pass, may try again at once.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -17,11 +18,11 @@ use crate::domain::scope::Scope;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::exchange::{Exchange, ExchangeError, Exposed};
-use crate::ledger::{Halt, IntentState, Ledger};
+use crate::ledger::{Halt, IntentState, Ledger, LedgerError};
 
 use super::act::{self, Sent};
 use super::lock::Lock;
-use super::{PassError, Prepared, Stop, Watch, latch, record, settle};
+use super::{Mode, PassError, Prepared, Settings, Stop, Watch, alarm, latch, record, settle};
 
 /// A pass that has not closed everything after this long leaves the rest to the next one.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -109,16 +110,54 @@ impl Closed {
     }
 }
 
-/// Whether the loss from the peak has reached its limit.
-#[must_use]
-pub fn is_breached(prepared: &Prepared, limits: &Limits) -> bool {
-    prepared.nav.drawdown() >= limits.max_drawdown
+/// What a look at the account says.
+pub enum Looked {
+    /// The loss from the peak is within its limit.
+    Within(Box<Prepared>),
+    /// Two looks agree that it is not.
+    Breached(Box<Prepared>),
+}
+
+/// Settles, observes and decides; twice where the drawdown says stop, since one answer of an exchange
+/// is not enough to sell everything.
+pub async fn look<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    settings: &Settings,
+) -> Result<Looked, PassError> {
+    let is_breached = |prepared: &Prepared| prepared.nav.drawdown() >= settings.limits.max_drawdown;
+    let mut prepared = super::prepare(exchange, ledger, settings, None, Mode::Real).await?;
+    if is_breached(&prepared) {
+        prepared = super::prepare(exchange, ledger, settings, None, Mode::Real).await?;
+    }
+    alarm::looked(ledger, &prepared, &settings.limits).await?;
+    let breached = is_breached(&prepared);
+    let prepared = Box::new(prepared);
+    Ok(if breached { Looked::Breached(prepared) } else { Looked::Within(prepared) })
+}
+
+/// Keeps what outlives this process of why a pass ended: the alert, and the halt where another ledger
+/// closed this account.
+pub async fn heed(
+    ledger: &mut Ledger,
+    folder: &Path,
+    at: Time,
+    error: &PassError,
+) -> Result<Option<Halt>, LedgerError> {
+    // The pass has failed already; an alert that cannot be written changes nothing about that.
+    let _ = alarm::failed(ledger, at, error).await;
+    if !matches!(error, PassError::HaltedElsewhere { .. }) {
+        return Ok(None);
+    }
+    let halt = Halt { flat_at: Some(at), ..latch::halt(at, error.to_string(), Scope::All) };
+    latch::set(ledger, folder, &halt).await?;
+    Ok(Some(halt))
 }
 
 /// Sets the latch, then closes everything. Nothing is sent before both halves of it are on the disk.
 pub async fn fire<E: Exchange>(
     hands: &mut Hands<'_, E>,
-    folder: &std::path::Path,
+    folder: &Path,
     prepared: &Prepared,
     limits: &Limits,
 ) -> Result<(Halt, Closed), PassError> {
@@ -150,7 +189,7 @@ const HARD_STOP: &str = "hard stop";
 /// Closes what a halt says is to be closed, and notes in it when that is done.
 pub async fn go_on<E: Exchange>(
     hands: &mut Hands<'_, E>,
-    folder: &std::path::Path,
+    folder: &Path,
     mut halt: Halt,
     reason: Reason,
 ) -> Result<(Halt, Closed), PassError> {

@@ -376,6 +376,7 @@ fn kind_of(error: &PassError) -> &'static str {
         PassError::Ledger(_) => "ledger",
         PassError::Breached(_) => "breached",
         PassError::Foreign(_) => "foreign orders",
+        PassError::HaltedElsewhere { .. } => "halted elsewhere",
         PassError::Incoherent(_) => "incoherent",
         PassError::Unexplained(_) => "unexplained",
         PassError::Unrecorded(_) => "unrecorded",
