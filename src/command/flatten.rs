@@ -118,7 +118,7 @@ async fn flatten<E: Exchange>(
         notes.push(note);
     }
     closed.notes = notes;
-    let report = view::flatten_report(context, desk.now(exchange), halt.as_ref(), &closed);
+    let report = view::flatten_report(context, desk.now(exchange), &args.symbols, halt.as_ref(), &closed);
     context.show(&render::flatten(&report, context.format, &context.style)?)?;
     Ok(report.exit_code)
 }

@@ -2,6 +2,7 @@
 
 use crate::decide::exposure::exposure;
 use crate::domain::num::{Notional, Qty};
+use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::ledger::{Halt, Intent, IntentState, Outcome};
 use crate::pass::act::{Acted, Sent};
@@ -104,6 +105,7 @@ pub(super) fn stopped_report(context: &Context, at: Time, halt: &Halt, closed: &
 pub(super) fn flatten_report(
     context: &Context,
     at: Time,
+    symbols: &[Symbol],
     halt: Option<&Halt>,
     closed: &Closed,
 ) -> FlattenReport {
@@ -120,9 +122,18 @@ pub(super) fn flatten_report(
         remaining.collect(),
     )
     .under(halt.map(|halt| halt.id.clone()));
+    report.symbols = symbols.to_vec();
+    report.flat = closed.flat;
     report.cancelled = closed.cancelled;
     report.rounds = u32::try_from(closed.rounds).unwrap_or(u32::MAX);
     report.notes.clone_from(&closed.notes);
+    let seen = |symbol: &Symbol| {
+        report.closed.iter().any(|row| row.symbol == *symbol)
+            || report.remaining.iter().any(|row| row.symbol == *symbol)
+    };
+    let absent = symbols.iter().filter(|symbol| closed.flat && !seen(symbol));
+    let absent: Vec<String> = absent.map(|symbol| format!("{symbol}: there was no position")).collect();
+    report.notes.extend(absent);
     report.exit_code = closed.exit_code(0);
     report
 }
