@@ -99,7 +99,11 @@ async fn flatten<E: Exchange>(
         true => None,
         false => Some(set_latch(exchange, desk, args.scope(), &mut notes).await),
     };
-    let (halt, mut closed) = match connect(exchange).await {
+    let reached = match wait_for_ban(desk).await {
+        Ok(()) => connect(exchange).await.map_err(CommandError::from),
+        Err(error) => Err(error),
+    };
+    let (halt, mut closed) = match reached {
         Err(error) => {
             let why = format!("the exchange cannot be reached, nothing was sent: {error}");
             (halt, Closed { notes: vec![why], ..Closed::default() })
@@ -153,6 +157,21 @@ fn both(a: &Scope, b: &Scope) -> Scope {
         }
         _ => Scope::All,
     }
+}
+
+/// Waits for the end of a short ban. What is sent into a long one only makes it longer.
+async fn wait_for_ban(desk: &mut Desk<'_>) -> Result<(), CommandError> {
+    // A ledger that fails now tells of no ban, and is told by whoever needs it next.
+    let until = desk.ledger.not_before().await.unwrap_or_default();
+    let left = until.map_or(Duration::ZERO, |until| until.since(desk.context.started));
+    if left > PATIENCE {
+        return desk.context.heed_ban(desk.ledger).await;
+    }
+    if !left.is_zero() {
+        desk.context.ui.warn(&format!("the exchange wants no request for {} s", left.as_secs()));
+        tokio::time::sleep(left).await;
+    }
+    Ok(())
 }
 
 /// An exchange that stumbles is asked again.

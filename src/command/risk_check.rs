@@ -81,8 +81,11 @@ async fn check<E: Exchange>(
         Some(halt) => {
             alarm::halted(desk.ledger, desk.now(exchange), &halt, None).await?;
             // Under a halt nothing fires again.
-            let (Looked::Within(prepared) | Looked::Breached(prepared)) =
-                desk.look(exchange, settings).await?;
+            let looked = desk.look(exchange, settings).await.map_err(|error| CommandError {
+                message: format!("HALTED (halt {}): {}; {}", halt.id, halt.reason, error.message),
+                ..error
+            })?;
+            let (Looked::Within(prepared) | Looked::Breached(prepared)) = looked;
             show(exchange, desk, settings, &prepared, Some(&halt), None).await
         }
     }

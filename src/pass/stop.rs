@@ -36,6 +36,9 @@ const EMPTY_LOOKS: usize = 4;
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+const HEDGED: &str =
+    "the account is in hedge mode, where rebal cannot close: close by hand, then switch to one-way mode";
+
 /// Ended with everything closed, because the hard stop fired.
 pub const STOPPED: u8 = 7;
 /// Ended with positions left, or with nobody knowing.
@@ -244,55 +247,55 @@ struct Closing<'a, 'h, E> {
 
 impl<E: Exchange> Closing<'_, '_, E> {
     async fn run(&mut self) -> Result<(), PassError> {
+        self.cancel_waiting().await;
         for _ in 0..MOST_ROUNDS {
             if self.hands.stop.asked() {
                 self.closed.interrupted = true;
                 return Ok(());
             }
-            self.cancel_waiting().await;
-            let exposed = match self.hands.exchange.exposed().await {
-                Ok(exposed) => exposed,
+            let goes_on = match self.hands.exchange.exposed().await {
                 Err(error) => {
                     self.closed.note(format!("the positions could not be read: {error}"));
-                    if self.is_hopeless(&error) || !self.pause().await {
-                        return Ok(());
+                    self.wait_out(&error).await
+                }
+                // There the two sides of a contract may hide each other.
+                Ok(exposed) if exposed.hedge => {
+                    self.closed.note(HEDGED.into());
+                    return Ok(());
+                }
+                Ok(exposed) => {
+                    self.show(&exposed);
+                    match self.closed.remaining.is_empty() {
+                        true if self.is_over().await => {
+                            self.closed.flat = true;
+                            self.settle().await;
+                            return Ok(());
+                        }
+                        false if self.round(&exposed).await? => true,
+                        _ => self.pause().await,
                     }
-                    continue;
                 }
             };
-            self.show(&exposed);
-            // There the two sides of a contract may hide each other.
-            if exposed.hedge {
-                self.closed.note(
-                    "the account is in hedge mode, where rebal cannot close: close by hand, then switch to one-way mode"
-                        .into(),
-                );
-                return Ok(());
-            }
-            if self.closed.remaining.is_empty() {
-                match self.last_fence().await {
-                    Some(until) if until > self.hands.exchange.now() => {
-                        if !self.wait_until(until).await {
-                            self.closed.note(format!("an order of ours may still appear until {until}"));
-                            return Ok(());
-                        }
-                    }
-                    _ if self.is_doubtful().await => {
-                        if !self.pause().await {
-                            return Ok(());
-                        }
-                    }
-                    _ => {
-                        self.closed.flat = true;
-                        self.settle().await;
-                        return Ok(());
-                    }
-                }
-            } else if !self.round(&exposed).await? && !self.pause().await {
+            if !goes_on {
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// Whether a look that showed nothing is the last one: nothing waits at the exchange, no order of
+    /// ours can still appear, and our books agree.
+    async fn is_over(&mut self) -> bool {
+        match self.last_fence().await {
+            Some(until) if until > self.hands.exchange.now() => {
+                if !self.wait_until(until).await {
+                    self.closed.note(format!("an order of ours may still appear until {until}"));
+                }
+                return false;
+            }
+            _ => {}
+        }
+        self.cancel_waiting().await == Some(0) && !self.is_doubtful().await
     }
 
     /// Intents of an earlier pass that were never sent must not be sent by anybody now.
@@ -302,17 +305,20 @@ impl<E: Exchange> Closing<'_, '_, E> {
         }
     }
 
-    async fn cancel_waiting(&mut self) {
+    /// How many orders were found waiting; `None` where they could not be listed. It costs as much as
+    /// two quiet passes, so it is not done in every round.
+    async fn cancel_waiting(&mut self) -> Option<usize> {
         let exchange = self.hands.exchange;
         let resting = match exchange.resting().await {
             Ok(resting) => resting,
             Err(error) => {
                 self.closed.note(format!("waiting orders could not be listed: {error}"));
-                return;
+                return None;
             }
         };
         let of_ours: Vec<_> = resting.into_iter().filter(|order| self.scope.covers(&order.symbol)).collect();
         let cancelled = join_all(of_ours.iter().map(|order| exchange.cancel_resting(order))).await;
+        let found = of_ours.len();
         for (order, cancelled) in of_ours.iter().zip(cancelled) {
             match cancelled {
                 Ok(()) => self.closed.cancelled += 1,
@@ -322,6 +328,7 @@ impl<E: Exchange> Closing<'_, '_, E> {
                 )),
             }
         }
+        Some(found)
     }
 
     /// Keeps what a look showed.
@@ -437,11 +444,12 @@ impl<E: Exchange> Closing<'_, '_, E> {
         }
     }
 
-    fn is_hopeless(&self, error: &ExchangeError) -> bool {
+    /// Waits as long as an error asks for; false where it cannot be waited out.
+    async fn wait_out(&mut self, error: &ExchangeError) -> bool {
         match error {
-            ExchangeError::RateLimited { until, .. } => *until > self.deadline,
-            ExchangeError::Refused { .. } => true,
-            ExchangeError::Unavailable { .. } | ExchangeError::Rejected { .. } => false,
+            ExchangeError::RateLimited { until, .. } => self.wait_until(*until).await,
+            ExchangeError::Refused { .. } => false,
+            ExchangeError::Unavailable { .. } | ExchangeError::Rejected { .. } => self.pause().await,
         }
     }
 
