@@ -29,8 +29,9 @@ const CHANGES: u8 = 20;
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     render::fits(context.format)?;
-    let settings = settings::settings(&context.config)?;
+    settings::check(&context.config)?;
     let mut ledger = look_only(context).await?;
+    let settings = settings::settings(&context.config, &mut ledger).await?;
     context.heed_ban(&mut ledger).await?;
     match venue::open(context, &mut ledger).await? {
         Venue::Usdm(exchange) => show(context, args, &settings, *exchange, ledger).await,

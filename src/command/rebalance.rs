@@ -35,7 +35,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     if args.dry_run {
         return dry_run(context).await;
     }
-    let settings = settings::settings(&context.config)?;
+    settings::check(&context.config)?;
     let folder = context.state_folder()?;
     let mut lock = lock::take(folder)?;
     let mut ledger = Ledger::open(folder).await?;
@@ -44,6 +44,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     desk.refuse_old_ledger().await?;
     let halt = desk.halt().await?;
     context.heed_ban(desk.ledger).await?;
+    let settings = settings::settings(&context.config, desk.ledger).await?;
     let run = Run { args, settings: &settings, halt };
     let done = match venue::open(context, desk.ledger).await? {
         Venue::Usdm(mut exchange) => pass_once(&run, exchange.as_mut(), &mut desk).await,
@@ -75,7 +76,7 @@ async fn dry_pass<E: Exchange>(
     mut exchange: E,
     mut ledger: Ledger,
 ) -> Result<u8, CommandError> {
-    let settings = settings::settings(&context.config)?;
+    let settings = settings::settings(&context.config, &mut ledger).await?;
     exchange.connect().await?;
     let halt = latch::in_force(&mut ledger, &context.folders.state).await?.map(|halt| halt.id);
     let prepared = pass::prepare(&exchange, &mut ledger, &settings, None, Mode::Preview).await?;

@@ -33,7 +33,7 @@ pub(super) struct Args {
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     render::risk_fits(context.format)?;
-    let settings = settings::settings(&context.config)?;
+    settings::check(&context.config)?;
     let folder = context.state_folder()?;
     let mut lock = lock::take(folder)?;
     let mut ledger = Ledger::open(folder).await?;
@@ -41,6 +41,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     let mut desk = Desk { context, folder, ledger: &mut ledger, lock: Some(&mut lock), stop: &asked };
     desk.refuse_old_ledger().await?;
     context.heed_ban(desk.ledger).await?;
+    let settings = settings::settings(&context.config, desk.ledger).await?;
     let done = match venue::open(context, desk.ledger).await? {
         Venue::Usdm(mut exchange) => check(exchange.as_mut(), &mut desk, args, &settings).await,
         Venue::Paper(mut exchange) => {

@@ -4,24 +4,38 @@ use crate::config::sections::Config;
 use crate::config::words::{ExitPolicy, OrderStyle, RebalanceTo, Sizing, StrategyKind};
 use crate::decide::plan::Execution;
 use crate::decide::risk::Limits;
+use crate::domain::symbol::Symbol;
 use crate::error::{CommandError, Kind};
+use crate::ledger::Ledger;
 use crate::pass::Settings;
 use crate::strategy::basket::{self, Basket};
 
+/// Why the configuration makes no pass, before anything is opened.
+pub(super) fn check(config: &Config) -> Result<(), CommandError> {
+    match config.strategy.kind {
+        StrategyKind::Basket => Ok(()),
+        other => Err(CommandError::new(
+            Kind::Config,
+            format!("this version trades the strategy basket, not {} yet", other.as_str()),
+            "set strategy.kind = \"basket\"",
+        )),
+    }
+}
+
+/// The coins of the basket: those of the configuration, or else those that the last scan chose.
+pub(super) async fn symbols(config: &Config, ledger: &mut Ledger) -> Result<Vec<Symbol>, CommandError> {
+    if !config.basket.symbols.is_empty() {
+        return Ok(config.basket.symbols.clone());
+    }
+    Ok(ledger.universe().await?.into_iter().map(|member| member.symbol).collect())
+}
+
 /// The settings of a pass, or why the configuration does not make one.
-pub(super) fn settings(config: &Config) -> Result<Settings, CommandError> {
-    let strategy = match config.strategy.kind {
-        StrategyKind::Basket => Box::new(basket(config)?),
-        other => {
-            return Err(CommandError::new(
-                Kind::Config,
-                format!("this version trades the strategy basket, not {} yet", other.as_str()),
-                "set strategy.kind = \"basket\"",
-            ));
-        }
-    };
+pub(super) async fn settings(config: &Config, ledger: &mut Ledger) -> Result<Settings, CommandError> {
+    check(config)?;
+    let symbols = symbols(config, ledger).await?;
     Ok(Settings {
-        strategy,
+        strategy: Box::new(basket(config, symbols)?),
         execution: execution(config),
         limits: limits(config),
         quote: config.quote.clone(),
@@ -30,17 +44,17 @@ pub(super) fn settings(config: &Config) -> Result<Settings, CommandError> {
     })
 }
 
-fn basket(config: &Config) -> Result<Basket, CommandError> {
+fn basket(config: &Config, symbols: Vec<Symbol>) -> Result<Basket, CommandError> {
     let from = &config.basket;
-    if from.symbols.is_empty() {
+    if symbols.is_empty() {
         return Err(CommandError::new(
             Kind::Config,
             "basket.symbols is empty and no universe was chosen yet",
-            "list the contracts, for example --set basket.symbols=ADAUSDT,XRPUSDT, or try --demo",
+            "let `rebal scan --apply` choose, or list the contracts: --set basket.symbols=ADAUSDT,XRPUSDT",
         ));
     }
     Ok(Basket {
-        symbols: from.symbols.clone(),
+        symbols,
         sizing: match from.sizing {
             Sizing::Fixed => basket::Sizing::Fixed(from.target_value),
             Sizing::Equity => {

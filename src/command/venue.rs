@@ -21,6 +21,7 @@ use crate::wire::binance::usdm::listing as wire_listing;
 use crate::wire::sign::Signer;
 
 use super::context::Context;
+use super::settings;
 
 /// A recorded listing larger than this is not one.
 const MOST_LISTING_BYTES: u64 = 64 << 20;
@@ -105,7 +106,15 @@ async fn paper(context: &Context, ledger: &mut Ledger) -> Result<Paper, CommandE
     let kept = ledger.paper().await?;
     match &context.config.paper.prices {
         Prices::Synthetic => synthetic(context, kept.as_deref()),
-        Prices::Folder(folder) => recorded(context, folder, kept.as_deref()),
+        Prices::Folder(folder) => {
+            // What is held has to be priced, even after it left the basket.
+            let mut symbols = settings::symbols(&context.config, ledger).await?;
+            let held = ledger.holdings().await?.into_iter().filter(|(_, holding)| !holding.qty.is_zero());
+            symbols.extend(held.map(|(symbol, _)| symbol));
+            symbols.sort();
+            symbols.dedup();
+            recorded(context, folder, kept.as_deref(), &symbols)
+        }
         Prices::Live => live(context, kept.as_deref()).await,
     }
 }
@@ -138,11 +147,15 @@ fn synthetic(context: &Context, kept: Option<&str>) -> Result<Paper, CommandErro
     made(Paper::new(world, terms, kept, &format!("paper, synthetic prices of seed {seed}"), Clock::Passes))
 }
 
-fn recorded(context: &Context, folder: &Path, kept: Option<&str>) -> Result<Paper, CommandError> {
+fn recorded(
+    context: &Context,
+    folder: &Path,
+    kept: Option<&str>,
+    symbols: &[Symbol],
+) -> Result<Paper, CommandError> {
     let refuse = |error: ArchiveError| {
         CommandError::new(Kind::Config, error.to_string(), "see paper.prices; nothing was traded")
     };
-    let symbols = &context.config.basket.symbols;
     let bars = archive::klines(folder, Some(symbols)).map_err(refuse)?;
     let funding = match &context.config.paper.funding {
         Some(folder) => archive::funding(folder, Some(symbols)).map_err(refuse)?,

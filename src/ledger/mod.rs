@@ -6,6 +6,7 @@ mod intent;
 mod outbox;
 mod recorder;
 mod schema;
+mod universe;
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -24,6 +25,7 @@ pub use halt::Halt;
 pub use intent::{Intent, IntentState, Outcome, PassRow};
 pub use outbox::Message;
 pub use recorder::TRADES_HEADER;
+pub use universe::Member;
 
 /// Why the ledger cannot be used.
 #[derive(Debug, thiserror::Error)]

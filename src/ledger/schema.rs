@@ -11,7 +11,7 @@ use super::{Ledger, LedgerError, database, show};
 const APPLICATION_ID: i64 = 0x7265_626c;
 
 /// Each step takes a ledger from its index to the next schema. Steps are only ever added.
-const MIGRATIONS: [&str; 2] = [FIRST, HALTS_AND_ALERTS];
+const MIGRATIONS: [&str; 3] = [FIRST, HALTS_AND_ALERTS, UNIVERSE];
 
 const FIRST: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -142,6 +142,20 @@ CREATE TABLE outbox (
     delivered_at INTEGER
 );
 CREATE INDEX outbox_waiting ON outbox (id) WHERE delivered_at IS NULL;
+";
+
+const UNIVERSE: &str = "
+-- The coins that the last applied scan chose, with the figures they were chosen by.
+CREATE TABLE universe (
+    symbol TEXT PRIMARY KEY,
+    rank INTEGER NOT NULL,
+    sector TEXT NOT NULL,
+    since INTEGER NOT NULL,
+    evidence TEXT NOT NULL
+);
+
+-- Every applied scan in full, to see later why a coin came or went.
+CREATE TABLE scan (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, report TEXT NOT NULL);
 ";
 
 /// Makes or migrates the tables in one transaction, after recognising the file as ours.
