@@ -6,8 +6,8 @@ use crate::error::{CommandError, Kind};
 use crate::exchange::Exchange;
 use crate::exchange::paper::PAPER_ACCOUNT;
 use crate::ledger::{Halt, Ledger};
-use crate::pass::stop::{Closed, Looked, STOPPED};
-use crate::pass::{self, PassError, Prepared, Settings, alarm, latch, lock, record};
+use crate::pass::stop::{self, Closed, Looked, STOPPED};
+use crate::pass::{PassError, Prepared, Settings, alarm, lock};
 use crate::render;
 use crate::report::risk::{Resumed, RiskInputs, RiskReport};
 use crate::ui::{self, PromptError};
@@ -174,8 +174,7 @@ async fn report<E: Exchange>(
     }))
 }
 
-/// Lifts the halt for whoever knows its id. The peak starts anew at what the account is worth now:
-/// measured from the old one, the stop would fire again at once.
+/// Lifts the halt for whoever knows its id.
 async fn resume<E: Exchange>(
     exchange: &mut E,
     desk: &mut Desk<'_>,
@@ -192,15 +191,8 @@ async fn resume<E: Exchange>(
     };
     confirm(desk.context, args, &halt)?;
     connect(exchange, desk).await?;
-    // What other ledgers ordered up to now is history, by the word of the person who lifts the halt.
-    desk.ledger.accept_until(desk.now(exchange)).await?;
-    let prepared = pass::prepare(exchange, desk.ledger, settings, None, pass::Mode::Real).await;
-    let mut prepared = desk.heed(exchange, prepared).await?;
-    let old_peak = prepared.nav.peak;
-    prepared.nav.peak = prepared.nav.nav;
-    record::reading(desk.ledger, &prepared, &prepared.nav, "resumed").await?;
-    latch::clear(desk.ledger, desk.folder, prepared.seen.snapshot.at).await?;
-    alarm::resumed(desk.ledger, prepared.seen.snapshot.at).await?;
+    let resumed = stop::resume(exchange, desk.ledger, desk.folder, settings).await;
+    let (prepared, old_peak) = desk.heed(exchange, resumed).await?;
     let mut report = report(exchange, desk, settings, &prepared, None).await?;
     let rate = |amount: Notional| amount.over(Notional::ONE).unwrap_or_default();
     report.resumed =

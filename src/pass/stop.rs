@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 
 use crate::decide::flatten::flatten;
 use crate::decide::risk::Limits;
-use crate::domain::num::Qty;
+use crate::domain::num::{Notional, Qty};
 use crate::domain::plan::Reason;
 use crate::domain::scope::Scope;
 use crate::domain::symbol::Symbol;
@@ -204,6 +204,58 @@ pub async fn go_on<E: Exchange>(
         }
     }
     Ok((halt, closed))
+}
+
+/// Tells the owner of a halt and what became of closing, and ends the last pass of the ledger with what
+/// the process ends with: `when_flat` where all is closed. The orders are out, so what cannot be written
+/// down now must not hide what became of them: it is handed back in words.
+pub async fn conclude(
+    ledger: &mut Ledger,
+    at: Time,
+    halt: Option<&Halt>,
+    closed: &Closed,
+    when_flat: u8,
+) -> Vec<String> {
+    let mut troubles = Vec::new();
+    if let Some(halt) = halt
+        && let Err(error) = alarm::halted(ledger, at, halt, Some(closed)).await
+    {
+        troubles.push(format!("the alert could not be written down: {error}"));
+    }
+    let word = match (closed.flat, halt) {
+        (false, _) => "not_flat",
+        (true, None) => "closed",
+        (true, Some(_)) if when_flat == STOPPED => "stopped",
+        (true, Some(_)) => "flattened",
+    };
+    if let Some(pass_id) = closed.last_pass.filter(|_| !closed.unrecorded)
+        && let Err(error) = ledger.end_pass(pass_id, word, closed.exit_code(when_flat)).await
+    {
+        troubles.push(format!("the end of the pass could not be written down: {error}"));
+    }
+    troubles
+}
+
+/// Lifts the halt, because a person says so. Returns the account as it is, with the peak that the
+/// drawdown is measured from now, and the peak before.
+///
+/// The peak starts anew at what the account is worth: measured from the old one, the stop would fire
+/// again at once. What other ledgers ordered up to now is history from here on.
+pub async fn resume<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    folder: &Path,
+    settings: &Settings,
+) -> Result<(Prepared, Notional), PassError> {
+    ledger.accept_until(exchange.now()).await?;
+    let mut prepared = super::prepare(exchange, ledger, settings, None, Mode::Real).await?;
+    let old_peak = prepared.nav.peak;
+    prepared.nav.peak = prepared.nav.nav;
+    record::reading(ledger, &prepared, &prepared.nav, "resumed").await?;
+    let at = prepared.seen.snapshot.at;
+    latch::clear(ledger, folder, at).await?;
+    alarm::resumed(ledger, at).await?;
+    Ok((prepared, old_peak))
 }
 
 /// Closes every position in `scope`.
