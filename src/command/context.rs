@@ -78,13 +78,13 @@ impl Context {
     /// Data to stdout, and to `--out` where it was asked for. A pass that is over does not become a
     /// failed one because its report cannot be written to a file.
     pub(super) fn show(&self, text: &str) -> Result<(), CommandError> {
-        self.print(text)?;
+        let printed = self.print(text);
         if let Some(path) = &self.out
             && let Err(error) = self.write(path, text)
         {
             self.ui.warn(&error.message);
         }
-        Ok(())
+        printed
     }
 
     /// Data to stdout only.

@@ -149,7 +149,11 @@ async fn pass_once<E: Exchange>(
         context.ui.warn(&format!("trades.csv is not up to date: {error}"));
         report.notes.push(format!("trades.csv is not up to date and is made anew by the next pass: {error}"));
     }
-    show(context, &report)
+    // Nor does a report that nobody can read.
+    if let Err(error) = show(context, &report) {
+        context.ui.warn(&format!("{error}; what the pass did is in the ledger"));
+    }
+    Ok(report.exit_code)
 }
 
 /// A ledger restored from an old copy would give new orders the ids of old ones.
