@@ -216,7 +216,7 @@ def kill_at_syscalls(name, what, coarse):
     results = each((what, f"{call}:signal=SIGKILL:when={number}", f"{name}: killed at {call} number {number}") for call, number in chosen)
     struck = sum(killed(code) for code, _ in results)
     that(f"{name}: killed at {struck} of {len(results)} syscalls out of {len(points)}, and all was well each time",
-         struck >= len(results) * 3 // 4 and all(well for _, well in results), struck)
+         struck >= len(results) // 2 and all(well for _, well in results), struck)
 
 
 def syscalls_sweep():
