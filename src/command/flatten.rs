@@ -130,7 +130,7 @@ async fn flatten<E: Exchange>(
     }
     closed.notes = notes;
     let report = view::flatten_report(context, desk.now(exchange), &args.symbols, halt.as_ref(), &closed);
-    context.show(&render::flatten(&report, context.format, &context.style)?)?;
+    context.tell_done(&render::flatten(&report, context.format, &context.style)?);
     Ok(report.exit_code)
 }
 

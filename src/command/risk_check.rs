@@ -154,11 +154,16 @@ async fn show<E: Exchange>(
     closing: Option<(u8, Vec<String>)>,
 ) -> Result<u8, CommandError> {
     let mut report = report(exchange, desk, settings, prepared, halt).await?;
-    if let Some((exit_code, notes)) = closing {
-        report.exit_code = exit_code;
-        report.notes = notes;
-    }
-    print(desk.context, &report)
+    let Some((exit_code, notes)) = closing else { return print(desk.context, &report) };
+    report.exit_code = exit_code;
+    report.notes = notes;
+    told(desk.context, &report)
+}
+
+/// A report that nobody can read does not undo what was done.
+fn told(context: &Context, report: &RiskReport) -> Result<u8, CommandError> {
+    context.tell_done(&render::risk(report, context.format, &context.style)?);
+    Ok(report.exit_code)
 }
 
 fn print(context: &Context, report: &RiskReport) -> Result<u8, CommandError> {
@@ -219,7 +224,7 @@ async fn resume<E: Exchange>(
     let rate = |amount: Notional| amount.over(Notional::ONE).unwrap_or_default();
     report.resumed =
         Some(Resumed { halt_id: halt.id, old_peak: rate(old_peak), new_peak: rate(prepared.nav.peak) });
-    print(desk.context, &report)
+    told(desk.context, &report)
 }
 
 fn confirm(context: &Context, args: &Args, halt: &Halt) -> Result<(), CommandError> {
