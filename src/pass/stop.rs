@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 
 use crate::decide::flatten::flatten;
 use crate::decide::risk::Limits;
-use crate::domain::num::Qty;
+use crate::domain::num::{Notional, Qty};
 use crate::domain::plan::Reason;
 use crate::domain::scope::Scope;
 use crate::domain::symbol::Symbol;
@@ -30,6 +30,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MOST_ROUNDS: usize = 30;
 /// Rounds in a row that may change nothing, where time stands still.
 const MOST_IDLE: usize = 3;
+/// "Symbol is closed", "invalid symbol status": asking again within a minute changes nothing.
+const CLOSED_CODES: [i64; 3] = [-4141, -4140, -1122];
 /// An answer without a position that our books hold is believed when it came this often.
 const EMPTY_LOOKS: usize = 4;
 /// Between looks that change nothing: this long, then twice as long, and so on.
@@ -172,6 +174,8 @@ pub async fn fire<E: Exchange>(
     );
     let halt = latch::halt(prepared.seen.snapshot.at, reason, Scope::All);
     let note = latch::set(hands.ledger, folder, &halt).await?;
+    // Told before a minute of closing begins: nobody knows how that ends. Failing to tell stops nothing.
+    let _ = alarm::halted(hands.ledger, halt.at, &halt, None).await;
     // The reading that fired it belongs to the history; without it nothing is closed any later.
     let read = record::reading(hands.ledger, prepared, &prepared.nav, "stopping").await;
     let note = note.or(read.err().map(|error| format!("the reading could not be written down: {error}")));
@@ -209,6 +213,58 @@ pub async fn go_on<E: Exchange>(
     Ok((halt, closed))
 }
 
+/// Tells the owner of a halt and what became of closing, and ends the last pass of the ledger with what
+/// the process ends with: `when_flat` where all is closed. The orders are out, so what cannot be written
+/// down now must not hide what became of them: it is handed back in words.
+pub async fn conclude(
+    ledger: &mut Ledger,
+    at: Time,
+    halt: Option<&Halt>,
+    closed: &Closed,
+    when_flat: u8,
+) -> Vec<String> {
+    let mut troubles = Vec::new();
+    if let Some(halt) = halt
+        && let Err(error) = alarm::halted(ledger, at, halt, Some(closed)).await
+    {
+        troubles.push(format!("the alert could not be written down: {error}"));
+    }
+    let word = match (closed.flat, halt) {
+        (false, _) => "not_flat",
+        (true, None) => "closed",
+        (true, Some(_)) if when_flat == STOPPED => "stopped",
+        (true, Some(_)) => "flattened",
+    };
+    if let Some(pass_id) = closed.last_pass.filter(|_| !closed.unrecorded)
+        && let Err(error) = ledger.end_pass(pass_id, word, closed.exit_code(when_flat)).await
+    {
+        troubles.push(format!("the end of the pass could not be written down: {error}"));
+    }
+    troubles
+}
+
+/// Lifts the halt, because a person says so. Returns the account as it is, with the peak that the
+/// drawdown is measured from now, and the peak before.
+///
+/// The peak starts anew at what the account is worth: measured from the old one, the stop would fire
+/// again at once. What other ledgers ordered up to now is history from here on.
+pub async fn resume<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    folder: &Path,
+    settings: &Settings,
+) -> Result<(Prepared, Notional), PassError> {
+    ledger.accept_until(exchange.now()).await?;
+    let mut prepared = super::prepare(exchange, ledger, settings, None, Mode::Real).await?;
+    let old_peak = prepared.nav.peak;
+    prepared.nav.peak = prepared.nav.nav;
+    record::reading(ledger, &prepared, &prepared.nav, "resumed").await?;
+    let at = prepared.seen.snapshot.at;
+    latch::clear(ledger, folder, at).await?;
+    alarm::resumed(ledger, at).await?;
+    Ok((prepared, old_peak))
+}
+
 /// Closes every position in `scope`.
 pub async fn until_flat<E: Exchange>(
     hands: &mut Hands<'_, E>,
@@ -242,7 +298,14 @@ struct Closing<'a, 'h, E> {
     /// Looks in a row that showed nothing where something should be.
     empty: usize,
     /// The last trouble with each contract.
-    complaints: BTreeMap<Symbol, String>,
+    complaints: BTreeMap<Symbol, Complaint>,
+}
+
+/// Why a close did not go through.
+struct Complaint {
+    text: String,
+    /// It will be the same for longer than a pass lasts.
+    final_for_now: bool,
 }
 
 impl<E: Exchange> Closing<'_, '_, E> {
@@ -272,7 +335,7 @@ impl<E: Exchange> Closing<'_, '_, E> {
                             return Ok(());
                         }
                         false if self.round(&exposed).await? => true,
-                        _ => self.pause().await,
+                        _ => self.may_change() && self.pause().await,
                     }
                 }
             };
@@ -281,6 +344,12 @@ impl<E: Exchange> Closing<'_, '_, E> {
             }
         }
         Ok(())
+    }
+
+    /// Whether trying again may help: a contract that is closed stays closed for longer than a pass.
+    fn may_change(&self) -> bool {
+        let refused = |left: &Left| self.complaints.get(&left.symbol).is_some_and(|said| said.final_for_now);
+        self.closed.remaining.is_empty() || !self.closed.remaining.iter().all(refused)
     }
 
     /// Whether a look that showed nothing is the last one: nothing waits at the exchange, no order of
@@ -344,8 +413,7 @@ impl<E: Exchange> Closing<'_, '_, E> {
                 reason: self
                     .complaints
                     .get(&position.symbol)
-                    .cloned()
-                    .unwrap_or_else(|| "the exchange still shows it".to_owned()),
+                    .map_or_else(|| "the exchange still shows it".to_owned(), |said| said.text.clone()),
             })
             .collect();
     }
@@ -394,12 +462,13 @@ impl<E: Exchange> Closing<'_, '_, E> {
         let mut moved = false;
         for sent in &acted.sent {
             moved |= sent.outcome.order.as_ref().is_some_and(|order| !order.filled_qty.is_zero());
-            if let Some(error) = &sent.outcome.error {
-                self.complaints.insert(sent.leg.symbol.clone(), error.clone());
-            } else if !acted.complete() {
-                self.complaints
-                    .insert(sent.leg.symbol.clone(), "the book was too thin to take all of it".into());
-            }
+            let text = match &sent.outcome.error {
+                Some(error) => error.clone(),
+                None if acted.complete() => continue,
+                None => "the book was too thin to take all of it".into(),
+            };
+            let final_for_now = sent.outcome.code.is_some_and(|code| CLOSED_CODES.contains(&code));
+            self.complaints.insert(sent.leg.symbol.clone(), Complaint { text, final_for_now });
         }
         self.closed.sent.extend(acted.sent);
         self.closed.last_pass = Some(acted.pass_id);

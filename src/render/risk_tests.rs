@@ -390,7 +390,7 @@ fn a_halt_is_the_first_line_for_people() {
         );
     }
     let mut pass = sample::troubled_pass();
-    pass.halted = Some("h-17".into());
+    pass.halt_id = Some("h-17".into());
     for format in [Format::Table, Format::Markdown] {
         let shown = super::pass(&pass, format, &style(200)).unwrap();
         assert!(shown.lines().next().unwrap().contains("HALTED (halt h-17)"), "{shown}");
