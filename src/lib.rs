@@ -4,7 +4,8 @@
 //!
 //! * nouns: [`domain`]
 //! * decisions, pure: [`strategy`], [`decide`], [`report`], [`render`], [`wire`]
-//! * edges, the only IO: [`archive`], [`config`], [`exchange`], [`ledger`], [`ui`]
+//! * edges, the only IO: [`archive`], [`config`], [`exchange`], [`ledger`], [`screener`], [`ui`], and
+//!   `net` for what the requests of two of them have in common
 //! * the pass: [`pass`]
 //! * the command line: [`command`], and [`error`] for what a failure means to the shell
 
@@ -16,9 +17,11 @@ pub mod domain;
 pub mod error;
 pub mod exchange;
 pub mod ledger;
+mod net;
 pub mod pass;
 pub mod render;
 pub mod report;
+pub mod screener;
 pub mod server;
 pub mod sim;
 pub mod strategy;
