@@ -8,6 +8,7 @@ pub mod plan;
 pub mod risk;
 #[cfg(test)]
 pub(crate) mod samples;
+pub mod scan;
 pub mod sector;
 
 use crate::decide::plan::Execution;

@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod alert;
+pub mod candidate;
 pub mod entry;
 pub mod fill;
 pub mod market;

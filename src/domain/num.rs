@@ -374,6 +374,22 @@ impl<'de, K> Deserialize<'de> for Amount<K> {
     }
 }
 
+/// A large amount as people say it, to one decimal: `14.4 B`, `367.5 M`, `9.9 k`, `512`.
+#[must_use]
+pub fn show_large<K>(amount: Amount<K>) -> String {
+    let (mut shown, mut name) = (amount.value, "");
+    for next in [" k", " M", " B"] {
+        // Rounded first, so that 999 999 is 1.0 M and not 1000.0 k.
+        let digits = if name.is_empty() { 0 } else { 1 };
+        if Amount::<K>::wrap(shown).rounded(digits).value.abs() < Decimal::ONE_THOUSAND {
+            break;
+        }
+        (shown, name) = (shown / Decimal::ONE_THOUSAND, next);
+    }
+    let digits = if name.is_empty() { 0 } else { 1 };
+    format!("{:.digits$}{name}", Amount::<K>::wrap(shown))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -431,6 +447,24 @@ mod tests {
         assert_eq!(format!("{:+.1}", qty("2")), "+2.0");
         assert_eq!(format!("{:>6}", qty("1.5")), "   1.5");
         assert_eq!(qty("-0").to_string(), "0");
+    }
+
+    #[test]
+    fn large_amounts_are_said_with_their_unit() {
+        for (amount, shown) in [
+            ("14391120000.5", "14.4 B"),
+            ("367477100", "367.5 M"),
+            ("950000000", "950.0 M"),
+            ("999949", "999.9 k"),
+            ("999950", "1.0 M"),
+            ("999.4", "999"),
+            ("999.5", "1.0 k"),
+            ("-20000000", "-20.0 M"),
+            ("512.4", "512"),
+            ("0", "0"),
+        ] {
+            assert_eq!(show_large(qty(amount)), shown);
+        }
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! Rows for spreadsheets: one per coin of a plan, order of a pass, figure of a risk check, position
-//! of a flatten.
+//! of a flatten, contract of a scan.
 
 use crate::domain::num::{Amount, Notional};
 use crate::domain::order::Side;
@@ -9,6 +9,7 @@ use crate::report::lines::{Action, Line};
 use crate::report::pass::{OrderReport, PassReport};
 use crate::report::plan::PlanReport;
 use crate::report::risk::RiskReport;
+use crate::report::scan::ScanReport;
 
 /// Columns of a plan.
 const PLAN: [&str; 13] = [
@@ -52,6 +53,24 @@ const RISK: [&str; 8] = ["at", "name", "status", "value", "bound", "limit", "sub
 /// Columns of a flatten; `what` is `closed` or `remaining`.
 const FLATTEN: [&str; 10] =
     ["at", "what", "symbol", "side", "qty", "avg_price", "realized_pnl", "fee", "fee_asset", "reason"];
+
+/// Columns of a scan; `what` is `chosen` or `rejected`.
+const SCAN: [&str; 14] = [
+    "at",
+    "what",
+    "symbol",
+    "sector",
+    "sector_from",
+    "rank",
+    "quote_volume_24h",
+    "funding_annualised",
+    "interval_hours",
+    "spread_bps",
+    "age_days",
+    "how",
+    "reason",
+    "detail",
+];
 
 /// One row per coin: how it stands, what is done about it and why.
 #[must_use]
@@ -112,6 +131,40 @@ pub fn flatten(report: &FlattenReport) -> String {
         cells
     };
     table(&FLATTEN, report.closed.iter().map(closed).chain(report.remaining.iter().map(remaining)))
+}
+
+/// One row per contract: the chosen ones, then the rejected ones, each by rank.
+#[must_use]
+pub fn scan(report: &ScanReport) -> String {
+    let at = report.heading.at.to_string();
+    let chosen = report.universe.iter().map(|coin| {
+        vec![
+            at.clone(),
+            "chosen".to_owned(),
+            coin.symbol.to_string(),
+            coin.sector.to_string(),
+            coin.sector_from.as_str().to_owned(),
+            coin.rank.to_string(),
+            coin.quote_volume_24h.to_string(),
+            maybe(coin.funding_annualised),
+            coin.interval_hours.map_or_else(String::new, |hours| hours.to_string()),
+            maybe(coin.spread_bps),
+            coin.age_days.map_or_else(String::new, |days| days.to_string()),
+            coin.how.as_str().to_owned(),
+            String::new(),
+            String::new(),
+        ]
+    });
+    let rejected = report.rejected.iter().map(|row| {
+        let mut cells =
+            vec![at.clone(), "rejected".to_owned(), row.symbol.to_string(), row.sector.to_string()];
+        cells.push(String::new());
+        cells.push(row.rank.map_or_else(String::new, |rank| rank.to_string()));
+        cells.extend(vec![String::new(); 6]);
+        cells.extend([row.reason.as_str().to_owned(), row.detail.clone()]);
+        cells
+    });
+    table(&SCAN, chosen.chain(rejected))
 }
 
 fn plan_row(report: &PlanReport, line: &Line) -> Vec<String> {

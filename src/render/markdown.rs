@@ -1,16 +1,17 @@
-//! Plans, passes, risk checks and flattens as GitHub-flavoured markdown.
+//! Plans, passes, risk checks, flattens and scans as GitHub-flavoured markdown.
 
 use crate::domain::order::Side;
 use crate::render::grid::{Align, Grid};
 use crate::render::remarks::{self, Remark};
 use crate::render::text::{clean, instant, money, percent};
-use crate::render::{coins, figures, orders, positions, summary, words};
+use crate::render::{coins, figures, orders, positions, summary, universe, words};
 use crate::report::flatten::FlattenReport;
 use crate::report::heading::Heading;
 use crate::report::lines::{Action, Line};
 use crate::report::pass::{OrderReport, Outcome, PassReport};
 use crate::report::plan::PlanReport;
 use crate::report::risk::RiskReport;
+use crate::report::scan::ScanReport;
 
 /// A plan: the verdict, one row per coin, what could not be done, the totals.
 #[must_use]
@@ -75,6 +76,26 @@ pub fn flatten(report: &FlattenReport) -> String {
         text.push_str(&drawn(grid));
     }
     text.push_str(&bullets("Account", positions::totals(report)));
+    text.push_str(&notes(&report.notes));
+    text
+}
+
+/// A scan: the verdict, one row per coin, who is left out where that is asked for, what changes.
+#[must_use]
+pub fn scan(report: &ScanReport) -> String {
+    let mut text = head("scan", &report.heading);
+    text.push_str(&format!("{}\n", escape(&universe::verdict(report).1)));
+    for caution in universe::cautions(report) {
+        text.push_str(&format!("\n**{}**\n", escape(&caution)));
+    }
+    if let Some(grid) = universe::chosen(report).first() {
+        text.push_str(&drawn(grid));
+    }
+    if report.show_rejected && !report.rejected.is_empty() {
+        text.push_str(&format!("\n### Left out\n{}", drawn(&universe::rejected(report))));
+    }
+    text.push_str(&bullets("Changes", universe::changes(report)));
+    text.push_str(&bullets("Scan", universe::totals(report)));
     text.push_str(&notes(&report.notes));
     text
 }

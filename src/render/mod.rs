@@ -14,6 +14,7 @@ mod remarks;
 mod summary;
 pub mod table;
 pub mod text;
+mod universe;
 mod words;
 
 use std::fmt;
@@ -24,6 +25,7 @@ use crate::report::flatten::FlattenReport;
 use crate::report::pass::PassReport;
 use crate::report::plan::PlanReport;
 use crate::report::risk::RiskReport;
+use crate::report::scan::ScanReport;
 
 /// How a report is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -123,6 +125,11 @@ pub fn flatten_fits(format: Format) -> Result<(), Unsupported> {
     no_page("a flatten", format)
 }
 
+/// Whether a scan comes in `format`: asked before anything is read, not after.
+pub fn scan_fits(format: Format) -> Result<(), Unsupported> {
+    no_page("a scan", format)
+}
+
 fn no_page(what: &'static str, format: Format) -> Result<(), Unsupported> {
     match format {
         Format::Html => Err(unsupported(what, format)),
@@ -174,6 +181,17 @@ pub fn flatten(report: &FlattenReport, format: Format, style: &Style) -> Result<
     }
 }
 
+/// A scan in `format`; every text ends with one line break.
+pub fn scan(report: &ScanReport, format: Format, style: &Style) -> Result<String, Unsupported> {
+    match format {
+        Format::Table => Ok(table::scan(report, style)),
+        Format::Json => Ok(json::object(report)),
+        Format::Csv => Ok(csv::scan(report)),
+        Format::Markdown => Ok(markdown::scan(report)),
+        Format::Html => Err(unsupported("a scan", format)),
+    }
+}
+
 /// An error: one object as JSON, and lines for people in every other format, so that it always
 /// can be told.
 #[must_use]
@@ -192,5 +210,7 @@ fn unsupported(what: &'static str, format: Format) -> Unsupported {
 mod risk_tests;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod scan_tests;
 #[cfg(test)]
 mod tests;

@@ -1,16 +1,17 @@
-//! Plans, passes, risk checks, flattens and errors for people at a terminal.
+//! Plans, passes, risk checks, flattens, scans and errors for people at a terminal.
 
 use crate::render::grid::{first_that_fits, list, paragraph};
 use crate::render::paint::{Tone, in_ascii, paint};
 use crate::render::remarks::{self, Remark};
 use crate::render::text::{clean, instant};
-use crate::render::{Style, coins, figures, orders, positions, summary, words};
+use crate::render::{Style, coins, figures, orders, positions, summary, universe, words};
 use crate::report::error::ErrorReport;
 use crate::report::flatten::FlattenReport;
 use crate::report::heading::Heading;
 use crate::report::pass::{Outcome, PassReport};
 use crate::report::plan::PlanReport;
 use crate::report::risk::RiskReport;
+use crate::report::scan::ScanReport;
 
 /// A plan: the verdict, one line per coin, the totals, then what could not be done.
 #[must_use]
@@ -90,6 +91,33 @@ pub fn flatten(report: &FlattenReport, style: &Style) -> String {
         page.block(&first_that_fits(&positions::closed(report), style));
     }
     page.remarks("", positions::totals(report));
+    page.notes(&report.notes);
+    page.finish()
+}
+
+/// A scan: the verdict, one line per coin, who is left out where that is asked for, what changes.
+#[must_use]
+pub fn scan(report: &ScanReport, style: &Style) -> String {
+    let mut page = Page::new(*style);
+    page.heading("scan", &report.heading);
+    let (tone, verdict) = universe::verdict(report);
+    page.say(tone, &verdict);
+    for caution in universe::cautions(report) {
+        page.say(Tone::Alarm, &caution);
+    }
+    if !report.universe.is_empty() {
+        page.block(&first_that_fits(&universe::chosen(report), style));
+    }
+    if report.show_rejected && !report.rejected.is_empty() {
+        let full = universe::rejected(report);
+        if full.fits(style) {
+            page.titled("Left out", &first_that_fits(&[full], style));
+        } else {
+            page.remarks("Left out", universe::rejected_list(report));
+        }
+    }
+    page.remarks("", universe::changes(report));
+    page.remarks("", universe::totals(report));
     page.notes(&report.notes);
     page.finish()
 }

@@ -13,3 +13,4 @@ pub mod remarks;
 pub mod risk;
 #[cfg(test)]
 pub(crate) mod samples;
+pub mod scan;

@@ -1,15 +1,21 @@
-//! Invented risk checks for the tests of every format.
+//! Invented risk checks and scans for the tests of every format.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::decide::nav::Nav;
-use crate::decide::samples::{coin, limits, snapshot, symbol};
+use crate::decide::samples::{coin, limits, market, snapshot, symbol};
+use crate::decide::scan::{Wanted, scan};
+use crate::decide::sector::Sectors;
 use crate::domain::account::{Health, Indicator, KeyPermissions};
+use crate::domain::candidate::{Candidate, FundingPast};
 use crate::domain::num::{Notional, Rate};
+use crate::domain::rules::tests::plain;
+use crate::domain::rules::{Rules, Status};
 use crate::domain::snapshot::Snapshot;
 use crate::report::heading::Heading;
 use crate::report::risk::{RiskInputs, RiskReport};
+use crate::report::scan::{Ranking, ScanReport};
 
 fn heading(mode: &str) -> Heading {
     Heading {
@@ -83,4 +89,83 @@ pub(crate) fn troubled() -> RiskReport {
         indicators: Ok(vec![ratio("UFR", "BTCUSDT", 50), ratio("IFER", "1000PEPEUSDT", 981)]),
     };
     report_of(&snapshot, &nav, &health, false)
+}
+
+/// A contract that traded so many thousands and whose longs paid so much per 8 h, in millionths.
+fn candidate(name: &str, thousands: u32, paid: i64) -> Candidate {
+    let at = heading("paper").at;
+    Candidate {
+        rules: Rules { onboard: at - Duration::from_secs(86_400 * 400), ..plain(&format!("{name}USDT")) },
+        underlying: "COIN".into(),
+        market: Some(market("10")),
+        volume: Some(Notional::from(thousands) * Rate::from(1000)),
+        funding: Some(FundingPast { interval_hours: 8, mean_rate: Rate::new(paid, 6), prints: 21 }),
+    }
+}
+
+fn candidates() -> Vec<Candidate> {
+    let mut all = vec![
+        candidate("BTC", 14_391_120, 41),
+        candidate("ETH", 9_870_400, -12),
+        candidate("SOL", 3_100_000, 100),
+        candidate("ADA", 900_000, 0),
+        candidate("1000PEPE", 409_600, -135),
+        candidate("SIREN", 380_000, -1534),
+        candidate("XAU", 350_000, 0),
+        candidate("币安人生", 120_300, 78),
+        candidate("AAVE", 60_000, 55),
+        candidate("FET", 19_949, 10),
+        candidate("OLD", 9000, 10),
+        candidate("THIN", 800, 10),
+    ];
+    all[6].rules.contract = "TRADIFI_PERPETUAL".into();
+    all[8].funding = all[8].funding.map(|past| FundingPast { interval_hours: 4, ..past });
+    all[10].rules.status = Status::read("SETTLING");
+    all
+}
+
+fn scanned(size: usize, sector_cap: Rate, members: &[&str]) -> ScanReport {
+    let wanted = Wanted {
+        size,
+        top: 10,
+        keep_rank: 14,
+        sector_cap,
+        max_funding_annual: Rate::ONE,
+        min_volume: Notional::from(20_000_000),
+        max_spread_bps: Rate::from(10),
+        min_age: Duration::from_secs(30 * 86_400),
+        include: vec![symbol("AAVEUSDT")],
+        exclude: Vec::new(),
+        target: Notional::from(20),
+        market_orders: false,
+        quote: "USDT".into(),
+        spot: false,
+    };
+    let members = members.iter().map(|name| symbol(name)).collect();
+    let heading = heading("paper");
+    let universe = scan(&candidates(), &[], &members, &wanted, &Sectors::builtin(), heading.at);
+    let ranking = Ranking { source: "tradingview", fallback: None, at: heading.at, from_cache: false };
+    ScanReport::new(heading, &wanted, universe, ranking)
+}
+
+/// Six places, all taken; one coin comes, one goes.
+pub(crate) fn universe() -> ScanReport {
+    scanned(6, Rate::new(34, 2), &["BTCUSDT", "ETHUSDT", "SOLUSDT", "1000PEPEUSDT", "OLDUSDT", "AAVEUSDT"])
+}
+
+/// Seven of twenty places, ranked by an old list of the source that was not asked for.
+pub(crate) fn short_universe() -> ScanReport {
+    let report = scanned(20, Rate::new(10, 2), &[]);
+    let at = report.heading.at - Duration::from_secs(11_537);
+    ScanReport {
+        source: "exchange",
+        fallback: Some("the screener answered 429 (too many requests)\u{1b}[2J".into()),
+        source_at: at,
+        source_age_s: 11_537,
+        from_cache: true,
+        applied: true,
+        show_rejected: true,
+        notes: vec!["unknown field x: asked again with the fewest columns".into()],
+        ..report
+    }
 }

@@ -18,6 +18,7 @@ mod listing;
 mod pass;
 mod protocol_model;
 mod screener;
+mod scan;
 mod seeds;
 mod tidy;
 mod venue;

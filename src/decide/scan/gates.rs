@@ -1,0 +1,158 @@
+//! What a contract must be to be ranked, and what it must not be to be chosen.
+
+use crate::decide::scan::{RejectReason, Wanted, names};
+use crate::decide::sector::Sectors;
+use crate::domain::candidate::{Candidate, FundingPast};
+use crate::domain::market::Market;
+use crate::domain::num::{Notional, Rate, show_large};
+use crate::domain::rules::{Rules, Status};
+use crate::domain::time::{Time, show_span};
+
+/// A reason and its words.
+type Against = (RejectReason, String);
+
+const DAY_S: u64 = 86_400;
+
+/// The 24 h volume that a contract is ranked by, or the first requirement that it does not meet.
+pub(crate) fn requirements(
+    candidate: &Candidate,
+    wanted: &Wanted,
+    sectors: &Sectors,
+) -> Result<Notional, Against> {
+    let rules = &candidate.rules;
+    let refuse = |reason, detail: String| Err((reason, detail));
+    if rules.status != Status::Trading {
+        return refuse(RejectReason::NotTrading, format!("the exchange says {}", rules.status.as_str()));
+    }
+    if !wanted.spot && rules.contract != "PERPETUAL" {
+        let detail = match rules.contract.as_str() {
+            "" => "no contract type is told".to_owned(),
+            other => format!("a contract of type {other}"),
+        };
+        return refuse(RejectReason::NotPerpetual, detail);
+    }
+    if rules.quote != wanted.quote {
+        return refuse(RejectReason::NotInQuote, format!("priced in {}", rules.quote));
+    }
+    if !wanted.spot && rules.margin_asset != wanted.quote {
+        return refuse(RejectReason::NotInQuote, format!("margin is posted in {}", rules.margin_asset));
+    }
+    if let Some(what) = no_coin(candidate) {
+        return refuse(RejectReason::Underlying, format!("follows {what}, which is no coin"));
+    }
+    if let Some(what) = sectors.pegged(rules) {
+        return refuse(RejectReason::Pegged, what.to_owned());
+    }
+    if let Some(at) = rules.delisting() {
+        let date: String = at.to_string().chars().take(10).collect();
+        return refuse(RejectReason::Delisting, format!("ends on {date}"));
+    }
+    if names(&wanted.exclude, rules) {
+        return refuse(RejectReason::Excluded, "excluded by scan.exclude".to_owned());
+    }
+    candidate.volume.ok_or_else(|| (RejectReason::NoVolume, "no volume known".to_owned()))
+}
+
+/// What the exchange says is priced, where that is no coin. Its tags are asked only where it says
+/// nothing else: they stay long after a contract has become an ordinary one.
+fn no_coin(candidate: &Candidate) -> Option<&str> {
+    match candidate.underlying.as_str() {
+        "COIN" => None,
+        "" => candidate.rules.tags.iter().map(String::as_str).find(|tag| {
+            ["tradfi", "index", "pre-market", "premarket"].contains(&tag.to_ascii_lowercase().as_str())
+        }),
+        other => Some(other),
+    }
+}
+
+/// Everything that makes a contract dangerous now; the first is the reason.
+pub(crate) fn safety(
+    candidate: &Candidate,
+    volume: Notional,
+    wanted: &Wanted,
+    now: Time,
+) -> Result<(), Against> {
+    let checks = [
+        thin(volume, wanted),
+        funding(candidate.funding.as_ref(), wanted),
+        book(candidate.market.as_ref(), wanted),
+        young(&candidate.rules, wanted, now),
+        candidate.market.as_ref().and_then(|market| infeasible(&candidate.rules, market, wanted)),
+    ];
+    let mut found = checks.into_iter().flatten();
+    let Some((reason, mut detail)) = found.next() else { return Ok(()) };
+    for (_, more) in found {
+        detail.push_str("; ");
+        detail.push_str(&more);
+    }
+    Err((reason, detail))
+}
+
+fn thin(volume: Notional, wanted: &Wanted) -> Option<Against> {
+    let detail =
+        || format!("{} traded in 24 h, the least is {}", show_large(volume), show_large(wanted.min_volume));
+    (volume < wanted.min_volume).then(|| (RejectReason::ThinVolume, detail()))
+}
+
+fn funding(past: Option<&FundingPast>, wanted: &Wanted) -> Option<Against> {
+    if wanted.spot {
+        return None;
+    }
+    let Some(past) = past else {
+        return Some((RejectReason::FundingUnknown, "its funding is not known".to_owned()));
+    };
+    let yearly = past.annualised();
+    let detail = || {
+        let limit = percent(wanted.max_funding_annual);
+        format!("funding of {} a year, the limit is {limit} either way", percent(yearly))
+    };
+    (yearly.abs() > wanted.max_funding_annual).then(|| (RejectReason::Funding, detail()))
+}
+
+fn book(market: Option<&Market>, wanted: &Wanted) -> Option<Against> {
+    let Some(market) = market.filter(|market| market.mark.price.is_positive()) else {
+        return Some((RejectReason::NoPrice, "no price known".to_owned()));
+    };
+    let Some(spread) = market.quote.spread_bps() else {
+        return Some((RejectReason::NoBook, "no bid and ask to trade between".to_owned()));
+    };
+    let detail =
+        || format!("the book is {} bps wide, the limit is {}", spread.rounded(1), wanted.max_spread_bps);
+    (spread > wanted.max_spread_bps).then(|| (RejectReason::Spread, detail()))
+}
+
+fn young(rules: &Rules, wanted: &Wanted, now: Time) -> Option<Against> {
+    if rules.onboard == Time::default() {
+        // Spot pairs carry no date at all.
+        let detail = "the exchange does not tell since when it is listed".to_owned();
+        return (!wanted.spot).then_some((RejectReason::TooYoung, detail));
+    }
+    let detail = || {
+        let days = age_days(rules, now).unwrap_or(0);
+        format!("listed {days} days ago, the least is {}", show_span(wanted.min_age))
+    };
+    (now.since(rules.onboard) < wanted.min_age).then(|| (RejectReason::TooYoung, detail()))
+}
+
+fn infeasible(rules: &Rules, market: &Market, wanted: &Wanted) -> Option<Against> {
+    let price = market.mark.price;
+    // At least one step, and at least the smallest order's quantity and worth.
+    let least = rules.least_open(price, wanted.market_orders)? * price;
+    let detail = || {
+        let what = if least > rules.min_notional { "the smallest quantity" } else { "the smallest order" };
+        format!("{what} is worth {least:.2} {}, the target is {:.2}", rules.quote, wanted.target)
+    };
+    (least > wanted.target).then(|| (RejectReason::Infeasible, detail()))
+}
+
+/// Whole days since listing; `None` where the exchange tells no date.
+pub(crate) fn age_days(rules: &Rules, now: Time) -> Option<i64> {
+    if rules.onboard == Time::default() {
+        return None;
+    }
+    i64::try_from(now.since(rules.onboard).as_secs() / DAY_S).ok()
+}
+
+fn percent(rate: Rate) -> String {
+    format!("{} %", (rate * Rate::from(100)).rounded(1))
+}
