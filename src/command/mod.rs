@@ -7,6 +7,7 @@ mod flatten;
 mod plan;
 mod rebalance;
 mod risk_check;
+mod scan;
 mod settings;
 mod signals;
 mod sim;
@@ -93,6 +94,7 @@ impl Global {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Scan(scan::Args),
     Plan(plan::Args),
     Rebalance(rebalance::Args),
     RiskCheck(risk_check::Args),
@@ -119,6 +121,7 @@ fn run(cli: Cli) -> u8 {
     };
     let done = runtime.block_on(async {
         match cli.command {
+            Command::Scan(args) => scan::run(&Context::new(&cli.global, ui.clone())?, &args).await,
             Command::Plan(args) => plan::run(&Context::new(&cli.global, ui.clone())?, &args).await,
             Command::Rebalance(args) => rebalance::run(&Context::new(&cli.global, ui.clone())?, &args).await,
             Command::RiskCheck(args) => risk_check::run(&Context::new(&cli.global, ui.clone())?, &args).await,

@@ -46,6 +46,22 @@ pub(super) async fn open(context: &Context, ledger: &mut Ledger) -> Result<Venue
     open_to_close(context, ledger).await
 }
 
+/// Paper with everything that its prices cover, not only what the basket names.
+pub(super) async fn open_whole(context: &Context, ledger: &mut Ledger) -> Result<Venue, CommandError> {
+    match &context.config.paper.prices {
+        Prices::Folder(folder) => {
+            let kept = ledger.paper().await?;
+            Ok(Venue::Paper(Box::new(recorded(context, folder, kept.as_deref(), None)?)))
+        }
+        _ => open_to_close(context, ledger).await,
+    }
+}
+
+/// Binance's public data, without a key.
+pub(super) fn public(context: &Context) -> Result<Usdm, CommandError> {
+    usdm(context, false)
+}
+
 /// The same, to close what is there: nobody is kept from getting out.
 pub(super) async fn open_to_close(context: &Context, ledger: &mut Ledger) -> Result<Venue, CommandError> {
     if context.config.venue != Market::BinanceUsdm {
@@ -113,7 +129,7 @@ async fn paper(context: &Context, ledger: &mut Ledger) -> Result<Paper, CommandE
             symbols.extend(held.map(|(symbol, _)| symbol));
             symbols.sort();
             symbols.dedup();
-            recorded(context, folder, kept.as_deref(), &symbols)
+            recorded(context, folder, kept.as_deref(), Some(&symbols))
         }
         Prices::Live => live(context, kept.as_deref()).await,
     }
@@ -151,14 +167,14 @@ fn recorded(
     context: &Context,
     folder: &Path,
     kept: Option<&str>,
-    symbols: &[Symbol],
+    symbols: Option<&[Symbol]>,
 ) -> Result<Paper, CommandError> {
     let refuse = |error: ArchiveError| {
         CommandError::new(Kind::Config, error.to_string(), "see paper.prices; nothing was traded")
     };
-    let bars = archive::klines(folder, Some(symbols)).map_err(refuse)?;
+    let bars = archive::klines(folder, symbols).map_err(refuse)?;
     let funding = match &context.config.paper.funding {
-        Some(folder) => archive::funding(folder, Some(symbols)).map_err(refuse)?,
+        Some(folder) => archive::funding(folder, symbols).map_err(refuse)?,
         None => Default::default(),
     };
     let listing = recorded_listing(context, folder, &bars)?;

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use crate::decide::risk::ApprovedOrder;
 use crate::domain::account::Health;
+use crate::domain::candidate::{Candidate, FundingPast};
 use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
 use crate::domain::order::{Order, Resting};
+use crate::domain::rules::Rules;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::exchange::{Exchange, ExchangeError, Exposed, Observation, Reply};
@@ -80,6 +82,28 @@ impl Paper {
             let _ = sim.advance(to);
         }
         sim.forget_before(sim.now() - REMEMBERED);
+    }
+
+    /// Everything that the simulated exchange lists, funding histories included.
+    #[must_use]
+    pub fn candidates(&self) -> (Time, Vec<Candidate>) {
+        let sim = self.sim.borrow();
+        let now = sim.now();
+        let markets = sim.markets();
+        let since = now - FundingPast::WINDOW - FundingPast::STALE;
+        let candidate = |(symbol, rules): (Symbol, Rules)| {
+            let prints = sim.funding_history(&symbol, since, now);
+            let prints: Vec<_> = prints.into_iter().map(|print| (print.at, print.rate)).collect();
+            let told = sim.world().listing.get(&symbol).map(|listed| listed.funding_hours);
+            Candidate {
+                underlying: rules.underlying.clone(),
+                market: markets.get(&symbol).copied(),
+                volume: sim.day(&symbol).map(|day| day.quote_volume),
+                funding: FundingPast::of_prints(&prints, told, now),
+                rules,
+            }
+        };
+        (now, sim.rules().into_iter().map(candidate).collect())
     }
 
     /// The account as JSON, to be kept.

@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt};
 use secrecy::SecretString;
 
 use crate::decide::risk::ApprovedOrder;
 use crate::domain::account::{Health, KeyPermissions};
+use crate::domain::candidate::{Candidate, FundingPast};
 use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
 use crate::domain::market::Market;
@@ -67,6 +69,11 @@ pub struct Usdm {
     quote: String,
     problems: Mutex<Vec<Problem>>,
 }
+
+/// Figures of a day that ended longer ago than this are of a contract that no longer trades.
+const STATS_AGE: Duration = Duration::from_secs(3600);
+/// Funding histories asked for at once.
+const FUNDING_AT_ONCE: usize = 10;
 
 /// Trading rules and prices of every contract, for those who need no account.
 pub type PublicMarkets = (Time, BTreeMap<Symbol, Rules>, BTreeMap<Symbol, Market>);
@@ -146,6 +153,46 @@ impl Usdm {
         let request = Request::new(Call::FundingRate).with("symbol", symbol);
         let request = request.with("startTime", since.ms()).with("limit", limit.clamp(1, 1000));
         self.read(request, market::funding_rates).await
+    }
+
+    /// Everything that is listed, with prices and what it traded in 24 hours, in one wave; funding
+    /// histories are asked for apart ([`Usdm::funding_past`]). Needs no key.
+    pub async fn candidates(&self) -> Result<(Time, Vec<Candidate>), ExchangeError> {
+        let ((at, rules, markets), stats) = tokio::try_join!(self.public_markets(), self.day_stats())?;
+        let candidate = |(symbol, rules): (Symbol, Rules)| {
+            // A contract that no longer trades keeps showing its last day.
+            let fresh = stats.get(&symbol).filter(|stats| at.since(stats.close) <= STATS_AGE);
+            Candidate {
+                underlying: rules.underlying.clone(),
+                market: markets.get(&symbol).copied(),
+                volume: fresh.map(|stats| stats.quote_volume),
+                funding: None,
+                rules,
+            }
+        };
+        Ok((at, rules.into_iter().map(candidate).collect()))
+    }
+
+    /// What the funding of `symbols` was lately; one whose history cannot be read is absent. `asked` is
+    /// called after every answer. At most 500 contracts per five minutes.
+    pub async fn funding_past(
+        &self,
+        symbols: &[Symbol],
+        asked: &dyn Fn(),
+    ) -> Result<BTreeMap<Symbol, FundingPast>, ExchangeError> {
+        let terms = self.funding_terms().await?;
+        let now = self.session.now();
+        let since = now - FundingPast::WINDOW - FundingPast::STALE;
+        let one = async |symbol: &Symbol| {
+            let prints = self.funding_rates(symbol, since, 1000).await;
+            asked();
+            let prints: Vec<_> = prints.ok()?.into_iter().map(|print| (print.at, print.rate)).collect();
+            let told = terms.get(symbol).map(|terms| terms.interval_hours);
+            Some((symbol.clone(), FundingPast::of_prints(&prints, told, now)?))
+        };
+        let waiting = symbols.iter().map(one);
+        let found = stream::iter(waiting).buffer_unordered(FUNDING_AT_ONCE).collect::<Vec<_>>().await;
+        Ok(found.into_iter().flatten().collect())
     }
 
     /// Candles of one contract, ascending: the first `limit` (at most 1500) that open at or after
