@@ -108,7 +108,7 @@ fn a_contract_that_meets_every_limit_exactly_is_chosen() {
 fn every_reason_has_its_contract() {
     use RejectReason::*;
     type Spoil = fn(&mut Candidate);
-    let cases: [(RejectReason, &str, Spoil); 26] = [
+    let cases: [(RejectReason, &str, Spoil); 27] = [
         (NotTrading, "the exchange says SETTLING", |one| one.rules.status = Status::read("SETTLING")),
         (NotPerpetual, "a contract of type TRADIFI_PERPETUAL", |one| {
             one.rules.contract = "TRADIFI_PERPETUAL".into();
@@ -129,14 +129,17 @@ fn every_reason_has_its_contract() {
         (ThinVolume, "19.9 M traded in 24 h, the least is 20.0 M", |one| {
             one.volume = Some(Notional::from(19_949_999));
         }),
-        (Funding, "funding of 200 % a year, the limit is 100 % either way", |one| {
+        (ThinVolume, "19999999 traded in 24 h, the least is 20.0 M", |one| {
+            one.volume = Some(Notional::new(199_999_999, 1));
+        }),
+        (Funding, "longs pay 200 % a year, the limit is 100 %", |one| {
             one.funding.as_mut().unwrap().interval_hours = 4;
         }),
-        (Funding, "funding of -200 % a year, the limit is 100 % either way", |one| {
+        (Funding, "longs receive 200 % a year, the limit is 100 %", |one| {
             let past = one.funding.as_mut().unwrap();
             (past.interval_hours, past.mean_rate) = (4, -past.mean_rate);
         }),
-        (FundingUnknown, "its funding is not known", |one| one.funding = None),
+        (FundingUnknown, "its past settlements could not be read", |one| one.funding = None),
         (NoPrice, "no price known", |one| one.market = None),
         (NoPrice, "no price known", |one| one.market.as_mut().unwrap().mark.price = Price::ZERO),
         (NoBook, "no bid and ask to trade between", |one| {
@@ -149,10 +152,10 @@ fn every_reason_has_its_contract() {
             let quote = &mut one.market.as_mut().unwrap().quote;
             (quote.bid, quote.ask) = (Price::new(999, 2), Price::new(1001, 2));
         }),
-        (TooYoung, "listed 29 days ago, the least is 30days", |one| {
+        (TooYoung, "listed 29 days ago, the least is 30 days", |one| {
             one.rules.onboard = now() - DAY * 30 + Duration::from_millis(1);
         }),
-        (TooYoung, "listed 0 days ago, the least is 30days", |one| one.rules.onboard = now() + DAY),
+        (TooYoung, "listed 0 days ago, the least is 30 days", |one| one.rules.onboard = now() + DAY),
         (TooYoung, "the exchange does not tell since when it is listed", |one| {
             one.rules.onboard = Time::default();
         }),
@@ -211,7 +214,7 @@ fn all_that_is_wrong_is_said_and_the_first_is_the_reason() {
     assert_eq!(reason, RejectReason::ThinVolume);
     assert_eq!(
         detail,
-        "1.0 M traded in 24 h, the least is 20.0 M; its funding is not known; \
+        "1.0 M traded in 24 h, the least is 20.0 M; its past settlements could not be read; \
          the smallest order is worth 100.00 USDT, the target is 20.00"
     );
 }
