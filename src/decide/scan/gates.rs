@@ -74,12 +74,13 @@ pub(crate) fn safety(
     wanted: &Wanted,
     now: Time,
 ) -> Result<(), Against> {
+    let market = candidate.market.as_ref().filter(|market| market.mark.price.is_positive());
     let checks = [
         thin(volume, wanted),
         funding(candidate.funding.as_ref(), wanted),
-        book(candidate.market.as_ref(), wanted),
+        book(market, wanted),
         young(&candidate.rules, wanted, now),
-        candidate.market.as_ref().and_then(|market| infeasible(&candidate.rules, market, wanted)),
+        market.and_then(|market| infeasible(&candidate.rules, market, wanted)),
     ];
     let mut found = checks.into_iter().flatten();
     let Some((reason, mut detail)) = found.next() else { return Ok(()) };
@@ -120,7 +121,7 @@ fn funding(past: Option<&FundingPast>, wanted: &Wanted) -> Option<Against> {
 }
 
 fn book(market: Option<&Market>, wanted: &Wanted) -> Option<Against> {
-    let Some(market) = market.filter(|market| market.mark.price.is_positive()) else {
+    let Some(market) = market else {
         return Some((RejectReason::NoPrice, "no price known".to_owned()));
     };
     let Some(spread) = market.quote.spread_bps() else {
