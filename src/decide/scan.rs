@@ -343,7 +343,8 @@ impl<'a> Looking<'a> {
                 Ok(()) => order.push(coin),
             }
         }
-        order.sort_by_key(|coin| (coin.how, coin.rank));
+        // They come by rank, which a stable sort keeps within each group.
+        order.sort_by_key(|coin| coin.how);
         order
     }
 
