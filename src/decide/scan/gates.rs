@@ -178,3 +178,17 @@ fn days_of(span: Duration) -> String {
 fn percent(rate: Rate) -> String {
     format!("{} %", (rate * Rate::from(100)).rounded(2))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_of_whole_days_are_said_in_days() {
+        for (hours, said) in
+            [(720, "30 days"), (48, "2 days"), (24, "1day"), (36, "1day 12h"), (60, "2days 12h")]
+        {
+            assert_eq!(days_of(Duration::from_secs(hours * 3600)), said);
+        }
+    }
+}

@@ -123,6 +123,7 @@ mod tests {
         ] {
             assert_eq!(read_overrides(text).unwrap_err().to_string(), message, "{text:?}");
         }
+        assert_eq!(read_overrides("COIN,AI\n").unwrap().len(), 1, "a coin of that name is no head");
         // A quote that is never closed does not swallow the next line.
         assert_eq!(read_overrides("BTC,\"AI\nETH,L1\n").unwrap().len(), 2);
     }
