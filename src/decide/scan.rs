@@ -5,6 +5,7 @@ mod reason;
 #[cfg(test)]
 mod tests;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -259,7 +260,7 @@ impl<'a> Looking<'a> {
             }
         }
         // They come in the order of their names, which a stable sort keeps where volumes are equal.
-        ranked.sort_by(|a, b| b.volume.cmp(&a.volume));
+        ranked.sort_by_key(|coin| Reverse(coin.volume));
         for (index, coin) in ranked.iter_mut().enumerate() {
             coin.rank = index + 1;
         }
@@ -342,7 +343,8 @@ impl<'a> Looking<'a> {
                 Ok(()) => order.push(coin),
             }
         }
-        order.sort_by_key(|coin| (coin.how, coin.rank));
+        // They come by rank, which a stable sort keeps within each group.
+        order.sort_by_key(|coin| coin.how);
         order
     }
 

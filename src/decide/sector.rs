@@ -291,12 +291,22 @@ mod tests {
             ("DULL", &["made-in-america", "education"]),
         ];
         let sectors = Sectors::builtin()
-            .with_overrides([("BTC".to_owned(), Sector::L1L2), ("MEPEPEUSDT".to_owned(), Sector::Ai)].into())
+            .with_overrides(
+                [
+                    ("BTC".to_owned(), Sector::L1L2),
+                    ("MEPEPEUSDT".to_owned(), Sector::Ai),
+                    ("SHIB".to_owned(), Sector::Rwa),
+                    ("1000BONK".to_owned(), Sector::Rwa),
+                ]
+                .into(),
+            )
             .with_categories(slugs(categories));
         for (name, tags, sector, origin) in [
             ("BTCUSDT", &["PoW"][..], "L1/L2", Origin::Override),
             ("MEPEPEUSDT", &[], "AI", Origin::Override),
             ("1000MEPEPEUSDT", &[], "AI", Origin::Override),
+            ("1000SHIBUSDT", &[], "RWA", Origin::Override),
+            ("1000BONKUSDT", &[], "RWA", Origin::Override),
             ("ETHUSDT", &["Meme"], "L1/L2", Origin::Table),
             ("1000PEPEUSDT", &["AI"], "MEME", Origin::Table),
             ("1000NEWCATUSDT", &["AI"], "MEME", Origin::Categories),

@@ -165,5 +165,8 @@ mod tests {
         assert_eq!(FundingPast::of_prints(&prints, None, end + FundingPast::STALE + minute), None);
         // What is not settled yet is not known.
         assert_eq!(FundingPast::of_prints(&prints, Some(8), end - minute).unwrap().prints, 1);
+        assert_eq!(FundingPast::of_prints(&prints, Some(8), end).unwrap().prints, 2);
+        // An interval of nothing is none.
+        assert_eq!(FundingPast::of_prints(&prints, Some(0), end).unwrap().interval_hours, 8);
     }
 }

@@ -152,7 +152,7 @@ pub(crate) fn rejected(report: &ScanReport) -> Grid {
 pub(crate) fn rejected_list(report: &ScanReport) -> Vec<Remark> {
     let rows = report.rejected.iter().map(|row| {
         let rank = row.rank.map_or_else(|| "-".to_owned(), |rank| rank.to_string());
-        let label = format!("{rank} {}", row.symbol.coin(&report.quote));
+        let label = format!("{rank:>3} {}", row.symbol.coin(&report.quote));
         let text = format!("{}: {}", words(row.reason.as_str()), clean(&row.detail));
         (Tone::Plain, label, text)
     });
@@ -166,7 +166,8 @@ pub(crate) fn changes(report: &ScanReport) -> Vec<Remark> {
         remarks.push((Tone::Good, "+ in".to_owned(), coins(&report.added, &report.quote)));
     }
     for row in &report.removed {
-        let text = format!("{}: {}", row.symbol.coin(&report.quote), clean(&row.detail));
+        let coin = row.symbol.coin(&report.quote);
+        let text = format!("{coin} ({}): {}", words(row.reason.as_str()), clean(&row.detail));
         remarks.push((Tone::Attention, "- out".to_owned(), text));
     }
     remarks
@@ -194,11 +195,15 @@ pub(crate) fn totals(report: &ScanReport) -> Vec<Remark> {
         let hint = if report.show_rejected { "" } else { "; `--rejected` lists them" };
         rows.push(row("left out", format!("{}{hint}", reasons.join(" · "))));
     }
-    let mut rest = vec![format!("{} rank too low", report.beyond)];
-    if report.unfit > 0 {
-        rest.push(format!("{} do not qualify at all", report.unfit));
+    let rest = [(report.beyond, "rank too low"), (report.unfit, "do not qualify at all")];
+    let rest: Vec<String> = rest
+        .iter()
+        .filter(|(number, _)| *number > 0)
+        .map(|(number, what)| format!("{number} {what}"))
+        .collect();
+    if !rest.is_empty() {
+        rows.push(row("the rest", rest.join(", ")));
     }
-    rows.push(row("the rest", rest.join(", ")));
     rows.push(row("source", source(report)));
     let applied = if report.applied {
         "yes, this is the universe now"

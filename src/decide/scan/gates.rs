@@ -1,5 +1,7 @@
 //! What a contract must be to be ranked, and what it must not be to be chosen.
 
+use std::time::Duration;
+
 use crate::decide::scan::{RejectReason, Wanted, names};
 use crate::decide::sector::Sectors;
 use crate::domain::candidate::{Candidate, FundingPast};
@@ -72,12 +74,13 @@ pub(crate) fn safety(
     wanted: &Wanted,
     now: Time,
 ) -> Result<(), Against> {
+    let market = candidate.market.as_ref().filter(|market| market.mark.price.is_positive());
     let checks = [
         thin(volume, wanted),
         funding(candidate.funding.as_ref(), wanted),
-        book(candidate.market.as_ref(), wanted),
+        book(market, wanted),
         young(&candidate.rules, wanted, now),
-        candidate.market.as_ref().and_then(|market| infeasible(&candidate.rules, market, wanted)),
+        market.and_then(|market| infeasible(&candidate.rules, market, wanted)),
     ];
     let mut found = checks.into_iter().flatten();
     let Some((reason, mut detail)) = found.next() else { return Ok(()) };
@@ -89,8 +92,12 @@ pub(crate) fn safety(
 }
 
 fn thin(volume: Notional, wanted: &Wanted) -> Option<Against> {
-    let detail =
-        || format!("{} traded in 24 h, the least is {}", show_large(volume), show_large(wanted.min_volume));
+    let detail = || {
+        let (traded, least) = (show_large(volume), show_large(wanted.min_volume));
+        // Just below it both would read alike.
+        let traded = if traded == least { volume.floor_to(Notional::ONE).to_string() } else { traded };
+        format!("{traded} traded in 24 h, the least is {least}")
+    };
     (volume < wanted.min_volume).then(|| (RejectReason::ThinVolume, detail()))
 }
 
@@ -99,25 +106,29 @@ fn funding(past: Option<&FundingPast>, wanted: &Wanted) -> Option<Against> {
         return None;
     }
     let Some(past) = past else {
-        return Some((RejectReason::FundingUnknown, "its funding is not known".to_owned()));
+        return Some((RejectReason::FundingUnknown, "its past settlements could not be read".to_owned()));
     };
     let yearly = past.annualised();
     let detail = || {
-        let limit = percent(wanted.max_funding_annual);
-        format!("funding of {} a year, the limit is {limit} either way", percent(yearly))
+        let verb = if yearly.is_negative() { "receive" } else { "pay" };
+        format!(
+            "longs {verb} {} a year, the limit is {}",
+            percent(yearly.abs()),
+            percent(wanted.max_funding_annual)
+        )
     };
     (yearly.abs() > wanted.max_funding_annual).then(|| (RejectReason::Funding, detail()))
 }
 
 fn book(market: Option<&Market>, wanted: &Wanted) -> Option<Against> {
-    let Some(market) = market.filter(|market| market.mark.price.is_positive()) else {
+    let Some(market) = market else {
         return Some((RejectReason::NoPrice, "no price known".to_owned()));
     };
     let Some(spread) = market.quote.spread_bps() else {
         return Some((RejectReason::NoBook, "no bid and ask to trade between".to_owned()));
     };
     let detail =
-        || format!("the book is {} bps wide, the limit is {}", spread.rounded(1), wanted.max_spread_bps);
+        || format!("the book is {} bps wide, the limit is {}", spread.rounded(2), wanted.max_spread_bps);
     (spread > wanted.max_spread_bps).then(|| (RejectReason::Spread, detail()))
 }
 
@@ -129,7 +140,7 @@ fn young(rules: &Rules, wanted: &Wanted, now: Time) -> Option<Against> {
     }
     let detail = || {
         let days = age_days(rules, now).unwrap_or(0);
-        format!("listed {days} days ago, the least is {}", show_span(wanted.min_age))
+        format!("listed {days} days ago, the least is {}", days_of(wanted.min_age))
     };
     (now.since(rules.onboard) < wanted.min_age).then(|| (RejectReason::TooYoung, detail()))
 }
@@ -137,7 +148,10 @@ fn young(rules: &Rules, wanted: &Wanted, now: Time) -> Option<Against> {
 fn infeasible(rules: &Rules, market: &Market, wanted: &Wanted) -> Option<Against> {
     let price = market.mark.price;
     // At least one step, and at least the smallest order's quantity and worth.
-    let least = rules.least_open(price, wanted.market_orders)? * price;
+    let least = rules.least_open(price, wanted.market_orders).map(|qty| qty * price);
+    let Some(least) = least else {
+        return Some((RejectReason::Infeasible, "its smallest order cannot be told".to_owned()));
+    };
     let detail = || {
         let what = if least > rules.min_notional { "the smallest quantity" } else { "the smallest order" };
         format!("{what} is worth {least:.2} {}, the target is {:.2}", rules.quote, wanted.target)
@@ -153,6 +167,28 @@ pub(crate) fn age_days(rules: &Rules, now: Time) -> Option<i64> {
     i64::try_from(now.since(rules.onboard).as_secs() / DAY_S).ok()
 }
 
+/// `30 days`; shorter or broken spans as they are.
+fn days_of(span: Duration) -> String {
+    match span.as_secs() {
+        seconds if seconds >= 2 * DAY_S && seconds % DAY_S == 0 => format!("{} days", seconds / DAY_S),
+        _ => show_span(span),
+    }
+}
+
 fn percent(rate: Rate) -> String {
-    format!("{} %", (rate * Rate::from(100)).rounded(1))
+    format!("{} %", (rate * Rate::from(100)).rounded(2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_of_whole_days_are_said_in_days() {
+        for (hours, said) in
+            [(720, "30 days"), (48, "2 days"), (24, "1day"), (36, "1day 12h"), (60, "2days 12h")]
+        {
+            assert_eq!(days_of(Duration::from_secs(hours * 3600)), said);
+        }
+    }
 }

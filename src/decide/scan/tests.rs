@@ -13,7 +13,8 @@ fn now() -> Time {
     "2026-03-20T00:00:00Z".parse().unwrap()
 }
 
-/// A coin of no known sector that meets everything exactly: 20 M traded, +100 % a year, 10 bps wide,
+/// A coin of no known sector that meets everything exactly: 20 M traded, 0.1 % paid every 8 h
+/// (109.5 % a year), 10 bps wide,
 /// listed 30 days ago, smallest order 20 of a target of 20.
 fn good(name: &str) -> Candidate {
     let mut rules = plain(name);
@@ -28,12 +29,7 @@ fn good(name: &str) -> Candidate {
         underlying: "COIN".into(),
         market: Some(market),
         volume: Some(Notional::from(20_000_000)),
-        funding: Some(FundingPast {
-            interval_hours: 8,
-            // 1 / 1095 is not exact: two hundredths of a per cent are, over 8760 hours.
-            mean_rate: Rate::from(8).over(Rate::from(8760)).unwrap().rounded(12),
-            prints: 21,
-        }),
+        funding: Some(FundingPast { interval_hours: 8, mean_rate: Rate::new(1, 3), prints: 21 }),
     }
 }
 
@@ -48,7 +44,7 @@ fn wanted() -> Wanted {
         top: 50,
         keep_rank: 70,
         sector_cap: Rate::ONE,
-        max_funding_annual: Rate::ONE,
+        max_funding_annual: Rate::new(1095, 3),
         min_volume: Notional::from(20_000_000),
         max_spread_bps: Rate::from(10),
         min_age: DAY * 30,
@@ -98,8 +94,7 @@ fn a_contract_that_meets_every_limit_exactly_is_chosen() {
     assert_eq!((coin.rank, coin.how, coin.age_days), (1, How::New, Some(30)));
     assert_eq!((coin.sector, coin.sector_from), (Sector::Other, Origin::Nobody));
     assert_eq!(coin.spread_bps, Some(Rate::from(10)));
-    assert!(coin.funding_annualised.unwrap() <= Rate::ONE);
-    assert_eq!(coin.funding_annualised.unwrap().rounded(6), Rate::ONE);
+    assert_eq!(coin.funding_annualised, Some(wanted().max_funding_annual));
     assert_eq!(coin.interval_hours, Some(8));
 }
 
@@ -108,7 +103,7 @@ fn a_contract_that_meets_every_limit_exactly_is_chosen() {
 fn every_reason_has_its_contract() {
     use RejectReason::*;
     type Spoil = fn(&mut Candidate);
-    let cases: [(RejectReason, &str, Spoil); 26] = [
+    let cases: [(RejectReason, &str, Spoil); 27] = [
         (NotTrading, "the exchange says SETTLING", |one| one.rules.status = Status::read("SETTLING")),
         (NotPerpetual, "a contract of type TRADIFI_PERPETUAL", |one| {
             one.rules.contract = "TRADIFI_PERPETUAL".into();
@@ -129,14 +124,17 @@ fn every_reason_has_its_contract() {
         (ThinVolume, "19.9 M traded in 24 h, the least is 20.0 M", |one| {
             one.volume = Some(Notional::from(19_949_999));
         }),
-        (Funding, "funding of 200 % a year, the limit is 100 % either way", |one| {
+        (ThinVolume, "19999999 traded in 24 h, the least is 20.0 M", |one| {
+            one.volume = Some(Notional::new(199_999_999, 1));
+        }),
+        (Funding, "longs pay 219 % a year, the limit is 109.5 %", |one| {
             one.funding.as_mut().unwrap().interval_hours = 4;
         }),
-        (Funding, "funding of -200 % a year, the limit is 100 % either way", |one| {
+        (Funding, "longs receive 219 % a year, the limit is 109.5 %", |one| {
             let past = one.funding.as_mut().unwrap();
             (past.interval_hours, past.mean_rate) = (4, -past.mean_rate);
         }),
-        (FundingUnknown, "its funding is not known", |one| one.funding = None),
+        (FundingUnknown, "its past settlements could not be read", |one| one.funding = None),
         (NoPrice, "no price known", |one| one.market = None),
         (NoPrice, "no price known", |one| one.market.as_mut().unwrap().mark.price = Price::ZERO),
         (NoBook, "no bid and ask to trade between", |one| {
@@ -149,10 +147,10 @@ fn every_reason_has_its_contract() {
             let quote = &mut one.market.as_mut().unwrap().quote;
             (quote.bid, quote.ask) = (Price::new(999, 2), Price::new(1001, 2));
         }),
-        (TooYoung, "listed 29 days ago, the least is 30days", |one| {
+        (TooYoung, "listed 29 days ago, the least is 30 days", |one| {
             one.rules.onboard = now() - DAY * 30 + Duration::from_millis(1);
         }),
-        (TooYoung, "listed 0 days ago, the least is 30days", |one| one.rules.onboard = now() + DAY),
+        (TooYoung, "listed 0 days ago, the least is 30 days", |one| one.rules.onboard = now() + DAY),
         (TooYoung, "the exchange does not tell since when it is listed", |one| {
             one.rules.onboard = Time::default();
         }),
@@ -211,7 +209,7 @@ fn all_that_is_wrong_is_said_and_the_first_is_the_reason() {
     assert_eq!(reason, RejectReason::ThinVolume);
     assert_eq!(
         detail,
-        "1.0 M traded in 24 h, the least is 20.0 M; its funding is not known; \
+        "1.0 M traded in 24 h, the least is 20.0 M; its past settlements could not be read; \
          the smallest order is worth 100.00 USDT, the target is 20.00"
     );
 }
@@ -251,7 +249,8 @@ fn the_order_of_candidates_and_a_contract_twice_change_nothing() {
     let once = run(&candidates, &["C8USDT"], &wanted());
     candidates.reverse();
     assert_eq!(run(&candidates, &["C8USDT"], &wanted()), once);
-    candidates.extend(candidates.clone());
+    // Of a contract that is there twice the first counts.
+    candidates.extend(candidates.clone().into_iter().map(|one| Candidate { volume: None, ..one }));
     assert_eq!(run(&candidates, &["C8USDT"], &wanted()), once);
     assert_eq!(once.chosen.len(), 5);
 }

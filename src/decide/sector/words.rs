@@ -74,8 +74,8 @@ const WRAPPED_COINS: [&str; 14] = [
 
 /// The sector of a coin with these categories; `None` where none of them tells.
 pub(crate) fn of_categories(slugs: &[String]) -> Option<Sector> {
-    let has = |known: &&str| slugs.iter().any(|slug| slug == known);
-    CATEGORIES.into_iter().find(|(_, known)| known.iter().any(|slug| has(&slug))).map(|(sector, _)| sector)
+    let has = |known: &str| slugs.iter().any(|slug| slug == known);
+    CATEGORIES.into_iter().find(|(_, known)| known.iter().any(|slug| has(slug))).map(|(sector, _)| sector)
 }
 
 /// The sector of a coin with these tags, the first that tells; `None` where none does.
