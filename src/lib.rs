@@ -4,7 +4,8 @@
 //!
 //! * nouns: [`domain`]
 //! * decisions, pure: [`strategy`], [`decide`], [`report`], [`render`], [`wire`]
-//! * edges, the only IO: [`archive`], [`config`], [`exchange`], [`ledger`], [`ui`]
+//! * edges, the only IO: [`archive`], [`config`], [`exchange`], [`ledger`], [`ui`], and
+//!   `net` for what their requests have in common
 //! * the pass: [`pass`]
 //! * the command line: [`command`], and [`error`] for what a failure means to the shell
 
@@ -16,6 +17,7 @@ pub mod domain;
 pub mod error;
 pub mod exchange;
 pub mod ledger;
+mod net;
 pub mod pass;
 pub mod render;
 pub mod report;

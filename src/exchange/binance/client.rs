@@ -1,18 +1,16 @@
 //! The only socket: one request out, once, and one bounded answer back.
 //!
-//! Nothing here is sent twice. Redirects are not followed, proxies not used, and every order
-//! travels on a connection of its own, so that no pool can decide to send it again. No error
-//! carries a URL: addresses hold signatures.
+//! Beside what `net` promises of every request, each order travels on a connection of its own, so
+//! that no pool can decide to send it again.
 
-use std::error::Error;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
-use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Response, Url, retry};
+use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use reqwest::{Client, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::net::{self, Address, BadAddress, Failure};
 use crate::wire::binance::request::{Call, Method};
 use crate::wire::text;
 
@@ -21,14 +19,6 @@ const FUTURES_HOSTS: [&str; 3] = ["fapi.binance.com", "demo-fapi.binance.com", "
 
 /// Where a live key's permissions are asked for.
 const WALLET_URL: &str = "https://api.binance.com";
-
-/// How an address without TLS begins.
-const PLAIN: &str = "http://";
-
-/// Most bytes of an answer, after inflating.
-const BODY_CAP: usize = 8 * 1024 * 1024;
-
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a connection cannot be set up at all. Never shows the URL's parameters or credentials.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -65,29 +55,13 @@ impl Answer {
     }
 }
 
-/// Why there is no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Failure {
-    /// No byte of the request left this machine.
-    NotSent(String),
-    /// It may have arrived.
-    Lost(String),
-}
-
-impl Failure {
-    pub(super) fn detail(self) -> String {
-        match self {
-            Failure::NotSent(detail) | Failure::Lost(detail) => detail,
-        }
-    }
-}
-
 /// A connection to one host.
 pub(super) struct Http {
     base: String,
     wallet: Option<String>,
     key: Option<HeaderValue>,
     timeout: Duration,
+    plain: bool,
     reads: Client,
     orders: OnceLock<Client>,
 }
@@ -111,9 +85,10 @@ impl Http {
             wallet: base.wallet(),
             key: key.transpose()?,
             timeout,
-            reads: client(timeout, connections, base.is_plain())?,
+            plain: base.0.is_plain(),
+            reads: net::client(timeout, connections, base.0.is_plain()).map_err(SetupError::Http)?,
             orders: OnceLock::new(),
-            base: base.origin,
+            base: base.0.origin,
         })
     }
 
@@ -137,8 +112,8 @@ impl Http {
         let client = match self.orders.get() {
             Some(client) => client,
             None => {
-                let plain = self.base.starts_with(PLAIN);
-                let made = client(self.timeout, 0, plain).map_err(|e| Failure::NotSent(e.to_string()))?;
+                let made = net::client(self.timeout, 0, self.plain)
+                    .map_err(|error| Failure::NotSent(SetupError::Http(error).to_string()))?;
                 self.orders.get_or_init(|| made)
             }
         };
@@ -170,126 +145,38 @@ impl Http {
 
 /// A base URL that passed the allow-list.
 #[derive(Debug, PartialEq, Eq)]
-struct Base {
-    origin: String,
-    host: String,
-    loopback: bool,
-}
+struct Base(Address);
 
 impl Base {
     fn read(text: &str) -> Result<Base, SetupError> {
-        let url = Url::parse(text).map_err(|_| SetupError::BadUrl)?;
-        let host = url.host_str().ok_or(SetupError::BadUrl)?.to_owned();
-        let bare = url.username().is_empty()
-            && url.password().is_none()
-            && url.query().is_none()
-            && url.fragment().is_none()
-            && matches!(url.path(), "" | "/");
-        if !bare {
+        let address = Address::read(text).map_err(|bad| match bad {
+            BadAddress::Url => SetupError::BadUrl,
+            BadAddress::Plain => SetupError::PlainHttp,
+        })?;
+        if !address.path.is_empty() {
             return Err(SetupError::BadUrl);
         }
-        let loopback = host == "localhost" || {
-            let address = host.trim_start_matches('[').trim_end_matches(']');
-            address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-        };
-        match url.scheme() {
-            "https" => {}
-            "http" if loopback => {}
-            "http" => return Err(SetupError::PlainHttp),
-            _ => return Err(SetupError::BadUrl),
+        let known = FUTURES_HOSTS.contains(&address.host.as_str()) && address.port.is_none();
+        if !address.loopback && !known {
+            return Err(SetupError::UnknownHost(text::word(&address.host)));
         }
-        // `port()` is `None` for the scheme's own port.
-        if !loopback && (!FUTURES_HOSTS.contains(&host.as_str()) || url.port().is_some()) {
-            return Err(SetupError::UnknownHost(text::word(&host)));
-        }
-        let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
-        Ok(Base { origin: format!("{}://{host}{port}", url.scheme()), host, loopback })
-    }
-
-    fn is_plain(&self) -> bool {
-        self.origin.starts_with(PLAIN)
+        Ok(Base(address))
     }
 
     fn wallet(&self) -> Option<String> {
-        match (self.loopback, self.host.as_str()) {
-            (true, _) => Some(self.origin.clone()),
+        match (self.0.loopback, self.0.host.as_str()) {
+            (true, _) => Some(self.0.origin.clone()),
             (false, "fapi.binance.com") => Some(WALLET_URL.to_owned()),
             _ => None,
         }
     }
 }
 
-/// `plain` is for the simulated exchange on this machine: no certificates are loaded, which takes
-/// longer than everything else here.
-fn client(timeout: Duration, connections: usize, plain: bool) -> Result<Client, SetupError> {
-    let builder = Client::builder();
-    let builder = if plain { builder.tls_certs_only([]) } else { builder.https_only(true) };
-    builder
-        .user_agent(concat!("rebal/", env!("CARGO_PKG_VERSION")))
-        .redirect(Policy::none())
-        .retry(retry::never())
-        .no_proxy()
-        .referer(false)
-        .http1_only()
-        .connect_timeout(CONNECT_TIMEOUT.min(timeout))
-        .timeout(timeout)
-        .pool_max_idle_per_host(connections)
-        .build()
-        .map_err(|error| SetupError::Http(innermost(&error.without_url())))
-}
-
 async fn answer(request: RequestBuilder) -> Result<Answer, Failure> {
-    let response = request.send().await.map_err(|error| failure(&error))?;
-    let header = |name| header(response.headers(), name);
-    let (status, retry_after) = (response.status().as_u16(), header(RETRY_AFTER.as_str()));
-    let used_weight = header("x-mbx-used-weight-1m").and_then(|weight| weight.parse().ok());
-    let body = body(response).await?;
-    Ok(Answer { status, body, retry_after, used_weight })
-}
-
-fn header(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name)?.to_str().ok().map(str::to_owned)
-}
-
-/// Reads the inflated body piece by piece and stops at the cap.
-async fn body(mut response: Response) -> Result<Vec<u8>, Failure> {
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(|error| lost(&error))? {
-        if body.len() + piece.len() > BODY_CAP {
-            return Err(Failure::Lost("the answer is larger than 8 MiB".into()));
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok(body)
-}
-
-fn failure(error: &reqwest::Error) -> Failure {
-    match (error.is_connect(), error.is_timeout()) {
-        (true, true) => Failure::NotSent("no connection in time".into()),
-        (true, false) => Failure::NotSent(format!("no connection: {}", innermost(error))),
-        _ if error.is_builder() => Failure::NotSent("the request could not be built".into()),
-        _ => lost(error),
-    }
-}
-
-fn lost(error: &reqwest::Error) -> Failure {
-    if error.is_timeout() {
-        return Failure::Lost("no complete answer in time".into());
-    }
-    Failure::Lost(format!("the connection broke: {}", innermost(error)))
-}
-
-/// The words of the error that began it all. Only reqwest's own errors carry the URL, and those
-/// are never the innermost; should one be, nothing of it is said.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut deepest: Option<&(dyn Error + 'static)> = error.source();
-    while let Some(next) = deepest.and_then(|error| error.source()) {
-        deepest = Some(next);
-    }
-    match deepest {
-        Some(error) if !error.is::<reqwest::Error>() => text::message(&error.to_string()),
-        _ => "no further detail".into(),
-    }
+    let answer = net::answer(request).await?;
+    let used_weight = answer.header("x-mbx-used-weight-1m").and_then(|weight| weight.parse().ok());
+    let retry_after = answer.header(RETRY_AFTER.as_str()).map(str::to_owned);
+    Ok(Answer { status: answer.status, body: answer.body, retry_after, used_weight })
 }
 
 #[cfg(test)]

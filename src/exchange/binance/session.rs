@@ -8,9 +8,10 @@ use tokio::sync::Semaphore;
 
 use crate::domain::order::OrderRequest;
 use crate::domain::time::Time;
-use crate::exchange::binance::client::{Answer, Failure, Http};
+use crate::exchange::binance::client::{Answer, Http};
 use crate::exchange::binance::limits::Limits;
 use crate::exchange::{ExchangeError, Reply};
+use crate::net::Failure;
 use crate::wire::binance::error::{self, OrderAnswer, ReadFailure};
 use crate::wire::binance::request::{Access, Call, Request};
 use crate::wire::binance::usdm::market;

@@ -12,9 +12,8 @@ mod wave;
 
 use super::*;
 use crate::domain::order::{OrderKind, OrderStatus, Side, TimeInForce};
-use crate::exchange::binance::canned::{
-    Act, Canned, SERVER_MS, Seen, account, healthy, http, json, position_risk,
-};
+use crate::exchange::binance::canned::{SERVER_MS, account, healthy, position_risk};
+use crate::net::canned::{Act, Canned, Seen, http, json};
 
 const KEY: &str = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
 const SECRET: &str = "NhqPtmdSJYdKjVHjA7PZj4Mge3R5YNiP1e3UZjInClVN65XAbvqqM6A7H5fATj0j";
