@@ -4,8 +4,8 @@
 //!
 //! * nouns: [`domain`]
 //! * decisions, pure: [`strategy`], [`decide`], [`report`], [`render`], [`wire`]
-//! * edges, the only IO: [`archive`], [`config`], [`exchange`], [`ledger`], [`ui`], and
-//!   `net` for what their requests have in common
+//! * edges, the only IO: [`archive`], [`config`], [`exchange`], [`ledger`], [`screener`], [`ui`], and
+//!   `net` for what the requests of two of them have in common
 //! * the pass: [`pass`]
 //! * the command line: [`command`], and [`error`] for what a failure means to the shell
 
@@ -21,6 +21,7 @@ mod net;
 pub mod pass;
 pub mod render;
 pub mod report;
+pub mod screener;
 pub mod server;
 pub mod sim;
 pub mod strategy;

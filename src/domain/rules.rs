@@ -57,6 +57,9 @@ pub struct Rules {
     pub margin_asset: String,
     /// `PERPETUAL`, `TRADIFI_PERPETUAL`, `CURRENT_QUARTER`, …
     pub contract: String,
+    /// What it stands for, in the exchange's word: `COIN`, `INDEX`, `PREMARKET`, `EQUITY`, …; empty
+    /// where the exchange does not say.
+    pub underlying: String,
     /// Whether it trades now.
     pub status: Status,
     /// When trading began.
@@ -258,6 +261,7 @@ pub(crate) mod tests {
             quote: "USDT".into(),
             margin_asset: "USDT".into(),
             contract: "PERPETUAL".into(),
+            underlying: "COIN".into(),
             status: Status::Trading,
             onboard: Time::default(),
             delivery: None,

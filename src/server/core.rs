@@ -10,7 +10,7 @@ use crate::domain::time::Time;
 use crate::server::auth::{Secret, Window, check_key, check_signed};
 use crate::server::limits::Limits;
 use crate::server::params::Params;
-use crate::server::{Clock, Settings, usdm, wallet};
+use crate::server::{Clock, Settings, screener, usdm, wallet};
 use crate::sim::Exchange;
 use crate::sim::fault::{Action, Faults};
 use crate::sim::refusal::Refusal;
@@ -224,6 +224,9 @@ impl Core {
     /// Answers a request of a dialect.
     pub(crate) fn process(&mut self, call: &Call) -> Answer {
         self.served += 1;
+        if let Some(answer) = screener::answer(self, call) {
+            return answer;
+        }
         let Some(route) = find_route(&call.method, &call.path) else {
             self.note(call, 0);
             return Answer::html(404, "Not Found");

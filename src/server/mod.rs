@@ -1,8 +1,9 @@
 //! The simulated exchange over HTTP, on loopback only, strict enough for an independent client.
 //!
 //! `core` is one exchange behind one lock; `http` carries bytes and breaks them where a fault says
-//! so; `usdm` is the dialect of USDⓈ-M futures, `wallet` the little of sapi that is asked for, and
-//! `controls` what only tests use. A further venue is a further file beside `usdm`.
+//! so; `usdm` is the dialect of USDⓈ-M futures, `wallet` the little of sapi that is asked for,
+//! `screener` what TradingView would say of the same market, and `controls` what only tests use. A
+//! further venue is a further file beside `usdm`.
 
 mod auth;
 mod controls;
@@ -10,6 +11,7 @@ mod core;
 mod http;
 mod limits;
 mod params;
+mod screener;
 #[cfg(test)]
 mod tests;
 mod usdm;

@@ -647,3 +647,122 @@ async fn only_loopback_is_served() {
     let error = serve(settings, Exchange::new(world, terms), |_| ()).await.unwrap_err();
     assert!(error.to_string().contains("not a loopback address"));
 }
+
+/// A question to the screener; `change` is put over the usual one.
+async fn scan(sim: &Running, path: &str, change: Value) -> Got {
+    let mut question = json!({
+        "markets": [path.split('/').nth(1).unwrap()],
+        "symbols": {"query": {"types": []}, "tickers": []},
+        "options": {"lang": "en"},
+        "columns": ["name"],
+        "range": [0, 1000],
+    });
+    for (key, value) in change.as_object().unwrap() {
+        question[key] = value.clone();
+    }
+    sim.raw("POST", path, &question.to_string(), None).await.unwrap()
+}
+
+#[tokio::test]
+async fn the_screener_filters_sorts_and_cuts_as_it_is_asked() {
+    let sim = start().await;
+    let filter = |left: &str, operation: &str, right: Value| json!({"left": left, "operation": operation, "right": right});
+    let total = async |filters: Value| {
+        let got = scan(&sim, "/crypto/scan", json!({"filter": filters})).await.json();
+        assert_eq!(got["totalCount"].as_u64().unwrap(), got["data"].as_array().unwrap().len() as u64);
+        got["totalCount"].as_u64().unwrap()
+    };
+    let all = total(json!([])).await;
+    let binance = filter("exchange", "equal", json!("BINANCE"));
+    let swap = filter("type", "equal", json!("swap"));
+    let usdt = filter("currency", "equal", json!("USDT"));
+    let traded = filter("24h_vol|5", "nempty", Value::Null);
+    let of_binance = total(json!([binance])).await;
+    let swaps = total(json!([binance, swap])).await;
+    let in_usdt = total(json!([binance, swap, usdt])).await;
+    let with_volume = total(json!([binance, swap, usdt, traded])).await;
+    let counts = [all, of_binance, swaps, in_usdt, with_volume];
+    assert!(counts.is_sorted_by(|more, less| more > less), "{counts:?}");
+    assert!(with_volume > 100, "{with_volume}");
+    let perpetual = filter("typespecs", "has", json!(["perpetual"]));
+    assert_eq!(total(json!([binance, swap, usdt, traded, perpetual])).await, with_volume);
+    let dated = filter("typespecs", "has_none_of", json!(["perpetual"]));
+    assert_eq!(total(json!([filter("type", "equal", json!("futures")), dated])).await, 1);
+    let large = filter("24h_vol|5", "egreater", json!(1e9));
+    let small = filter("24h_vol|5", "less", json!(1e9));
+    assert_eq!(
+        total(json!([swap, traded, large])).await + total(json!([swap, traded, small])).await,
+        total(json!([swap, traded])).await
+    );
+
+    let sorted = |order: &str, nulls_first: bool, range: [u32; 2]| {
+        json!({
+            "columns": ["name", "24h_vol|5", "close"], "filter": [binance, swap, usdt], "range": range,
+            "sort": {"sortBy": "24h_vol|5", "sortOrder": order, "nullsFirst": nulls_first},
+        })
+    };
+    let got = scan(&sim, "/crypto/scan", sorted("desc", false, [1, 3])).await.json();
+    assert_eq!(got["totalCount"].as_u64().unwrap(), in_usdt);
+    let data = got["data"].as_array().unwrap();
+    assert_eq!(
+        (data.len(), &data[0]["s"], &data[0]["d"][0]),
+        (2, &json!("BINANCE:ETHUSDT.P"), &json!("ETHUSDT.P"))
+    );
+    assert!(data[0]["d"][1].as_f64().unwrap() > data[1]["d"][1].as_f64().unwrap());
+    for (order, nulls_first, nulls_at_start) in
+        [("asc", true, true), ("desc", true, true), ("asc", false, false)]
+    {
+        let got = scan(&sim, "/crypto/scan", sorted(order, nulls_first, [0, 1])).await.json();
+        assert_eq!(got["data"][0]["d"][1].is_null(), nulls_at_start, "{order} {nulls_first}");
+    }
+    let usual = scan(&sim, "/crypto/scan", json!({"range": null})).await.json();
+    assert_eq!(usual["data"].as_array().unwrap().len(), 50);
+}
+
+#[tokio::test]
+async fn the_screener_refuses_in_its_own_words_and_obeys_faults() {
+    let sim = start().await;
+    let unknown = r#"{"data":null,"error":"Unknown field \"funding\"","totalCount":0}"#;
+    for change in [
+        json!({"columns": ["name", "funding"]}),
+        json!({"filter": [{"left": "funding", "operation": "nempty"}]}),
+        json!({"sort": {"sortBy": "funding", "sortOrder": "asc"}}),
+    ] {
+        for path in ["/crypto/scan", "/coin/scan"] {
+            let got = scan(&sim, path, change.clone()).await;
+            assert_eq!((got.status, got.body.as_str()), (400, unknown));
+            let mut ignoring = change.clone();
+            ignoring["ignore_unknown_fields"] = json!(true);
+            assert_eq!(scan(&sim, path, ignoring).await.status, 200);
+        }
+    }
+    let ignored =
+        scan(&sim, "/coin/scan", json!({"columns": ["funding"], "ignore_unknown_fields": true})).await;
+    assert_eq!(ignored.json()["data"][0]["d"], json!([null]));
+    for change in [
+        json!({"markets": ["america"]}),
+        json!({"range": [9, 3]}),
+        json!({"filter": [{"left": "name", "operation": "resembles", "right": "x"}]}),
+        json!({"filter": [{"left": "typespecs", "operation": "has", "right": "x"}]}),
+        json!({"sort": {"sortBy": "name", "sortOrder": "up"}}),
+        json!({"colums": ["name"]}),
+    ] {
+        let got = scan(&sim, "/crypto/scan", change.clone()).await;
+        assert_eq!((got.status, got.json()["data"].clone()), (400, Value::Null), "{change}");
+        assert!(!got.json()["error"].as_str().unwrap().is_empty());
+    }
+    assert_eq!(sim.raw("POST", "/crypto/scan", "{", None).await.unwrap().status, 400);
+    assert_eq!(sim.open("/crypto/scan").await.status, 404);
+    let question = r#"{"markets":["coin"],"columns":["name"]}"#;
+    sim.fault("POST /coin/scan", "reply:429:slow down").await;
+    let got = sim.raw("POST", "/coin/scan", question, None).await.unwrap();
+    assert_eq!((got.status, got.body.as_str()), (429, "slow down"));
+    assert_eq!(sim.raw("POST", "/coin/scan", question, None).await.unwrap().status, 200);
+    sim.fault("*", "drop").await;
+    assert!(sim.raw("POST", "/coin/scan", question, None).await.is_err());
+    sim.fault("/coin/scan", "truncate:20").await;
+    assert_eq!(sim.raw("POST", "/coin/scan", question, None).await.unwrap().body.len(), 20);
+    let requests = sim.state().await["requests"].as_array().unwrap().clone();
+    assert_eq!(requests.last().unwrap()["path"], "/coin/scan");
+    assert_eq!(requests.last().unwrap()["weight"], 0);
+}

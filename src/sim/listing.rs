@@ -171,6 +171,8 @@ fn read_row(line: &str, seed: u64, start: Time) -> Option<Listed> {
         (start - days(9)).floor_to(eight)
     } else if flag("pending") {
         (start + days(20)).floor_to(eight)
+    } else if flag("premarket") {
+        (start - days(45)).floor_to(eight)
     } else {
         (start - days(1_000)).floor_to(eight)
     };
@@ -206,6 +208,11 @@ fn read_row(line: &str, seed: u64, start: Time) -> Option<Listed> {
     rules.tags = tags.split(',').filter(|tag| *tag != "-").map(|tag| tag.replace('_', " ")).collect();
     if flag("tradifi") {
         rules.contract = "TRADIFI_PERPETUAL".to_owned();
+        rules.underlying = "EQUITY".to_owned();
+    } else if flag("index") {
+        rules.underlying = "INDEX".to_owned();
+    } else if flag("premarket") {
+        rules.underlying = "PREMARKET".to_owned();
     }
     let brackets = match class {
         "major" => tiers(MAJOR),
@@ -239,6 +246,7 @@ fn rules_for(symbol: &Symbol, quote: &str, price: Price, tick: Price, step: Qty)
         quote: quote.to_owned(),
         margin_asset: quote.to_owned(),
         contract: "PERPETUAL".to_owned(),
+        underlying: "COIN".to_owned(),
         status: Status::Trading,
         onboard: Time::default(),
         delivery: None,
@@ -355,9 +363,49 @@ mod tests {
         // More than a hundred percent a year: 1095 settlements of eight hours.
         any("dear funding", &|l| l.shape.funding_8h * Rate::from(1095) > Rate::ONE);
         any("dear for shorts", &|l| l.shape.funding_8h * Rate::from(1095) < -Rate::ONE);
-        any("stock", &|l| l.rules.contract == "TRADIFI_PERPETUAL");
+        any("stock", &|l| l.rules.contract == "TRADIFI_PERPETUAL" && l.rules.underlying == "EQUITY");
+        any("index", &|l| l.rules.opens() && l.rules.underlying == "INDEX");
+        any("before its coin", &|l| l.rules.opens() && l.rules.underlying == "PREMARKET");
+        any("hourly funding", &|l| l.rules.opens() && l.funding_hours == 1);
+        any("a million in one", &|l| l.rules.base == "1MBABYDOGE");
+        any("a million in digits", &|l| l.rules.base == "1000000MOG");
         any("usdc", &|l| l.rules.margin_asset == "USDC");
         any("finer digits", &|l| l.price_precision > l.rules.tick.decimals());
+    }
+
+    /// What a scan has to choose from and to reject, each reason on a contract that has no other.
+    #[test]
+    fn a_scan_finds_enough_and_something_to_reject_for_every_reason() {
+        let old = start() - Duration::from_secs(30 * 86_400);
+        let annual = |l: &Listed| (l.shape.funding_8h * Rate::from(1095)).abs();
+        let plain = |l: &&Listed| l.rules.contract == "PERPETUAL" && l.rules.underlying == "COIN";
+        let flaws = |l: &Listed| {
+            [
+                !plain(&l),
+                l.rules.margin_asset != "USDT",
+                l.rules.status != Status::Trading,
+                l.rules.delivery.is_some(),
+                l.rules.onboard > old,
+                l.shape.daily_volume < Notional::from(20_000_000),
+                l.shape.spread_bps > Rate::from(10),
+                annual(l) > Rate::ONE,
+            ]
+        };
+        let listing = synthetic(7, start());
+        let counted = |flaw: Option<usize>| {
+            let alone = |l: &&Listed| flaws(l).iter().enumerate().all(|(at, is)| *is == (Some(at) == flaw));
+            listing.iter().filter(alone).count()
+        };
+        let without = counted(None);
+        assert!(without >= 80, "{without}");
+        for flaw in 0..8 {
+            // A contract that does not trade has always another flaw too.
+            assert!(counted(Some(flaw)) > 0 || flaw == 2, "{flaw}");
+        }
+        let funding =
+            |sign: Rate| move |l: &&Listed| l.shape.funding_8h * sign * Rate::from(1095) > Rate::ONE;
+        assert!(listing.iter().filter(funding(Rate::ONE)).count() >= 3);
+        assert!(listing.iter().filter(funding(-Rate::ONE)).count() >= 3);
     }
 
     #[test]

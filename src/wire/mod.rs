@@ -4,3 +4,4 @@ pub mod binance;
 pub mod json;
 pub mod sign;
 pub mod text;
+pub mod tradingview;

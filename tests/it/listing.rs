@@ -95,6 +95,7 @@ impl Naive {
             quote: "USDT".into(),
             margin_asset: "USDT".into(),
             contract: "PERPETUAL".into(),
+            underlying: String::new(),
             status: Status::Trading,
             onboard: Time::default(),
             delivery: None,

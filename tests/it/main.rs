@@ -19,6 +19,7 @@ mod ledger;
 mod listing;
 mod pass;
 mod protocol_model;
+mod screener;
 mod seeds;
 mod tidy;
 mod venue;

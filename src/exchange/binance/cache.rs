@@ -15,7 +15,7 @@ use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 
 /// Changes with the layout of [`Listing`].
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// More than two measurements of the exchange's clock ever differ.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);

@@ -91,7 +91,7 @@ fn contract(listed: &Listed, rules: &Rules, turn: u64) -> Value {
         "quantityPrecision": listed.qty_precision,
         "baseAssetPrecision": 8,
         "quotePrecision": 8,
-        "underlyingType": if rules.contract == "TRADIFI_PERPETUAL" { "EQUITY" } else { "COIN" },
+        "underlyingType": rules.underlying,
         "underlyingSubType": rules.tags,
         "settlePlan": 0,
         "triggerProtect": "0.1000",

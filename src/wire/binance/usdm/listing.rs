@@ -42,6 +42,8 @@ fn rules(row: Row<'_, '_>) -> Result<Rules, WireError> {
         quote: row.word("quoteAsset")?,
         margin_asset: row.word("marginAsset")?,
         contract: row.word("contractType")?,
+        // Younger than the rest, and only for choosing contracts: nobody needs it to trade.
+        underlying: row.word("underlyingType").unwrap_or_default(),
         status: Status::read(&row.word("status")?),
         onboard: row.time("onboardDate")?,
         delivery: (delivery.ms() < NO_DELIVERY_MS).then_some(delivery),
