@@ -12,25 +12,31 @@ mod invariant;
 mod rng;
 mod scenario;
 mod store;
+mod truth;
 mod venue;
 mod world;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rebal::domain::plan::Reason;
+use rebal::domain::scope::Scope;
 use rebal::exchange::{Exchange, ExchangeError};
-use rebal::ledger::Ledger;
-use rebal::pass::{self, Mode, PassError, Stop, Watch, record};
+use rebal::ledger::{Halt, Ledger};
+use rebal::pass::lock::{self, Lock};
+use rebal::pass::stop::{self, Closed, Hands, Looked};
+use rebal::pass::{self, Mode, PassError, Prepared, Stop, Watch, alarm, latch, record};
 
 use fault::Kind;
-use invariant::{Books, End, Ended, Over, Violation};
-use store::Store;
+use invariant::{Books, Closing, End, Ended, Over, Violation};
+use store::{Mark, Store};
 use venue::Venue;
-use world::{Death, World};
+use world::{Death, Job, World};
 
 /// Seeds that a plain `cargo test` runs.
 const SEEDS: u64 = 500;
@@ -53,6 +59,9 @@ struct Report {
     passes: u64,
     previews: u64,
     deaths: u64,
+    stops: u64,
+    flattens: u64,
+    resumes: u64,
     orders: u64,
     years: f64,
     struck: BTreeMap<Kind, u64>,
@@ -70,13 +79,17 @@ enum Disk {
     Keeps,
     /// Now and then a death takes the last commit before an order with it.
     Forgets,
+    /// The tables of alerts and messages are gone before each pass.
+    Mute,
 }
 
 struct Run {
     world: RefCell<World>,
     store: Store,
-    mark: RefCell<usize>,
+    mark: RefCell<Mark>,
     disk: Disk,
+    /// The last pass ended with a stranger's orders.
+    stranded: Cell<bool>,
     report: RefCell<Report>,
 }
 
@@ -87,8 +100,9 @@ fn run(seed: u64, loud: bool, disk: Disk) -> Report {
         let run = Run {
             world: RefCell::new(World::new(seed, loud)),
             store: Store::new(),
-            mark: RefCell::new(0),
+            mark: RefCell::default(),
             disk,
+            stranded: Cell::default(),
             report: RefCell::default(),
         };
         run.live().await;
@@ -115,7 +129,8 @@ impl Run {
             World::wait(&self.world, gap).await;
             self.world.borrow_mut().happen();
             self.preview().await;
-            self.pass().await;
+            let job = self.job();
+            self.pass(job).await;
             if !self.world.borrow().violations.is_empty() {
                 return;
             }
@@ -139,6 +154,41 @@ impl Run {
         // The next process heeds a ban before it asks for anything.
         let ban = world.banned_until.filter(|_| !world.dead).map_or(Duration::ZERO, |until| until.since(now));
         Duration::from_secs(seconds).max(ban)
+    }
+
+    /// Who starts what: cron most of the time, a person now and then.
+    fn job(&self) -> Job {
+        let world = &mut *self.world.borrow_mut();
+        let scenario = (world.scenario.flattens, world.scenario.checks);
+        let everything = Job::Flatten { scope: Scope::All, halt: true };
+        let stranded = self.stranded.get();
+        let rng = &mut world.rng;
+        match &world.latch {
+            Some(halt) => match rng.below(20) {
+                0..=4 => Job::Resume,
+                5 | 6 => Job::Check,
+                7 => everything,
+                8 if halt.flat_at.is_none() => everything,
+                _ => Job::Rebalance,
+            },
+            // The way out of a stranger's orders: close, and lift the halt.
+            None if stranded && rng.chance(300) => everything,
+            None if rng.chance(scenario.0) => {
+                let symbols = world.scenario.contracts();
+                let scope = match world.rng.chance(400) {
+                    true => Scope::Symbols(
+                        symbols.into_iter().filter(|_| world.rng.chance(400)).collect(),
+                    ),
+                    false => Scope::All,
+                };
+                match scope {
+                    Scope::Symbols(none) if none.is_empty() => Job::Rebalance,
+                    scope => Job::Flatten { scope, halt: world.rng.chance(650) },
+                }
+            }
+            None if rng.chance(scenario.1) => Job::Check,
+            None => Job::Rebalance,
+        }
     }
 
     fn venue(&self, stop: &Rc<Stop>) -> Venue<'_> {
@@ -173,7 +223,7 @@ impl Run {
     }
 
     /// One process, from start to end or death.
-    async fn pass(&self) -> Ended {
+    async fn pass(&self, job: Job) -> Ended {
         let stop = Rc::new(Stop::default());
         {
             let mut world = self.world.borrow_mut();
@@ -186,20 +236,33 @@ impl Run {
                 world.stop_at = Some(world.rng.within(1, 20));
             }
             let number = world.pass;
-            world.note(&format!("pass {number}"));
+            world.note(&format!("pass {number}: {job:?}"));
+            world.job = job.clone();
         }
         // What an earlier death left in the log is older than this process.
-        *self.mark.borrow_mut() = self.store.wal_len();
+        *self.mark.borrow_mut() = self.store.mark();
+        let mut lock = lock::take(self.store.folder()).unwrap();
         let mut ledger = Ledger::open(self.store.folder()).await.unwrap();
+        let (install, next) = (ledger.install().await.unwrap(), ledger.next_pass_id().await.unwrap());
+        assert!(!lock.is_ahead_of(install, next), "a sound ledger is taken for an old copy");
         let mut venue = self.venue(&stop);
         *venue.reader.borrow_mut() = Ledger::open_read_only(self.store.folder()).await.unwrap();
         let settings = self.world.borrow().scenario.settings();
         let died = Rc::clone(&self.world.borrow().died);
+        let mut process = Process {
+            folder: self.store.folder(),
+            venue: &mut venue,
+            ledger: &mut ledger,
+            lock: &mut lock,
+            settings: &settings,
+            stop: &stop,
+        };
         let ended = tokio::select! {
             biased;
             () = died.notified() => Ended::Died,
-            ended = process(&mut venue, &mut ledger, &settings, &stop) => ended,
+            ended = process.run(&job) => ended,
         };
+        drop(lock);
         let reader = venue.reader.borrow_mut().take();
         drop(venue);
         self.leave(ledger, reader.unwrap(), ended).await
@@ -212,7 +275,7 @@ impl Run {
         let dies = at_end || matches!(ended, Ended::Died);
         let written = !dies || (at_end && self.world.borrow_mut().rng.chance(400));
         let saved = self.store.save();
-        if written && let Ended::Done(..) = ended {
+        if written && matches!(ended, Ended::Done(..) | Ended::Closed(_)) {
             ledger.write_trades(self.store.folder()).await.unwrap();
         }
         if !dies {
@@ -220,6 +283,7 @@ impl Run {
             reader.close().await.unwrap();
             ledger.close().await.unwrap();
             self.judge(&books, &ended);
+            self.look_again(&books, &ended).await;
             return ended;
         }
         reader.close().await.unwrap();
@@ -242,14 +306,47 @@ impl Run {
             reader.close().await.unwrap();
             self.judge(&books, &ended);
         }
+        self.lose_half_of_the_latch().await;
         ended
+    }
+
+    /// I10 holds for longer than the moment: nothing that was under way opens anything after all.
+    async fn look_again(&self, books: &Books, ended: &Ended) {
+        if !matches!(ended, Ended::Closed(closing) if closing.closed.flat) {
+            return;
+        }
+        World::stand(&self.world, Duration::from_secs(30)).await;
+        let mut world = self.world.borrow_mut();
+        let found = invariant::flat_is_flat(&Over { world: &world, books, ended });
+        let pass = world.pass;
+        let name = "I10 flat stays flat";
+        world.violate(found.map(|what| Violation { name, pass, what }).into_iter().collect());
+    }
+
+    /// A death may take one half of the latch with it: the file, or the ledger and all it knew.
+    async fn lose_half_of_the_latch(&self) {
+        let mut ledger = match Ledger::open_read_only(self.store.folder()).await {
+            Ok(Some(ledger)) => ledger,
+            _ => return,
+        };
+        let in_ledger = ledger.halt().await.is_ok_and(|halt| halt.is_some());
+        ledger.close().await.unwrap();
+        let in_file = latch::in_file(self.store.folder()).is_some();
+        let mut world = self.world.borrow_mut();
+        if in_ledger && in_file && world.strikes(Kind::HaltFileLost) {
+            self.store.lose_halt();
+        } else if in_ledger == in_file && world.strikes(Kind::LedgerLost) {
+            self.store.lose_ledger();
+            world.ledger_is_lost();
+        }
     }
 
     /// Which of the commits since the last call are there: any number of them, and all of those
     /// before a call that had its effect.
     fn cut(&self, saved: &store::Saved, planned: Option<Death>) {
         let commits = saved.commits();
-        let mark = *self.mark.borrow();
+        let before = self.mark.borrow().clone();
+        let mark = before.wal;
         let mut world = self.world.borrow_mut();
         let mut ends: Vec<usize> = commits.iter().copied().filter(|end| *end > mark).collect();
         let floor = commits.iter().copied().rfind(|end| *end <= mark).unwrap_or(0);
@@ -262,7 +359,12 @@ impl Run {
         let kept = commits.iter().filter(|end| **end <= keep).count();
         world.note(&format!("of {} commits {kept} are kept", commits.len()));
         drop(world);
+        let rng = &mut self.world.borrow_mut().rng;
         self.store.restore(saved, keep);
+        // The latch's file is written before its row: without later commits it may not be there either.
+        if keep <= floor && !answered && rng.chance(500) {
+            self.store.restore_halt(&before);
+        }
     }
 
     async fn books(&self, ledger: &mut Ledger, ended: &Ended) -> Books {
@@ -273,7 +375,18 @@ impl Run {
             csv: self.store.csv(),
             ..Books::default()
         };
-        let ids: Vec<String> = self.world.borrow().taken.keys().cloned().collect();
+        books.halt = ledger.halt().await.unwrap();
+        books.file = latch::in_file(self.store.folder());
+        if self.disk != Disk::Mute {
+            books.alerts = ledger.alerts().await.unwrap();
+            books.outbox = ledger.undelivered().await.unwrap();
+        }
+        let life = self.world.borrow().life;
+        let ids: Vec<String> = {
+            let world = self.world.borrow();
+            let ours = world.taken.iter().filter(|(_, taken)| taken.life == life);
+            ours.map(|(id, _)| id.clone()).collect()
+        };
         for id in ids {
             let state = ledger.intent_state(&id).await.unwrap();
             books.taken.insert(id, state);
@@ -298,12 +411,26 @@ impl Run {
             Ended::Died => "died".to_owned(),
             Ended::Failed(error) => format!("failed: {}", kind_of(error)),
             Ended::Done(_, _, code) => format!("exit {code}"),
+            Ended::Refused(_) => "exit 6".to_owned(),
+            Ended::Closed(closing) => format!("closed: exit {}", closing.code),
+            Ended::Looked => "looked".to_owned(),
+            Ended::Resumed => "resumed".to_owned(),
         };
         let mut world = self.world.borrow_mut();
         world.note(&format!("ended: {word}, {} unresolved", books.unresolved.len()));
         let found = invariant::after_pass(&Over { world: &world, books, ended });
         world.violate(found);
+        world.truth.settle(books.reading.as_ref());
+        if books.in_force().is_none() && world.latch.is_some() {
+            world.truth.resumed();
+            world.foreign = None;
+        }
+        world.latch = books.in_force().cloned();
+        self.stranded.set(matches!(ended, Ended::Failed(PassError::Foreign(_))));
         let mut report = self.report.borrow_mut();
+        report.stops += u64::from(world.breached);
+        report.flattens += u64::from(matches!(world.job, Job::Flatten { .. }));
+        report.resumes += u64::from(matches!(ended, Ended::Resumed));
         report.passes += 1;
         *report.ended.entry(word).or_default() += 1;
     }
@@ -313,24 +440,20 @@ impl Run {
         self.world.borrow_mut().note("faults end");
         World::wait(&self.world, Duration::from_secs(60)).await;
         self.world.borrow_mut().heal();
-        let mut last = Ended::Died;
-        for _ in 0..CALM_PASSES {
-            World::wait(&self.world, INTERVAL).await;
-            last = self.pass().await;
-        }
-        // A change of the wallet that nothing explains is believed after an hour, not before.
-        let mut healed = false;
-        for _ in 0..GAP_PASSES {
-            if !matches!(last, Ended::Failed(PassError::Unexplained(_))) {
+        let mut last = self.calm_passes().await;
+        // A person looks after what waits for one; prices stand, so once is enough, but for a loss that
+        // the first look after all the faults finds.
+        for _ in 0..3 {
+            let stranded = self.stranded.get();
+            if self.world.borrow().latch.is_none() && !stranded {
                 break;
             }
-            healed = true;
-            World::wait(&self.world, INTERVAL).await;
-            last = self.pass().await;
-        }
-        for _ in 0..if healed { CALM_PASSES } else { 0 } {
-            World::wait(&self.world, INTERVAL).await;
-            last = self.pass().await;
+            if stranded {
+                World::wait(&self.world, INTERVAL).await;
+                self.pass(Job::Flatten { scope: Scope::All, halt: true }).await;
+            }
+            self.close_and_resume().await;
+            last = self.calm_passes().await;
         }
         let mut ledger = Ledger::open_read_only(self.store.folder()).await.unwrap().unwrap();
         let books = self.books(&mut ledger, &last).await;
@@ -344,28 +467,206 @@ impl Run {
             assert_eq!(position.qty, world.qty(&symbol), "the harness lost count of {symbol}");
         }
     }
+
+    async fn calm_pass(&self, job: Job) -> Ended {
+        World::wait(&self.world, INTERVAL).await;
+        self.pass(job).await
+    }
+
+    async fn calm_passes(&self) -> Ended {
+        let mut last = Ended::Died;
+        for _ in 0..CALM_PASSES {
+            last = self.calm_pass(Job::Rebalance).await;
+        }
+        // A change of the wallet that nothing explains is believed after an hour, not before.
+        let mut healed = false;
+        for _ in 0..GAP_PASSES {
+            if !matches!(last, Ended::Failed(PassError::Unexplained(_))) {
+                break;
+            }
+            healed = true;
+            last = self.calm_pass(Job::Rebalance).await;
+        }
+        for _ in 0..if healed { CALM_PASSES } else { 0 } {
+            last = self.calm_pass(Job::Rebalance).await;
+        }
+        last
+    }
+
+    /// A halted account is flat within three passes after faults stop; then a person lifts the halt.
+    async fn close_and_resume(&self) {
+        for _ in 0..CALM_PASSES {
+            if self.world.borrow().latch.as_ref().is_none_or(|halt| halt.flat_at.is_some()) {
+                break;
+            }
+            self.calm_pass(Job::Rebalance).await;
+        }
+        let found = invariant::closed_at_last(&self.world.borrow());
+        self.world.borrow_mut().violate(found);
+        for _ in 0..GAP_PASSES {
+            if self.world.borrow().latch.is_none() {
+                return;
+            }
+            self.calm_pass(Job::Resume).await;
+        }
+        let mut world = self.world.borrow_mut();
+        let pass = world.pass;
+        let what = "the halt could not be lifted".to_owned();
+        world.violate(vec![Violation { name: "I12 a person can resume", pass, what }]);
+    }
 }
 
-/// What `rebal rebalance` does between opening the ledger and closing it.
-async fn process(
-    venue: &mut Venue<'_>,
-    ledger: &mut Ledger,
-    settings: &pass::Settings,
-    stop: &Stop,
-) -> Ended {
-    if let Err(error) = venue.connect().await {
-        return Ended::Failed(error.into());
-    }
-    let prepared = match pass::prepare(venue, ledger, settings, None, Mode::Real).await {
-        Ok(prepared) => Box::new(prepared),
-        Err(error) => return Ended::Failed(error),
-    };
-    match pass::carry_out(venue, ledger, settings, &prepared, &Silent, stop).await {
-        Ok(acted) => {
-            let (_, code) = record::verdict(&prepared, &acted);
-            Ended::Done(prepared, acted, code)
+/// What one process does between opening the ledger and closing it: the commands' own sequence of calls,
+/// `command/rebalance.rs`, `flatten.rs` and `risk_check.rs` without their words.
+struct Process<'a, 'v> {
+    folder: &'a Path,
+    venue: &'a mut Venue<'v>,
+    ledger: &'a mut Ledger,
+    lock: &'a mut Lock,
+    settings: &'a pass::Settings,
+    stop: &'a Stop,
+}
+
+impl<'v> Process<'_, 'v> {
+    async fn run(&mut self, job: &Job) -> Ended {
+        let done = match job {
+            Job::Rebalance => self.rebalance().await,
+            Job::Check => self.check().await,
+            Job::Flatten { scope, halt } => self.flatten(scope, *halt).await,
+            Job::Resume => self.resume().await,
+        };
+        match done {
+            Ok(ended) => ended,
+            Err(error) => match stop::heed(self.ledger, self.folder, self.venue.now(), &error).await {
+                Ok(Some(halt)) => Ended::Refused(halt),
+                Ok(None) => Ended::Failed(error),
+                Err(error) => Ended::Failed(error.into()),
+            },
         }
-        Err(error) => Ended::Failed(error),
+    }
+
+    async fn rebalance(&mut self) -> Result<Ended, PassError> {
+        if let Some(halt) = latch::in_force(self.ledger, self.folder).await? {
+            return self.halted(halt).await;
+        }
+        self.venue.connect().await?;
+        let prepared = match stop::look(self.venue, self.ledger, self.settings).await? {
+            Looked::Within(prepared) => prepared,
+            Looked::Breached(prepared) => return self.hard_stop(&prepared).await,
+        };
+        let (install, next) = (self.ledger.install().await?, self.ledger.next_pass_id().await?);
+        self.lock.note(install, next).unwrap();
+        let acted =
+            pass::carry_out(self.venue, self.ledger, self.settings, &prepared, &Silent, self.stop).await?;
+        let _ = alarm::acted(self.ledger, self.venue.now(), &acted).await;
+        let (_, code) = record::verdict(&prepared, &acted);
+        Ok(Ended::Done(prepared, acted, code))
+    }
+
+    async fn halted(&mut self, halt: Halt) -> Result<Ended, PassError> {
+        if halt.flat_at.is_some() {
+            alarm::halted(self.ledger, self.venue.now(), &halt, None).await?;
+            return Ok(Ended::Refused(halt));
+        }
+        self.venue.connect().await?;
+        self.go_on(halt, stop::STOPPED).await
+    }
+
+    async fn check(&mut self) -> Result<Ended, PassError> {
+        let halt = latch::in_force(self.ledger, self.folder).await?;
+        self.venue.connect().await?;
+        match halt {
+            None => match stop::look(self.venue, self.ledger, self.settings).await? {
+                Looked::Within(_) => Ok(Ended::Looked),
+                Looked::Breached(prepared) => {
+                    let ended = self.hard_stop(&prepared).await?;
+                    self.look_after_closing().await;
+                    Ok(ended)
+                }
+            },
+            Some(halt) if halt.flat_at.is_none() => {
+                let ended = self.go_on(halt, stop::STOPPED).await?;
+                self.look_after_closing().await;
+                Ok(ended)
+            }
+            Some(halt) => {
+                alarm::halted(self.ledger, self.venue.now(), &halt, None).await?;
+                stop::look(self.venue, self.ledger, self.settings).await?;
+                Ok(Ended::Looked)
+            }
+        }
+    }
+
+    async fn look_after_closing(&mut self) {
+        if let Err(error) = stop::look(self.venue, self.ledger, self.settings).await {
+            let _ = stop::heed(self.ledger, self.folder, self.venue.now(), &error).await;
+        }
+    }
+
+    async fn flatten(&mut self, scope: &Scope, halts: bool) -> Result<Ended, PassError> {
+        let halt = match halts {
+            true => Some(latch::by_hand(self.ledger, self.folder, self.venue.now(), scope.clone()).await.0),
+            false => None,
+        };
+        for tries in 1.. {
+            match self.venue.connect().await {
+                Ok(_) => break,
+                Err(_) if tries < 5 => tokio::time::sleep(Duration::from_millis(500)).await,
+                Err(error) => {
+                    let closed = Closed { notes: vec![error.to_string()], ..Closed::default() };
+                    return Ok(self.conclude(halt, scope.clone(), closed, 0).await);
+                }
+            }
+        }
+        match halt {
+            Some(halt) => self.go_on(halt, 0).await,
+            None => {
+                let mut hands = self.hands();
+                let closed = stop::until_flat(&mut hands, scope, Reason::Flatten).await?;
+                Ok(self.conclude(None, scope.clone(), closed, 0).await)
+            }
+        }
+    }
+
+    async fn resume(&mut self) -> Result<Ended, PassError> {
+        if latch::in_force(self.ledger, self.folder).await?.is_none() {
+            return Ok(Ended::Looked);
+        }
+        self.venue.connect().await?;
+        stop::resume(self.venue, self.ledger, self.folder, self.settings).await?;
+        Ok(Ended::Resumed)
+    }
+
+    fn hands(&mut self) -> Hands<'_, Venue<'v>> {
+        Hands {
+            exchange: self.venue,
+            ledger: self.ledger,
+            lock: Some(self.lock),
+            concurrency: self.settings.concurrency,
+            watch: &Silent,
+            stop: self.stop,
+        }
+    }
+
+    async fn hard_stop(&mut self, prepared: &Prepared) -> Result<Ended, PassError> {
+        self.venue.world.borrow_mut().says_breached();
+        let (folder, limits) = (self.folder, &self.settings.limits);
+        let (halt, closed) = stop::fire(&mut self.hands(), folder, prepared, limits).await?;
+        Ok(self.conclude(Some(halt), Scope::All, closed, stop::STOPPED).await)
+    }
+
+    async fn go_on(&mut self, halt: Halt, when_flat: u8) -> Result<Ended, PassError> {
+        let (folder, reason) = (self.folder, stop::reason_of(&halt));
+        let (halt, closed) = stop::go_on(&mut self.hands(), folder, halt, reason).await?;
+        let scope = halt.scope.clone();
+        Ok(self.conclude(Some(halt), scope, closed, when_flat).await)
+    }
+
+    async fn conclude(&mut self, halt: Option<Halt>, scope: Scope, closed: Closed, when_flat: u8) -> Ended {
+        let at = self.venue.now();
+        stop::conclude(self.ledger, at, halt.as_ref(), &closed, when_flat).await;
+        let code = closed.exit_code(when_flat);
+        Ended::Closed(Closing { halt, scope, closed, code })
     }
 }
 
@@ -427,6 +728,7 @@ fn summary(reports: &BTreeMap<u64, Report>) -> String {
     let list = |pairs: Vec<String>| pairs.join(", ");
     format!(
         "{} seeds, {} passes, {} previews, {} deaths, {} orders taken, {:.1} virtual years, {} calls\n\
+         {} hard stops fired, {} flattens by hand, {} resumed\n\
          passes ended: {}\nfaults: {} in all: {}\nviolations: {}",
         reports.len(),
         sum(|report| report.passes),
@@ -435,6 +737,9 @@ fn summary(reports: &BTreeMap<u64, Report>) -> String {
         sum(|report| report.orders),
         reports.values().map(|report| report.years).sum::<f64>(),
         sum(|report| report.events),
+        sum(|report| report.stops),
+        sum(|report| report.flattens),
+        sum(|report| report.resumes),
         list(ended.iter().map(|(word, count)| format!("{word} {count}")).collect()),
         struck.values().sum::<u64>(),
         list(struck.iter().map(|(kind, count)| format!("{kind:?} {count}")).collect()),

@@ -52,13 +52,20 @@ pub(crate) enum Kind {
     ProcessDies,
     Interrupted,
     TornCsv,
+    // What the hard stop meets.
+    Slide,
+    BigTransfer,
+    LeftWaiting,
+    CloseRefused,
+    HaltFileLost,
+    LedgerLost,
     // Not drawn: follows from the others.
     Liquidated,
 }
 
 use Kind::*;
 
-const KINDS: [Kind; 41] = [
+const KINDS: [Kind; 47] = [
     AnswerLost,
     ArrivesLate,
     ArrivesTooLate,
@@ -100,6 +107,12 @@ const KINDS: [Kind; 41] = [
     ProcessDies,
     Interrupted,
     TornCsv,
+    Slide,
+    BigTransfer,
+    LeftWaiting,
+    CloseRefused,
+    HaltFileLost,
+    LedgerLost,
 ];
 
 impl Kind {
@@ -109,6 +122,9 @@ impl Kind {
             Foreign | HedgeMode | Delisting => 15,
             MarketCrash | EmptyAccount | RateLimited | Isolated => 60,
             ReadFails => 40,
+            Slide | LedgerLost => 100,
+            LeftWaiting => 60,
+            CloseRefused => 600,
             ProcessDies => 500,
             _ => 300,
         }

@@ -16,6 +16,13 @@ pub(crate) struct Saved {
     wal: Vec<u8>,
 }
 
+/// How long the log is, and what the latch's file says.
+#[derive(Clone, Default)]
+pub(crate) struct Mark {
+    pub(crate) wal: usize,
+    halt: Option<Vec<u8>>,
+}
+
 const WAL_HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
 
@@ -38,9 +45,32 @@ impl Store {
         self.folder().join(name)
     }
 
-    /// How long the log is: a mark to tell later commits from earlier ones.
-    pub(crate) fn wal_len(&self) -> usize {
-        std::fs::metadata(self.file("ledger.db-wal")).map_or(0, |file| file.len() as usize)
+    /// What is on the disk now, to tell what comes later from it.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            wal: std::fs::metadata(self.file("ledger.db-wal")).map_or(0, |file| file.len() as usize),
+            halt: std::fs::read(self.file("HALT")).ok(),
+        }
+    }
+
+    /// Puts the latch's file back as it was.
+    pub(crate) fn restore_halt(&self, mark: &Mark) {
+        match &mark.halt {
+            Some(text) => std::fs::write(self.file("HALT"), text).unwrap(),
+            None => self.lose_halt(),
+        }
+    }
+
+    /// Half of the latch is gone.
+    pub(crate) fn lose_halt(&self) {
+        let _ = std::fs::remove_file(self.file("HALT"));
+    }
+
+    /// The other half is gone, and everything that was known with it.
+    pub(crate) fn lose_ledger(&self) {
+        for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+            let _ = std::fs::remove_file(self.file(name));
+        }
     }
 
     pub(crate) fn save(&self) -> Saved {
