@@ -29,7 +29,7 @@ pub(super) struct Desk<'a> {
 impl Desk<'_> {
     /// The halt in force.
     pub(super) async fn halt(&mut self) -> Result<Option<Halt>, CommandError> {
-        Ok(latch::in_force(self.ledger, self.folder).await?)
+        Ok(latch::hold(self.ledger, self.folder).await?)
     }
 
     /// One look at the account, and a second where the first says stop.
@@ -102,7 +102,7 @@ impl Desk<'_> {
     }
 
     /// Tells the owner, and ends the last pass of the ledger with what the process ends with.
-    async fn conclude(&mut self, at: Time, halt: Option<&Halt>, closed: &Closed, when_flat: u8) {
+    pub(super) async fn conclude(&mut self, at: Time, halt: Option<&Halt>, closed: &Closed, when_flat: u8) {
         for trouble in stop::conclude(self.ledger, at, halt, closed, when_flat).await {
             self.context.ui.warn(&trouble);
         }

@@ -106,7 +106,9 @@ async fn flatten<E: Exchange>(
     let (halt, mut closed) = match connect(exchange).await {
         Err(error) => {
             let why = format!("the exchange cannot be reached, nothing was sent: {error}");
-            (halt, Closed { notes: vec![why], ..Closed::default() })
+            let closed = Closed { notes: vec![why], ..Closed::default() };
+            desk.conclude(desk.now(exchange), halt.as_ref(), &closed, 0).await;
+            (halt, closed)
         }
         Ok(()) => match halt {
             Some(halt) => {

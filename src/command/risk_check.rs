@@ -65,6 +65,9 @@ async fn check<E: Exchange>(
     if args.resume {
         return resume(exchange, desk, args, settings, halt).await;
     }
+    if let Some(halt) = &halt {
+        let _ = alarm::halted(desk.ledger, desk.now(exchange), halt, None).await;
+    }
     connect(exchange, desk).await?;
     match halt {
         None => match desk.look(exchange, settings).await? {
@@ -79,7 +82,6 @@ async fn check<E: Exchange>(
             after_closing(exchange, desk, settings, None, stopped).await
         }
         Some(halt) => {
-            alarm::halted(desk.ledger, desk.now(exchange), &halt, None).await?;
             // Under a halt nothing fires again.
             let (Looked::Within(prepared) | Looked::Breached(prepared)) =
                 desk.look(exchange, settings).await?;

@@ -371,18 +371,32 @@ async fn refuse_unexplained<E: Exchange>(
 ) -> Result<(), PassError> {
     let known = comparing.changed().filter_map(|symbol| Some((symbol, comparing.holdings.get(symbol)?)));
     for (symbol, holding) in known {
-        let since = holding.confirmed_at - LATE_ROWS;
-        let mut explained = false;
-        for fill in exchange.fills_since(symbol, since).await? {
-            explained |= !ledger.has_fill(symbol, fill.trade_id).await?;
-        }
-        if !explained {
+        if !is_explained(exchange, ledger, symbol, holding).await? {
             return Err(PassError::Incoherent(format!(
                 "no coherent snapshot: the position in {symbol} reads differently than our books, and no trade explains it"
             )));
         }
     }
     Ok(())
+}
+
+/// Whether a position may differ from our books: by a trade that is not in them, or because they
+/// contradict themselves (an order of ours closed what somebody else had opened).
+pub(super) async fn is_explained<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    symbol: &Symbol,
+    holding: &Holding,
+) -> Result<bool, PassError> {
+    if ledger.is_overshot(symbol, holding.qty).await? {
+        return Ok(true);
+    }
+    for fill in exchange.fills_since(symbol, holding.confirmed_at - LATE_ROWS).await? {
+        if !ledger.has_fill(symbol, fill.trade_id).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Orders with our prefix that this ledger never made stop the pass: the account is halted if the

@@ -22,7 +22,7 @@ use crate::ledger::{Halt, IntentState, Ledger, LedgerError};
 
 use super::act::{self, Sent};
 use super::lock::Lock;
-use super::{Mode, PassError, Prepared, Settings, Stop, Watch, alarm, latch, record, settle};
+use super::{Mode, PassError, Prepared, Settings, Stop, Watch, alarm, latch, observe, record, settle};
 
 /// A pass that has not closed everything after this long leaves the rest to the next one.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,8 +30,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MOST_ROUNDS: usize = 30;
 /// Rounds in a row that may change nothing, where time stands still.
 const MOST_IDLE: usize = 3;
-/// An answer without a position that our books hold is believed when it came this often.
-const EMPTY_LOOKS: usize = 4;
 /// Between looks that change nothing: this long, then twice as long, and so on.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -130,7 +128,8 @@ pub async fn look<E: Exchange>(
     if is_breached(&prepared) {
         prepared = super::prepare(exchange, ledger, settings, None, Mode::Real).await?;
     }
-    alarm::looked(ledger, &prepared, &settings.limits).await?;
+    // Whether the owner hears of it decides nothing: a stop must fire on a disk that is full.
+    let _ = alarm::looked(ledger, &prepared, &settings.limits).await;
     let breached = is_breached(&prepared);
     let prepared = Box::new(prepared);
     Ok(if breached { Looked::Breached(prepared) } else { Looked::Within(prepared) })
@@ -270,7 +269,7 @@ pub async fn until_flat<E: Exchange>(
         reason,
         closed: Closed::default(),
         idle: 0,
-        empty: 0,
+        all_cancelled: false,
         deadline: Time::default(),
         complaints: BTreeMap::new(),
     };
@@ -288,8 +287,8 @@ struct Closing<'a, 'h, E> {
     /// Looks in a row that changed nothing.
     idle: usize,
     deadline: Time,
-    /// Looks in a row that showed nothing where something should be.
-    empty: usize,
+    /// Whether the last list of waiting orders could be read, and all of it cancelled.
+    all_cancelled: bool,
     /// The last trouble with each contract.
     complaints: BTreeMap<Symbol, String>,
 }
@@ -301,7 +300,7 @@ impl<E: Exchange> Closing<'_, '_, E> {
                 self.closed.interrupted = true;
                 return Ok(());
             }
-            self.cancel_waiting().await;
+            self.all_cancelled = self.cancel_waiting().await;
             let exposed = match self.hands.exchange.exposed().await {
                 Ok(exposed) => exposed,
                 Err(error) => {
@@ -329,15 +328,17 @@ impl<E: Exchange> Closing<'_, '_, E> {
                             return Ok(());
                         }
                     }
-                    _ if self.is_doubtful().await => {
+                    _ => {
+                        // What became of earlier orders comes first: one of them may hold a position
+                        // that this look does not show yet.
+                        self.settle().await;
+                        if self.all_cancelled && !self.is_doubtful().await {
+                            self.closed.flat = true;
+                            return Ok(());
+                        }
                         if !self.pause().await {
                             return Ok(());
                         }
-                    }
-                    _ => {
-                        self.closed.flat = true;
-                        self.settle().await;
-                        return Ok(());
                     }
                 }
             } else if !self.round(&exposed).await? && !self.pause().await {
@@ -354,18 +355,21 @@ impl<E: Exchange> Closing<'_, '_, E> {
         }
     }
 
-    async fn cancel_waiting(&mut self) {
+    /// Cancels what waits; whether nothing is left that could still fill.
+    async fn cancel_waiting(&mut self) -> bool {
         let exchange = self.hands.exchange;
         let resting = match exchange.resting().await {
             Ok(resting) => resting,
             Err(error) => {
                 self.closed.note(format!("waiting orders could not be listed: {error}"));
-                return;
+                return false;
             }
         };
         let of_ours: Vec<_> = resting.into_iter().filter(|order| self.scope.covers(&order.symbol)).collect();
         let cancelled = join_all(of_ours.iter().map(|order| exchange.cancel_resting(order))).await;
+        let mut all_cancelled = true;
         for (order, cancelled) in of_ours.iter().zip(cancelled) {
+            all_cancelled &= cancelled.is_ok();
             match cancelled {
                 Ok(()) => self.closed.cancelled += 1,
                 Err(error) => self.closed.note(format!(
@@ -374,6 +378,7 @@ impl<E: Exchange> Closing<'_, '_, E> {
                 )),
             }
         }
+        all_cancelled
     }
 
     /// Keeps what a look showed.
@@ -395,23 +400,35 @@ impl<E: Exchange> Closing<'_, '_, E> {
             .collect();
     }
 
-    /// Whether the exchange shows nothing where our books still hold something. Answers that forget a
-    /// position have been seen: this one is believed only when it comes again and again.
+    /// Whether the exchange shows nothing where our books still hold something, and no trade explains
+    /// it: answers that forget every position for half an hour have been seen. Books that are explained
+    /// are brought in line.
     async fn is_doubtful(&mut self) -> bool {
-        let held = self.hands.ledger.holdings().await.unwrap_or_default();
-        let mut missing =
+        let Hands { exchange, ledger, .. } = &mut *self.hands;
+        let unresolved = ledger.unresolved().await.unwrap_or_default();
+        let held = ledger.holdings().await.unwrap_or_default();
+        let missing =
             held.iter().filter(|(symbol, holding)| self.scope.covers(symbol) && !holding.qty.is_zero());
-        let Some((symbol, holding)) = missing.next() else { return false };
-        self.empty += 1;
-        let doubtful = self.empty < EMPTY_LOOKS;
-        let (symbol, qty) = (symbol.clone(), holding.qty);
-        if doubtful {
-            let reason = "the exchange shows nothing, but no trade of ours closed it".to_owned();
-            self.closed.remaining = vec![Left { symbol, qty, reason }];
-        } else {
-            self.closed.note(format!("{symbol}: the exchange shows no position, our books hold {qty}"));
+        let mut closed = Vec::new();
+        for (symbol, holding) in missing {
+            match observe::is_explained(*exchange, ledger, symbol, holding).await {
+                Ok(true) => closed.push((symbol.clone(), Qty::ZERO)),
+                Ok(false) => {
+                    let reason = "the exchange shows nothing, but no trade closed it".to_owned();
+                    self.closed.remaining.push(Left { symbol: symbol.clone(), qty: holding.qty, reason });
+                }
+                Err(error) => {
+                    let reason = format!("whether a trade closed it could not be read: {error}");
+                    self.closed.remaining.push(Left { symbol: symbol.clone(), qty: holding.qty, reason });
+                }
+            }
         }
-        doubtful
+        // What an order of unknown outcome did is booked later, on top of what the books say now.
+        closed.retain(|(symbol, _)| unresolved.iter().all(|intent| intent.symbol != *symbol));
+        if let Err(error) = ledger.confirm_positions(&closed, exchange.now()).await {
+            self.closed.note(format!("that positions are closed could not be written down: {error}"));
+        }
+        !self.closed.remaining.is_empty()
     }
 
     /// One wave of closes; true where something was executed.

@@ -546,7 +546,7 @@ impl<'v> Process<'_, 'v> {
     }
 
     async fn rebalance(&mut self) -> Result<Ended, PassError> {
-        if let Some(halt) = latch::in_force(self.ledger, self.folder).await? {
+        if let Some(halt) = latch::hold(self.ledger, self.folder).await? {
             return self.halted(halt).await;
         }
         self.venue.connect().await?;
@@ -564,8 +564,8 @@ impl<'v> Process<'_, 'v> {
     }
 
     async fn halted(&mut self, halt: Halt) -> Result<Ended, PassError> {
+        let _ = alarm::halted(self.ledger, self.venue.now(), &halt, None).await;
         if halt.flat_at.is_some() {
-            alarm::halted(self.ledger, self.venue.now(), &halt, None).await?;
             return Ok(Ended::Refused(halt));
         }
         self.venue.connect().await?;
@@ -573,7 +573,10 @@ impl<'v> Process<'_, 'v> {
     }
 
     async fn check(&mut self) -> Result<Ended, PassError> {
-        let halt = latch::in_force(self.ledger, self.folder).await?;
+        let halt = latch::hold(self.ledger, self.folder).await?;
+        if let Some(halt) = &halt {
+            let _ = alarm::halted(self.ledger, self.venue.now(), halt, None).await;
+        }
         self.venue.connect().await?;
         match halt {
             None => match stop::look(self.venue, self.ledger, self.settings).await? {
@@ -589,8 +592,7 @@ impl<'v> Process<'_, 'v> {
                 self.look_after_closing().await;
                 Ok(ended)
             }
-            Some(halt) => {
-                alarm::halted(self.ledger, self.venue.now(), &halt, None).await?;
+            Some(_) => {
                 stop::look(self.venue, self.ledger, self.settings).await?;
                 Ok(Ended::Looked)
             }
@@ -629,7 +631,7 @@ impl<'v> Process<'_, 'v> {
     }
 
     async fn resume(&mut self) -> Result<Ended, PassError> {
-        if latch::in_force(self.ledger, self.folder).await?.is_none() {
+        if latch::hold(self.ledger, self.folder).await?.is_none() {
             return Ok(Ended::Looked);
         }
         self.venue.connect().await?;

@@ -837,7 +837,9 @@ fn orders_agree(of: &End<'_>) -> Option<String> {
         }
     }
     let ours = |id: &&String| id.starts_with(CLIENT_ID_PREFIX);
-    let orphan = of.world.taken.keys().filter(ours).find(|id| !of.books.posted.contains_key(*id))?;
+    let of_this_ledger = of.world.taken.iter().filter(|(_, taken)| taken.life == of.world.life);
+    let mut taken = of_this_ledger.map(|(id, _)| id).filter(ours);
+    let orphan = taken.find(|id| !of.books.posted.contains_key(*id))?;
     Some(format!("{orphan} is not in the ledger"))
 }
 
