@@ -49,6 +49,10 @@ impl Nav {
             let emptied = !self.units.is_positive() || (equity - moved).is_positive();
             return if emptied { Nav::first(equity) } else { Nav { nav: Notional::ZERO, ..*self } };
         }
+        // Units that were worth nothing have no part in what is there now.
+        if !self.nav.is_positive() {
+            return Nav::first(equity);
+        }
         let size: Notional = transfers.iter().map(|transfer| transfer.amount.abs()).sum();
         let weighted: Notional =
             transfers.iter().map(|transfer| transfer.amount.abs() * transfer.elapsed).sum();
@@ -150,6 +154,14 @@ mod tests {
         let emptied = start.next(Notional::ZERO, &at(100, -100));
         let refilled = emptied.next(money(50), &at(100, 50));
         assert_eq!(refilled.drawdown(), Rate::ZERO);
+    }
+
+    #[test]
+    fn units_that_were_worth_nothing_have_no_part_in_what_comes() {
+        let lost = Nav::first(money(200)).next(Notional::ZERO, &[]);
+        for transfers in [&[][..], &at(50, 6)] {
+            assert_eq!(lost.next(money(6), transfers), Nav::first(money(6)));
+        }
     }
 
     #[test]

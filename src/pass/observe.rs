@@ -253,6 +253,12 @@ impl Comparing<'_> {
         for intent in told_apart {
             let waits = |coin: &Coin| matches!(coin.block, Some(Block::Unresolved { .. }));
             let Some(coin) = self.coins.get_mut(&intent.symbol).filter(|coin| waits(coin)) else { continue };
+            let expected = self.holdings.get(&intent.symbol).map_or(Qty::ZERO, |holding| holding.qty);
+            // Nothing is held, and only our books think otherwise: no order that is lost did that.
+            if coin.qty().is_zero() && ledger.is_overshot(&intent.symbol, expected).await? {
+                coin.block = Some(Block::ChangedElsewhere { expected, found: Qty::ZERO });
+                continue;
+            }
             let since = intent.sent_at.unwrap_or(self.found.at);
             let fills = exchange.fills_since(&intent.symbol, since).await?;
             let orders = exchange.orders_since(&intent.symbol, since - LATE_ROWS).await?;
@@ -268,7 +274,6 @@ impl Comparing<'_> {
                 }
             }
             if !unbooked.is_empty() && unbooked.into_iter().all(others) {
-                let expected = self.holdings.get(&intent.symbol).map_or(Qty::ZERO, |holding| holding.qty);
                 coin.block = Some(Block::ChangedElsewhere { expected, found: coin.qty() });
             }
         }
@@ -460,8 +465,18 @@ impl Expectation {
     }
 
     /// Completed by the income rows that our fills do not contain already.
-    async fn with(self, ledger: &mut Ledger, unbooked: &[Entry], quote: &str) -> Result<Expected, PassError> {
+    async fn with(
+        mut self,
+        ledger: &mut Ledger,
+        unbooked: &[Entry],
+        quote: &str,
+    ) -> Result<Expected, PassError> {
         let mut wallet = self.wallet;
+        // Somebody who sells and buys back leaves the quantity as it was, at another entry price.
+        let traded = |symbol: &Symbol| {
+            unbooked.iter().any(|entry| entry.symbol == symbol.as_str() && !entry.trade_id.is_empty())
+        };
+        self.untouched.retain(|symbol, _| !traded(symbol));
         for entry in unbooked.iter().filter(|entry| entry.asset == quote) {
             if !ledger.is_of_our_fill(entry).await? {
                 wallet += entry.amount;
