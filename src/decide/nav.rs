@@ -58,10 +58,11 @@ impl Nav {
             transfers.iter().map(|transfer| transfer.amount.abs() * transfer.elapsed).sum();
         let elapsed = weighted.over(size).unwrap_or_default();
         let nav = self.value(equity, moved, elapsed);
-        let units = equity.over(nav).unwrap_or_default();
-        if !units.is_positive() {
-            return Nav::first(equity);
+        // All was lost before the money that is there came in; a quotient of dust is no number of units.
+        if nav <= self.nav * Rate::new(1, 6) {
+            return Nav { nav: Notional::ZERO, ..*self };
         }
+        let units = equity.over(nav).unwrap_or_default();
         Nav { units, nav, peak: self.peak.max(nav) }
     }
 
@@ -162,6 +163,13 @@ mod tests {
         for transfers in [&[][..], &at(50, 6)] {
             assert_eq!(lost.next(money(6), transfers), Nav::first(money(6)));
         }
+    }
+
+    #[test]
+    fn a_deposit_after_the_loss_of_everything_does_not_hide_it() {
+        let lost = Nav::first(money(200)).next(money(530), &at(100, 530));
+        assert_eq!((lost.drawdown(), lost.units), (Rate::ONE, Rate::from(200)));
+        assert_eq!(lost.next(money(530), &[]), Nav::first(money(530)));
     }
 
     #[test]

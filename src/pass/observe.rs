@@ -254,12 +254,18 @@ impl Comparing<'_> {
             let waits = |coin: &Coin| matches!(coin.block, Some(Block::Unresolved { .. }));
             let Some(coin) = self.coins.get_mut(&intent.symbol).filter(|coin| waits(coin)) else { continue };
             let expected = self.holdings.get(&intent.symbol).map_or(Qty::ZERO, |holding| holding.qty);
-            // Nothing is held, and only our books think otherwise: no order that is lost did that.
-            if coin.qty().is_zero() && ledger.is_overshot(&intent.symbol, expected).await? {
-                coin.block = Some(Block::ChangedElsewhere { expected, found: Qty::ZERO });
+            // Our books think of a position that cannot be: no order that could only close did that.
+            let harmless = intent.reduce_only || coin.qty().is_zero();
+            if harmless && ledger.is_overshot(&intent.symbol, expected).await? {
+                coin.block = Some(Block::ChangedElsewhere { expected, found: coin.qty() });
                 continue;
             }
-            let since = intent.sent_at.unwrap_or(self.found.at);
+            // Orders that close everything are sent whatever the books say: what differs may be older.
+            let sent_at = intent.sent_at.unwrap_or(self.found.at);
+            let since = self
+                .holdings
+                .get(&intent.symbol)
+                .map_or(sent_at, |holding| holding.confirmed_at.min(sent_at));
             let fills = exchange.fills_since(&intent.symbol, since).await?;
             let orders = exchange.orders_since(&intent.symbol, since - LATE_ROWS).await?;
             let others = |order_id: i64| {

@@ -150,6 +150,7 @@ pub async fn heed(
     }
     let halt = Halt { flat_at: Some(at), ..latch::halt(at, error.to_string(), Scope::All) };
     latch::set(ledger, folder, &halt).await?;
+    let _ = alarm::halted(ledger, at, &halt, None).await;
     Ok(Some(halt))
 }
 

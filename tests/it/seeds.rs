@@ -668,7 +668,7 @@ impl<'v> Process<'_, 'v> {
         let at = self.venue.now();
         stop::conclude(self.ledger, at, halt.as_ref(), &closed, when_flat).await;
         let code = closed.exit_code(when_flat);
-        Ended::Closed(Closing { halt, scope, closed, code })
+        Ended::Closed(Closing { at, halt, scope, closed, code })
     }
 }
 

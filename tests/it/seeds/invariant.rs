@@ -365,6 +365,7 @@ pub(crate) enum Ended {
 
 /// What closing came to.
 pub(crate) struct Closing {
+    pub(crate) at: Time,
     pub(crate) halt: Option<Halt>,
     pub(crate) scope: Scope,
     pub(crate) closed: Closed,
@@ -449,9 +450,11 @@ fn loss_halts(of: &Over<'_>) -> Option<String> {
 }
 
 /// What is really open in `scope`: positions, waiting orders of ours, and orders under way that open.
-pub(crate) fn open_in(world: &World, scope: &Scope) -> Option<String> {
+pub(crate) fn open_in(world: &World, scope: &Scope, closed_at: Time) -> Option<String> {
     let held = world.sim.positions();
-    let held = held.values().find(|held| scope.covers(&held.symbol) && !held.qty.is_zero());
+    let since = |symbol: &Symbol| world.disturbed.get(symbol).is_some_and(|at| *at >= closed_at);
+    let mut held = held.values().filter(|held| scope.covers(&held.symbol) && !since(&held.symbol));
+    let held = held.find(|held| !held.qty.is_zero());
     let waits = world.sim.waiting();
     let waits = waits.iter().find(|order| order.is_ours() && scope.covers(&order.symbol));
     let comes = world
@@ -468,7 +471,7 @@ pub(crate) fn open_in(world: &World, scope: &Scope) -> Option<String> {
 pub(crate) fn flat_is_flat(of: &Over<'_>) -> Option<String> {
     let Ended::Closed(closing) = of.ended else { return None };
     let says = closing.closed.flat || matches!(closing.code, 0 | 7);
-    let found = open_in(of.world, &closing.scope).filter(|_| says)?;
+    let found = open_in(of.world, &closing.scope, closing.at).filter(|_| says)?;
     // Neither the books nor the exchange ever showed this position: nobody could know.
     let unknown = |symbol: &Symbol| of.books.holdings.get(symbol).is_none_or(|held| held.qty.is_zero());
     let hidden = of.world.reads_empty()
@@ -681,7 +684,7 @@ pub(crate) fn closed_at_last(world: &World) -> Vec<Violation> {
     if stuck {
         return Vec::new();
     }
-    let what = format!("{halt:?}: {:?}", open_in(world, &halt.scope));
+    let what = format!("{halt:?}: {:?}", open_in(world, &halt.scope, world.now()));
     vec![Violation { name: "I12 a halted account becomes flat", pass: world.pass, what }]
 }
 
