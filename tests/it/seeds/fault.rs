@@ -152,6 +152,11 @@ impl Faults {
         Faults { permille, calm: false, struck: BTreeMap::new() }
     }
 
+    /// This does not happen in this run.
+    pub(crate) fn forbid(&mut self, kind: Kind) {
+        self.permille.remove(&kind);
+    }
+
     /// Whether trouble of this kind strikes here and now.
     pub(crate) fn strikes(&mut self, rng: &mut Rng, kind: Kind) -> bool {
         let Some(permille) = self.permille.get(&kind).filter(|_| !self.calm) else { return false };

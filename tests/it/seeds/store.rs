@@ -6,6 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
+use sqlx::{ConnectOptions, Connection};
+
 pub(crate) struct Store {
     folder: tempfile::TempDir,
 }
@@ -83,6 +85,14 @@ impl Store {
         let _ = std::fs::remove_file(self.file("ledger.db-shm"));
         std::fs::write(self.file("ledger.db"), &saved.db).unwrap();
         std::fs::write(self.file("ledger.db-wal"), &saved.wal[..keep.min(saved.wal.len())]).unwrap();
+    }
+
+    /// From now on no alert and no message can be written down.
+    pub(crate) async fn lose_alerts(&self) {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.file("ledger.db"));
+        let mut db = options.connect().await.unwrap();
+        sqlx::raw_sql("DROP TABLE IF EXISTS alert; DROP TABLE IF EXISTS outbox").execute(&mut db).await.unwrap();
+        db.close().await.unwrap();
     }
 
     /// Cuts the last bytes off `trades.csv`, as a death in the middle of a write does.
