@@ -254,7 +254,7 @@ pub async fn resume<E: Exchange>(
     record::reading(ledger, &prepared, &prepared.nav, "resumed").await?;
     let at = prepared.seen.snapshot.at;
     latch::clear(ledger, folder, at).await?;
-    alarm::resumed(ledger, at).await?;
+    let _ = alarm::resumed(ledger, at).await;
     Ok((prepared, old_peak))
 }
 

@@ -182,9 +182,7 @@ impl Run {
             None if rng.chance(scenario.0) => {
                 let symbols = world.scenario.contracts();
                 let scope = match world.rng.chance(400) {
-                    true => Scope::Symbols(
-                        symbols.into_iter().filter(|_| world.rng.chance(400)).collect(),
-                    ),
+                    true => Scope::Symbols(symbols.into_iter().filter(|_| world.rng.chance(400)).collect()),
                     false => Scope::All,
                 };
                 match scope {
@@ -801,7 +799,7 @@ fn the_same_seed_is_the_same_run() {
 #[test]
 fn trouble_with_alerts_changes_nothing() {
     let mut closed = 0;
-    for seed in 0..60 {
+    for seed in 0..40 {
         let (told, mute) = (run(seed, false, Disk::Lives), run(seed, false, Disk::Mute));
         assert_eq!((told.hash, told.events), (mute.hash, mute.events), "seed {seed}");
         closed += told.stops + told.flattens;

@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use rebal::domain::num::{Notional, Price, Qty, Rate};
 use rebal::domain::order::{CLIENT_ID_PREFIX, OrderKind, OrderRequest, Side};
+use rebal::domain::order::{ClientId, Purpose};
 use rebal::domain::plan::{Reason, SkipReason, Skipped};
+use rebal::domain::scope::Scope;
 use rebal::domain::snapshot::Block;
 use rebal::domain::symbol::Symbol;
 use rebal::domain::time::Time;
-use rebal::domain::order::{ClientId, Purpose};
-use rebal::domain::scope::Scope;
 use rebal::ledger::{EquityRow, Halt, Holding, Intent, IntentState, Message};
 use rebal::pass::act::Acted;
 use rebal::pass::stop::Closed;
@@ -99,9 +99,8 @@ fn latch_comes_first(of: &Sending<'_>) -> Option<String> {
     }
     let limit = truth::rate(of.world.scenario.limits.max_drawdown);
     let truly = of.world.truth.surely().filter(|least| *least >= limit + SLACK);
-    (of.world.breached || truly.is_some()).then(|| {
-        format!("{} before the latch {:?}, the loss is {truly:?}", of.request.client_id, of.halves)
-    })
+    (of.world.breached || truly.is_some())
+        .then(|| format!("{} before the latch {:?}, the loss is {truly:?}", of.request.client_id, of.halves))
 }
 
 /// I7: an order that closes everything can open nothing, and no contract takes more at once.
@@ -118,12 +117,16 @@ fn only_a_rebalance(of: &Sending<'_>) -> Option<String> {
 /// I9a: the stop fires only where, by the simulator's own money with transfers taken out, the loss may
 /// really be beyond the limit.
 pub(crate) fn on_stop(world: &World) -> Vec<Violation> {
+    let violated = |name, what| vec![Violation { name, pass: world.pass, what }];
     let limit = truth::rate(world.scenario.limits.max_drawdown);
+    if world.truth.looks() < 2 {
+        return violated("I9a one look stops nothing", "it fired after one look".to_owned());
+    }
     let Some((least, most)) = world.truth.drawdown().filter(|(_, most)| *most < limit - SLACK) else {
         return Vec::new();
     };
     let what = format!("it fired at a loss of {least:.3} to {most:.3}, the limit is {limit}");
-    vec![Violation { name: "I9a the stop fires only on a real loss", pass: world.pass, what }]
+    violated("I9a the stop fires only on a real loss", what)
 }
 
 fn one_post(of: &Sending<'_>) -> Option<String> {
@@ -234,12 +237,11 @@ pub(crate) struct Accepting<'a> {
 }
 
 pub(crate) fn on_accept(accepting: &Accepting<'_>) -> Vec<Violation> {
-    let list: &[Named<Accepting<'_>>] =
-        &[
-            ("I1 one order per id", one_order),
-            ("I3 no double execution", not_beyond_target),
-            ("I7 closing never turns a position round", not_beyond_zero),
-        ];
+    let list: &[Named<Accepting<'_>>] = &[
+        ("I1 one order per id", one_order),
+        ("I3 no double execution", not_beyond_target),
+        ("I7 closing never turns a position round", not_beyond_zero),
+    ];
     all(list, accepting.flight.pass, accepting)
 }
 
@@ -680,11 +682,12 @@ pub(crate) struct End<'a> {
 /// does not trade any more, and crumbs below its step, nobody can close.
 pub(crate) fn closed_at_last(world: &World) -> Vec<Violation> {
     let Some(halt) = world.latch.as_ref().filter(|halt| halt.flat_at.is_none()) else { return Vec::new() };
-    let stuck = world.sim.positions().into_values().filter(|held| halt.scope.covers(&held.symbol)).any(|held| {
-        let rules = &world.sim.world().listing[&held.symbol].rules;
-        let crumb = held.qty.abs() < rules.lot.step.max(rules.lot.min).max(rules.market_lot.min);
-        crumb || world.sim.status(&held.symbol).as_str() != "TRADING"
-    });
+    let stuck =
+        world.sim.positions().into_values().filter(|held| halt.scope.covers(&held.symbol)).any(|held| {
+            let rules = &world.sim.world().listing[&held.symbol].rules;
+            let crumb = held.qty.abs() < rules.lot.step.max(rules.lot.min).max(rules.market_lot.min);
+            crumb || world.sim.status(&held.symbol).as_str() != "TRADING"
+        });
     if stuck {
         return Vec::new();
     }

@@ -91,7 +91,10 @@ impl Store {
     pub(crate) async fn lose_alerts(&self) {
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.file("ledger.db"));
         let mut db = options.connect().await.unwrap();
-        sqlx::raw_sql("DROP TABLE IF EXISTS alert; DROP TABLE IF EXISTS outbox").execute(&mut db).await.unwrap();
+        sqlx::raw_sql("DROP TABLE IF EXISTS alert; DROP TABLE IF EXISTS outbox")
+            .execute(&mut db)
+            .await
+            .unwrap();
         db.close().await.unwrap();
     }
 

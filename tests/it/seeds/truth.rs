@@ -130,6 +130,11 @@ impl Truth {
         }
     }
 
+    /// How often the account was looked at in this pass.
+    pub(crate) fn looks(&self) -> usize {
+        self.looks.len()
+    }
+
     /// The least and the most that the last look may say of the loss from the peak.
     pub(crate) fn drawdown(&self) -> Option<(f64, f64)> {
         let look = self.looks.last().filter(|_| !self.blind)?;
@@ -143,8 +148,7 @@ impl Truth {
         if self.blind || self.looks.is_empty() {
             return None;
         }
-        let least =
-            self.looks.iter().map(|look| 1.0 - look.high.nav / look.low.peak.max(look.high.nav));
+        let least = self.looks.iter().map(|look| 1.0 - look.high.nav / look.low.peak.max(look.high.nav));
         least.reduce(f64::min)
     }
 }
