@@ -1,7 +1,8 @@
-//! The real pass over the simulated exchange, with faults drawn from a seed.
+//! The real commands' passes over the simulated exchange, with faults drawn from a seed.
 //!
 //! A seed draws a market, an account, a basket and a part of all faults ([`fault`]); then come some
-//! passes in which anything may go wrong, and a few in which nothing does any more. What must hold
+//! processes in which anything may go wrong (most are a rebalance, some a flatten, a risk-check or the
+//! resumption by a person), and a few in which nothing does any more. What must hold
 //! ([`invariant`]) is checked at every order and after every pass. The same seed is the same run.
 //!
 //! `REBAL_SEEDS=5000 cargo test --test it seeds:: -- --nocapture` runs as many seeds,
@@ -9,6 +10,7 @@
 
 mod fault;
 mod invariant;
+mod process;
 mod rng;
 mod scenario;
 mod store;
@@ -18,22 +20,19 @@ mod world;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use rebal::domain::plan::Reason;
 use rebal::domain::scope::Scope;
-use rebal::exchange::{Exchange, ExchangeError};
-use rebal::ledger::{Halt, Ledger};
-use rebal::pass::lock::{self, Lock};
-use rebal::pass::stop::{self, Closed, Hands, Looked};
-use rebal::pass::{self, Mode, PassError, Prepared, Stop, Watch, alarm, latch, record};
+use rebal::exchange::ExchangeError;
+use rebal::ledger::Ledger;
+use rebal::pass::{self, Mode, PassError, Stop, latch, lock};
 
 use fault::Kind;
-use invariant::{Books, Closing, End, Ended, Over, Violation};
+use invariant::{Books, End, Ended, Over, Violation};
+use process::Process;
 use store::{Mark, Store};
 use venue::Venue;
 use world::{Death, Job, World};
@@ -45,13 +44,6 @@ const CALM_PASSES: u32 = 3;
 /// … and this many more while equity is unavailable.
 const GAP_PASSES: usize = 15;
 const INTERVAL: Duration = Duration::from_secs(300);
-
-struct Silent;
-
-impl Watch for Silent {
-    fn sending(&self, _orders: usize) {}
-    fn answered(&self) {}
-}
 
 /// What became of one seed.
 #[derive(Default)]
@@ -521,162 +513,6 @@ impl Run {
         let pass = world.pass;
         let what = "the halt could not be lifted".to_owned();
         world.violate(vec![Violation { name: "I12 a person can resume", pass, what }]);
-    }
-}
-
-/// What one process does between opening the ledger and closing it: the commands' own sequence of calls,
-/// `command/rebalance.rs`, `flatten.rs` and `risk_check.rs` without their words.
-struct Process<'a, 'v> {
-    folder: &'a Path,
-    venue: &'a mut Venue<'v>,
-    ledger: &'a mut Ledger,
-    lock: &'a mut Lock,
-    settings: &'a pass::Settings,
-    stop: &'a Stop,
-}
-
-impl<'v> Process<'_, 'v> {
-    async fn run(&mut self, job: &Job) -> Ended {
-        let done = match job {
-            Job::Rebalance => self.rebalance().await,
-            Job::Check => self.check().await,
-            Job::Flatten { scope, halt } => self.flatten(scope, *halt).await,
-            Job::Resume => self.resume().await,
-        };
-        match done {
-            Ok(ended) => ended,
-            Err(error) => match stop::heed(self.ledger, self.folder, self.venue.now(), &error).await {
-                Ok(Some(halt)) => Ended::Refused(halt),
-                Ok(None) => Ended::Failed(error),
-                Err(error) => Ended::Failed(error.into()),
-            },
-        }
-    }
-
-    async fn rebalance(&mut self) -> Result<Ended, PassError> {
-        if let Some(halt) = latch::hold(self.ledger, self.folder).await? {
-            return self.halted(halt).await;
-        }
-        self.venue.connect().await?;
-        let prepared = match stop::look(self.venue, self.ledger, self.settings).await? {
-            Looked::Within(prepared) => prepared,
-            Looked::Breached(prepared) => return self.hard_stop(&prepared).await,
-        };
-        let (install, next) = (self.ledger.install().await?, self.ledger.next_pass_id().await?);
-        self.lock.note(install, next).unwrap();
-        let acted =
-            pass::carry_out(self.venue, self.ledger, self.settings, &prepared, &Silent, self.stop).await?;
-        let _ = alarm::acted(self.ledger, self.venue.now(), &acted).await;
-        let (_, code) = record::verdict(&prepared, &acted);
-        Ok(Ended::Done(prepared, acted, code))
-    }
-
-    async fn halted(&mut self, halt: Halt) -> Result<Ended, PassError> {
-        let _ = alarm::halted(self.ledger, self.venue.now(), &halt, None).await;
-        if halt.flat_at.is_some() {
-            return Ok(Ended::Refused(halt));
-        }
-        self.venue.connect().await?;
-        self.go_on(halt, stop::STOPPED).await
-    }
-
-    async fn check(&mut self) -> Result<Ended, PassError> {
-        let halt = latch::hold(self.ledger, self.folder).await?;
-        if let Some(halt) = &halt {
-            let _ = alarm::halted(self.ledger, self.venue.now(), halt, None).await;
-        }
-        self.venue.connect().await?;
-        match halt {
-            None => match stop::look(self.venue, self.ledger, self.settings).await? {
-                Looked::Within(_) => Ok(Ended::Looked),
-                Looked::Breached(prepared) => {
-                    let ended = self.hard_stop(&prepared).await?;
-                    self.look_after_closing().await;
-                    Ok(ended)
-                }
-            },
-            Some(halt) if halt.flat_at.is_none() => {
-                let ended = self.go_on(halt, stop::STOPPED).await?;
-                self.look_after_closing().await;
-                Ok(ended)
-            }
-            Some(_) => {
-                stop::look(self.venue, self.ledger, self.settings).await?;
-                Ok(Ended::Looked)
-            }
-        }
-    }
-
-    async fn look_after_closing(&mut self) {
-        if let Err(error) = stop::look(self.venue, self.ledger, self.settings).await {
-            let _ = stop::heed(self.ledger, self.folder, self.venue.now(), &error).await;
-        }
-    }
-
-    async fn flatten(&mut self, scope: &Scope, halts: bool) -> Result<Ended, PassError> {
-        let halt = match halts {
-            true => Some(latch::by_hand(self.ledger, self.folder, self.venue.now(), scope.clone()).await.0),
-            false => None,
-        };
-        for tries in 1.. {
-            match self.venue.connect().await {
-                Ok(_) => break,
-                Err(_) if tries < 5 => tokio::time::sleep(Duration::from_millis(500)).await,
-                Err(error) => {
-                    let closed = Closed { notes: vec![error.to_string()], ..Closed::default() };
-                    return Ok(self.conclude(halt, scope.clone(), closed, 0).await);
-                }
-            }
-        }
-        match halt {
-            Some(halt) => self.go_on(halt, 0).await,
-            None => {
-                let mut hands = self.hands();
-                let closed = stop::until_flat(&mut hands, scope, Reason::Flatten).await?;
-                Ok(self.conclude(None, scope.clone(), closed, 0).await)
-            }
-        }
-    }
-
-    async fn resume(&mut self) -> Result<Ended, PassError> {
-        if latch::hold(self.ledger, self.folder).await?.is_none() {
-            return Ok(Ended::Looked);
-        }
-        self.venue.connect().await?;
-        stop::resume(self.venue, self.ledger, self.folder, self.settings).await?;
-        Ok(Ended::Resumed)
-    }
-
-    fn hands(&mut self) -> Hands<'_, Venue<'v>> {
-        Hands {
-            exchange: self.venue,
-            ledger: self.ledger,
-            lock: Some(self.lock),
-            concurrency: self.settings.concurrency,
-            watch: &Silent,
-            stop: self.stop,
-        }
-    }
-
-    async fn hard_stop(&mut self, prepared: &Prepared) -> Result<Ended, PassError> {
-        self.venue.world.borrow_mut().says_breached();
-        let (folder, limits) = (self.folder, &self.settings.limits);
-        let (halt, closed) = stop::fire(&mut self.hands(), folder, prepared, limits).await?;
-        Ok(self.conclude(Some(halt), Scope::All, closed, stop::STOPPED).await)
-    }
-
-    async fn go_on(&mut self, halt: Halt, when_flat: u8) -> Result<Ended, PassError> {
-        let (folder, reason) = (self.folder, stop::reason_of(&halt));
-        let (halt, closed) = stop::go_on(&mut self.hands(), folder, halt, reason).await?;
-        let scope = halt.scope.clone();
-        Ok(self.conclude(Some(halt), scope, closed, when_flat).await)
-    }
-
-    async fn conclude(&mut self, halt: Option<Halt>, scope: Scope, closed: Closed, when_flat: u8) -> Ended {
-        let at = self.venue.now();
-        stop::conclude(self.ledger, at, halt.as_ref(), &closed, when_flat).await;
-        let code = closed.exit_code(when_flat);
-        Ended::Closed(Closing { at, halt, scope, closed, code })
     }
 }
 

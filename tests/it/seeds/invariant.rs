@@ -349,7 +349,6 @@ impl Books {
 }
 
 /// How a pass ended.
-#[expect(clippy::large_enum_variant, reason = "one value per pass of a test")]
 pub(crate) enum Ended {
     /// The process died.
     Died,
