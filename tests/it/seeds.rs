@@ -84,6 +84,8 @@ struct Run {
     disk: Disk,
     /// The last pass ended with a stranger's orders.
     stranded: Cell<bool>,
+    /// The last pass died, or did not do all that it should.
+    troubled: Cell<bool>,
     report: RefCell<Report>,
 }
 
@@ -101,6 +103,7 @@ fn run(seed: u64, loud: bool, disk: Disk) -> Report {
             mark: RefCell::default(),
             disk,
             stranded: Cell::default(),
+            troubled: Cell::default(),
             report: RefCell::default(),
         };
         run.live().await;
@@ -123,11 +126,17 @@ impl Run {
     async fn live(&self) {
         let passes = self.world.borrow().scenario.passes;
         for _ in 0..passes {
-            let gap = self.gap();
-            World::wait(&self.world, gap).await;
-            self.world.borrow_mut().happen();
-            self.preview().await;
-            let job = self.job();
+            let job = if self.is_alarmed() {
+                let blink = self.world.borrow_mut().rng.within(0, 4);
+                World::wait(&self.world, Duration::from_secs(blink)).await;
+                Job::Flatten { scope: Scope::All, halt: self.world.borrow_mut().rng.chance(500) }
+            } else {
+                let gap = self.gap();
+                World::wait(&self.world, gap).await;
+                self.world.borrow_mut().happen();
+                self.preview().await;
+                self.job()
+            };
             self.pass(job).await;
             if !self.world.borrow().violations.is_empty() {
                 return;
@@ -152,6 +161,16 @@ impl Run {
         // The next process heeds a ban before it asks for anything.
         let ban = world.banned_until.filter(|_| !world.dead).map_or(Duration::ZERO, |until| until.since(now));
         Duration::from_secs(seconds).max(ban)
+    }
+
+    /// Somebody sat before it when it died, or did not do what it should, and closes everything at once:
+    /// orders of unknown outcome are under way then.
+    fn is_alarmed(&self) -> bool {
+        let world = &mut *self.world.borrow_mut();
+        let often = 3 * world.scenario.flattens;
+        self.troubled.get()
+            && world.banned_until.is_none_or(|until| until <= world.now())
+            && world.rng.chance(often)
     }
 
     /// Who starts what: cron most of the time, a person now and then.
@@ -426,6 +445,7 @@ impl Run {
             world.foreign = None;
         }
         world.latch = books.in_force().cloned();
+        self.troubled.set(matches!(ended, Ended::Died | Ended::Done(_, _, 5)));
         self.stranded.set(matches!(ended, Ended::Failed(PassError::Foreign(_))));
         let mut report = self.report.borrow_mut();
         report.stops += u64::from(world.breached);
