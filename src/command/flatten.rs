@@ -51,8 +51,11 @@ const TRIES: usize = 5;
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     render::flatten_fits(context.format)?;
     if !agreed(context, args)? {
-        context.ui.note("nothing was sent");
-        return Ok(0);
+        return Err(CommandError::new(
+            Kind::Config,
+            "not confirmed",
+            "nothing was sent and nothing is closed",
+        ));
     }
     let mut troubles = Vec::new();
     if let Err(error) = context.state_folder() {
@@ -103,7 +106,11 @@ async fn flatten<E: Exchange>(
             Some(halt)
         }
     };
-    let (halt, mut closed) = match connect(exchange).await {
+    let reached = match wait_for_ban(desk).await {
+        Ok(()) => connect(exchange).await.map_err(CommandError::from),
+        Err(error) => Err(error),
+    };
+    let (halt, mut closed) = match reached {
         Err(error) => {
             let why = format!("the exchange cannot be reached, nothing was sent: {error}");
             let closed = Closed { notes: vec![why], ..Closed::default() };
@@ -124,9 +131,24 @@ async fn flatten<E: Exchange>(
         notes.push(note);
     }
     closed.notes = notes;
-    let report = view::flatten_report(context, desk.now(exchange), halt.as_ref(), &closed);
-    context.show(&render::flatten(&report, context.format, &context.style)?)?;
+    let report = view::flatten_report(context, desk.now(exchange), &args.symbols, halt.as_ref(), &closed);
+    context.tell_done(&render::flatten(&report, context.format, &context.style)?);
     Ok(report.exit_code)
+}
+
+/// Waits for the end of a short ban. What is sent into a long one only makes it longer.
+async fn wait_for_ban(desk: &mut Desk<'_>) -> Result<(), CommandError> {
+    // A ledger that fails now tells of no ban, and is told by whoever needs it next.
+    let until = desk.ledger.not_before().await.unwrap_or_default();
+    let left = until.map_or(Duration::ZERO, |until| until.since(desk.context.started));
+    if left > PATIENCE {
+        return desk.context.heed_ban(desk.ledger).await;
+    }
+    if !left.is_zero() {
+        desk.context.ui.warn(&format!("the exchange wants no request for {} s", left.as_secs()));
+        tokio::time::sleep(left).await;
+    }
+    Ok(())
 }
 
 /// An exchange that stumbles is asked again.

@@ -22,7 +22,7 @@ use crate::ledger::{Halt, IntentState, Ledger, LedgerError};
 
 use super::act::{self, Sent};
 use super::lock::Lock;
-use super::{Mode, PassError, Prepared, Settings, Stop, Watch, alarm, latch, observe, record, settle};
+use super::{Mode, PassError, Prepared, Settings, Stop, Watch, alarm, latch, record, settle, strangers};
 
 /// A pass that has not closed everything after this long leaves the rest to the next one.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,9 +30,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MOST_ROUNDS: usize = 30;
 /// Rounds in a row that may change nothing, where time stands still.
 const MOST_IDLE: usize = 3;
+/// "Symbol is closed", "invalid symbol status": asking again within a minute changes nothing.
+const CLOSED_CODES: [i64; 3] = [-4141, -4140, -1122];
 /// Between looks that change nothing: this long, then twice as long, and so on.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+const HEDGED: &str =
+    "the account is in hedge mode, where rebal cannot close: close by hand, then switch to one-way mode";
 
 /// Ended with everything closed, because the hard stop fired.
 pub const STOPPED: u8 = 7;
@@ -169,6 +174,8 @@ pub async fn fire<E: Exchange>(
     );
     let halt = latch::halt(prepared.seen.snapshot.at, reason, Scope::All);
     let note = latch::set(hands.ledger, folder, &halt).await?;
+    // Told before a minute of closing begins: nobody knows how that ends. Failing to tell stops nothing.
+    let _ = alarm::halted(hands.ledger, halt.at, &halt, None).await;
     // The reading that fired it belongs to the history; without it nothing is closed any later.
     let read = record::reading(hands.ledger, prepared, &prepared.nav, "stopping").await;
     let note = note.or(read.err().map(|error| format!("the reading could not be written down: {error}")));
@@ -270,7 +277,6 @@ pub async fn until_flat<E: Exchange>(
         reason,
         closed: Closed::default(),
         idle: 0,
-        all_cancelled: false,
         deadline: Time::default(),
         complaints: BTreeMap::new(),
     };
@@ -288,65 +294,76 @@ struct Closing<'a, 'h, E> {
     /// Looks in a row that changed nothing.
     idle: usize,
     deadline: Time,
-    /// Whether the last list of waiting orders could be read, and all of it cancelled.
-    all_cancelled: bool,
     /// The last trouble with each contract.
-    complaints: BTreeMap<Symbol, String>,
+    complaints: BTreeMap<Symbol, Complaint>,
+}
+
+/// Why a close did not go through.
+struct Complaint {
+    text: String,
+    /// It will be the same for longer than a pass lasts.
+    final_for_now: bool,
 }
 
 impl<E: Exchange> Closing<'_, '_, E> {
     async fn run(&mut self) -> Result<(), PassError> {
+        self.cancel_waiting().await;
         for _ in 0..MOST_ROUNDS {
             if self.hands.stop.asked() {
                 self.closed.interrupted = true;
                 return Ok(());
             }
-            self.all_cancelled = self.cancel_waiting().await;
-            let exposed = match self.hands.exchange.exposed().await {
-                Ok(exposed) => exposed,
+            let goes_on = match self.hands.exchange.exposed().await {
                 Err(error) => {
                     self.closed.note(format!("the positions could not be read: {error}"));
-                    if self.is_hopeless(&error) || !self.pause().await {
-                        return Ok(());
-                    }
-                    continue;
+                    self.wait_out(&error).await
                 }
-            };
-            self.show(&exposed);
-            // There the two sides of a contract may hide each other.
-            if exposed.hedge {
-                self.closed.note(
-                    "the account is in hedge mode, where rebal cannot close: close by hand, then switch to one-way mode"
-                        .into(),
-                );
-                return Ok(());
-            }
-            if self.closed.remaining.is_empty() {
-                match self.last_fence().await {
-                    Some(until) if until > self.hands.exchange.now() => {
-                        if !self.wait_until(until).await {
-                            self.closed.note(format!("an order of ours may still appear until {until}"));
-                            return Ok(());
-                        }
-                    }
-                    _ => {
-                        // What became of earlier orders comes first: one of them may hold a position
-                        // that this look does not show yet.
-                        self.settle().await;
-                        if self.all_cancelled && !self.is_doubtful().await {
+                // There the two sides of a contract may hide each other.
+                Ok(exposed) if exposed.hedge => {
+                    self.closed.note(HEDGED.into());
+                    return Ok(());
+                }
+                Ok(exposed) => {
+                    self.show(&exposed);
+                    match self.closed.remaining.is_empty() {
+                        true if self.is_over().await => {
                             self.closed.flat = true;
                             return Ok(());
                         }
-                        if !self.pause().await {
-                            return Ok(());
-                        }
+                        false if self.round(&exposed).await? => true,
+                        _ => self.may_change() && self.pause().await,
                     }
                 }
-            } else if !self.round(&exposed).await? && !self.pause().await {
+            };
+            if !goes_on {
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// Whether trying again may help: a contract that is closed stays closed for longer than a pass.
+    fn may_change(&self) -> bool {
+        let refused = |left: &Left| self.complaints.get(&left.symbol).is_some_and(|said| said.final_for_now);
+        self.closed.remaining.is_empty() || !self.closed.remaining.iter().all(refused)
+    }
+
+    /// Whether a look that showed nothing is the last one: nothing waits at the exchange, no order of
+    /// ours can still appear, and our books agree.
+    async fn is_over(&mut self) -> bool {
+        match self.last_fence().await {
+            Some(until) if until > self.hands.exchange.now() => {
+                if !self.wait_until(until).await {
+                    self.closed.note(format!("an order of ours may still appear until {until}"));
+                }
+                return false;
+            }
+            _ => {}
+        }
+        // What became of earlier orders comes before the question: one of them may hold a position that
+        // this look does not show yet.
+        self.settle().await;
+        self.cancel_waiting().await == Some(0) && !self.is_doubtful().await
     }
 
     /// Intents of an earlier pass that were never sent must not be sent by anybody now.
@@ -356,21 +373,21 @@ impl<E: Exchange> Closing<'_, '_, E> {
         }
     }
 
-    /// Cancels what waits; whether nothing is left that could still fill.
-    async fn cancel_waiting(&mut self) -> bool {
+    /// How many orders were found waiting; `None` where they could not be listed. It costs as much as
+    /// two quiet passes, so it is not done in every round.
+    async fn cancel_waiting(&mut self) -> Option<usize> {
         let exchange = self.hands.exchange;
         let resting = match exchange.resting().await {
             Ok(resting) => resting,
             Err(error) => {
                 self.closed.note(format!("waiting orders could not be listed: {error}"));
-                return false;
+                return None;
             }
         };
         let of_ours: Vec<_> = resting.into_iter().filter(|order| self.scope.covers(&order.symbol)).collect();
         let cancelled = join_all(of_ours.iter().map(|order| exchange.cancel_resting(order))).await;
-        let mut all_cancelled = true;
+        let found = of_ours.len();
         for (order, cancelled) in of_ours.iter().zip(cancelled) {
-            all_cancelled &= cancelled.is_ok();
             match cancelled {
                 Ok(()) => self.closed.cancelled += 1,
                 Err(error) => self.closed.note(format!(
@@ -379,7 +396,7 @@ impl<E: Exchange> Closing<'_, '_, E> {
                 )),
             }
         }
-        all_cancelled
+        Some(found)
     }
 
     /// Keeps what a look showed.
@@ -395,8 +412,7 @@ impl<E: Exchange> Closing<'_, '_, E> {
                 reason: self
                     .complaints
                     .get(&position.symbol)
-                    .cloned()
-                    .unwrap_or_else(|| "the exchange still shows it".to_owned()),
+                    .map_or_else(|| "the exchange still shows it".to_owned(), |said| said.text.clone()),
             })
             .collect();
     }
@@ -412,7 +428,7 @@ impl<E: Exchange> Closing<'_, '_, E> {
             held.iter().filter(|(symbol, holding)| self.scope.covers(symbol) && !holding.qty.is_zero());
         let mut closed = Vec::new();
         for (symbol, holding) in missing {
-            match observe::is_explained(*exchange, ledger, symbol, holding).await {
+            match strangers::is_explained(*exchange, ledger, symbol, holding).await {
                 Ok(true) => closed.push((symbol.clone(), Qty::ZERO)),
                 Ok(false) => {
                     let reason = "the exchange shows nothing, but no trade closed it".to_owned();
@@ -457,12 +473,13 @@ impl<E: Exchange> Closing<'_, '_, E> {
         let mut moved = false;
         for sent in &acted.sent {
             moved |= sent.outcome.order.as_ref().is_some_and(|order| !order.filled_qty.is_zero());
-            if let Some(error) = &sent.outcome.error {
-                self.complaints.insert(sent.leg.symbol.clone(), error.clone());
-            } else if !acted.complete() {
-                self.complaints
-                    .insert(sent.leg.symbol.clone(), "the book was too thin to take all of it".into());
-            }
+            let text = match &sent.outcome.error {
+                Some(error) => error.clone(),
+                None if acted.complete() => continue,
+                None => "the book was too thin to take all of it".into(),
+            };
+            let final_for_now = sent.outcome.code.is_some_and(|code| CLOSED_CODES.contains(&code));
+            self.complaints.insert(sent.leg.symbol.clone(), Complaint { text, final_for_now });
         }
         self.closed.sent.extend(acted.sent);
         self.closed.last_pass = Some(acted.pass_id);
@@ -507,11 +524,12 @@ impl<E: Exchange> Closing<'_, '_, E> {
         }
     }
 
-    fn is_hopeless(&self, error: &ExchangeError) -> bool {
+    /// Waits as long as an error asks for; false where it cannot be waited out.
+    async fn wait_out(&mut self, error: &ExchangeError) -> bool {
         match error {
-            ExchangeError::RateLimited { until, .. } => *until > self.deadline,
-            ExchangeError::Refused { .. } => true,
-            ExchangeError::Unavailable { .. } | ExchangeError::Rejected { .. } => false,
+            ExchangeError::RateLimited { until, .. } => self.wait_until(*until).await,
+            ExchangeError::Refused { .. } => false,
+            ExchangeError::Unavailable { .. } | ExchangeError::Rejected { .. } => self.pause().await,
         }
     }
 
