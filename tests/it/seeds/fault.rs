@@ -124,7 +124,7 @@ impl Kind {
             ReadFails => 40,
             Slide => 250,
             LedgerLost => 100,
-            LeftWaiting => 60,
+            LeftWaiting => 120,
             CloseRefused => 600,
             ProcessDies => 500,
             _ => 300,

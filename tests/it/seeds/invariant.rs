@@ -215,7 +215,8 @@ fn no_stranger(of: &Sending<'_>) -> Option<String> {
     // somebody undid leaves no trace, and the exchange lists no more than seven days.
     let waits = of.unresolved.iter().any(|intent| intent.symbol == *symbol);
     let undone = of.world.disturbed.get(symbol).is_some_and(|at| at > since);
-    let listed = of.stamp.since(*since) < Duration::from_secs(7 * 86_400 - 120);
+    let listed = of.stamp.since(*since) < Duration::from_secs(7 * 86_400 - 120)
+        && !of.world.has_left_without_a_trace(symbol);
     (sight.as_of >= *since && !waits && !undone && listed)
         .then(|| format!("{} although a stranger traded {symbol}", of.request.client_id))
 }
@@ -465,6 +466,7 @@ pub(crate) fn open_in(world: &World, scope: &Scope, closed_at: Time) -> Option<S
     let comes = world
         .under_way()
         .iter()
+        .filter(|flight| flight.arrives <= flight.stamp + world.scenario.recv_window)
         .find(|flight| !flight.request.reduce_only && scope.covers(&flight.request.symbol));
     held.map(|held| format!("{} {} is held", held.symbol, held.qty))
         .or_else(|| waits.map(|order| format!("{} {} waits", order.symbol, order.client_id)))

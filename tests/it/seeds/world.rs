@@ -122,6 +122,8 @@ pub(crate) struct World {
     empty_until: Time,
     /// When a stranger's order with our prefix came, and for which contract.
     pub(crate) foreign: Option<(Time, Symbol)>,
+    /// The last order of an earlier life that was left waiting in the book.
+    left: Option<(Symbol, String)>,
     /// Orders wait somewhere, so that positions may move by themselves.
     rests: bool,
     /// Steps that a crash still has, and what each does to prices, in millionths.
@@ -222,6 +224,7 @@ impl World {
             banned_until: None,
             empty_until: Time::default(),
             foreign: None,
+            left: None,
             rests: false,
             slide: None,
             life: 0,
@@ -536,6 +539,13 @@ impl World {
         }
     }
 
+    /// Whether the order that was left waiting for this contract was cancelled by the exchange, unfilled.
+    pub(crate) fn has_left_without_a_trace(&self, symbol: &Symbol) -> bool {
+        let Some((_, id)) = self.left.as_ref().filter(|(of, _)| of == symbol) else { return false };
+        let found = self.sim.order(symbol, sim::matching::Which::Client(id));
+        found.is_some_and(|placed| placed.order.status.is_final() && placed.order.filled_qty.is_zero())
+    }
+
     /// An order of ours that an earlier life left waiting: in the book, or for a price.
     fn leave_waiting(&mut self) {
         let symbol = self.any_contract();
@@ -573,6 +583,7 @@ impl World {
             let placed = self.sim.place(&request).map(|placed| placed.order.client_id);
             if placed.is_ok() {
                 self.foreign = Some((now, symbol.clone()));
+                self.left = placed.as_ref().ok().map(|id| (symbol.clone(), id.clone()));
             }
             placed
         };
@@ -793,6 +804,8 @@ impl World {
                         rebal::domain::rules::Lot { max: listed.rules.market_lot.max, ..listed.rules.lot };
                 }
                 1 => listed.rules.min_notional = listed.rules.min_notional * Rate::from(4),
+                // A tick wider than the slippage that is allowed could not be traded at all.
+                2 if listed.rules.tick * Rate::from(10_000) > listed.shape.price => {}
                 2 => listed.rules.tick = listed.rules.tick * Rate::from(10),
                 _ => {
                     let lot = &mut listed.rules.market_lot;
