@@ -101,13 +101,20 @@ impl Context {
     /// Data to stdout, and to `--out` where it was asked for. A pass that is over does not become a
     /// failed one because its report cannot be written to a file.
     pub(super) fn show(&self, text: &str) -> Result<(), CommandError> {
-        self.print(text)?;
+        let printed = self.print(text);
         if let Some(path) = &self.out
             && let Err(error) = self.write(path, text)
         {
             self.ui.warn(&error.message);
         }
-        Ok(())
+        printed
+    }
+
+    /// The same after something was done: a reader who went away does not change what it came to.
+    pub(super) fn tell_done(&self, text: &str) {
+        if let Err(error) = self.show(text) {
+            self.ui.warn(&format!("{error}; what was done is in the ledger"));
+        }
     }
 
     /// Data to stdout only.

@@ -11,7 +11,7 @@ use crate::exchange::{Exchange, ExchangeError};
 use crate::ledger::{Halt, Ledger};
 use crate::pass::lock::Lock;
 use crate::pass::stop::{self, Closed, Hands, Looked};
-use crate::pass::{PassError, Prepared, Settings, Stop, Watch, alarm, latch};
+use crate::pass::{PassError, Prepared, Settings, Stop, Watch, latch};
 use crate::ui::{Progress, Ui};
 
 use super::context::Context;
@@ -54,7 +54,7 @@ impl Desk<'_> {
         let fired = stop::fire(&mut hands, folder, prepared, &settings.limits).await;
         drop(watch);
         let (halt, closed) = self.heed(exchange, fired).await?;
-        self.closed(exchange, &halt, &closed, stop::STOPPED).await?;
+        self.conclude(self.now(exchange), Some(&halt), &closed, stop::STOPPED).await;
         Ok((halt, closed))
     }
 
@@ -71,7 +71,7 @@ impl Desk<'_> {
         let done = stop::go_on(&mut hands, folder, halt, reason).await;
         drop(watch);
         let (halt, closed) = self.heed(exchange, done).await?;
-        self.closed(exchange, &halt, &closed, when_flat).await?;
+        self.conclude(self.now(exchange), Some(&halt), &closed, when_flat).await;
         Ok((halt, closed))
     }
 
@@ -86,7 +86,7 @@ impl Desk<'_> {
         let done = stop::until_flat(&mut hands, scope, Reason::Flatten).await;
         drop(watch);
         let closed = self.heed(exchange, done).await?;
-        self.end(&closed, "closed", 0).await?;
+        self.conclude(self.now(exchange), None, &closed, 0).await;
         Ok(closed)
     }
 
@@ -102,32 +102,10 @@ impl Desk<'_> {
     }
 
     /// Tells the owner, and ends the last pass of the ledger with what the process ends with.
-    async fn closed<E: Exchange>(
-        &mut self,
-        exchange: &E,
-        halt: &Halt,
-        closed: &Closed,
-        when_flat: u8,
-    ) -> Result<(), CommandError> {
-        let at = self.now(exchange);
-        // The orders are out: what cannot be written down now must not hide what became of them.
-        let told = alarm::halted(self.ledger, at, halt, Some(closed)).await;
-        if let Err(error) = told {
-            self.context.ui.warn(&format!("the alert could not be written down: {error}"));
+    async fn conclude(&mut self, at: Time, halt: Option<&Halt>, closed: &Closed, when_flat: u8) {
+        for trouble in stop::conclude(self.ledger, at, halt, closed, when_flat).await {
+            self.context.ui.warn(&trouble);
         }
-        let word = if when_flat == stop::STOPPED { "stopped" } else { "flattened" };
-        self.end(closed, word, when_flat).await
-    }
-
-    async fn end(&mut self, closed: &Closed, word: &str, when_flat: u8) -> Result<(), CommandError> {
-        if let Some(pass_id) = closed.last_pass.filter(|_| !closed.unrecorded) {
-            let word = if closed.flat { word } else { "not_flat" };
-            let ended = self.ledger.end_pass(pass_id, word, closed.exit_code(when_flat)).await;
-            if let Err(error) = ended {
-                self.context.ui.warn(&format!("the end of the pass could not be written down: {error}"));
-            }
-        }
-        Ok(())
     }
 
     /// The exchange's time, or ours before it told its own.

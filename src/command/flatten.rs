@@ -1,7 +1,6 @@
 //! `rebal flatten`: everything closed, now. Goes on where any other command would give up: with a
 //! basket that makes no sense, without history, and with a ledger that cannot be opened.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::config::words::Mode;
@@ -10,7 +9,7 @@ use crate::domain::symbol::Symbol;
 use crate::error::{CommandError, Kind};
 use crate::exchange::paper::PAPER_ACCOUNT;
 use crate::exchange::{Exchange, ExchangeError};
-use crate::ledger::{Halt, Ledger, LedgerError};
+use crate::ledger::{Ledger, LedgerError};
 use crate::pass::lock::{Lock, LockError};
 use crate::pass::stop::Closed;
 use crate::pass::{latch, lock};
@@ -52,8 +51,11 @@ const TRIES: usize = 5;
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     render::flatten_fits(context.format)?;
     if !agreed(context, args)? {
-        context.ui.note("nothing was sent");
-        return Ok(0);
+        return Err(CommandError::new(
+            Kind::Config,
+            "not confirmed",
+            "nothing was sent and nothing is closed",
+        ));
     }
     let mut troubles = Vec::new();
     if let Err(error) = context.state_folder() {
@@ -97,9 +99,18 @@ async fn flatten<E: Exchange>(
     let mut notes = troubles;
     let halt = match args.no_halt {
         true => None,
-        false => Some(set_latch(exchange, desk, args.scope(), &mut notes).await),
+        false => {
+            let at = desk.now(exchange);
+            let (halt, note) = latch::by_hand(desk.ledger, desk.folder, at, args.scope()).await;
+            notes.extend(note);
+            Some(halt)
+        }
     };
-    let (halt, mut closed) = match connect(exchange).await {
+    let reached = match wait_for_ban(desk).await {
+        Ok(()) => connect(exchange).await.map_err(CommandError::from),
+        Err(error) => Err(error),
+    };
+    let (halt, mut closed) = match reached {
         Err(error) => {
             let why = format!("the exchange cannot be reached, nothing was sent: {error}");
             (halt, Closed { notes: vec![why], ..Closed::default() })
@@ -118,41 +129,24 @@ async fn flatten<E: Exchange>(
         notes.push(note);
     }
     closed.notes = notes;
-    let report = view::flatten_report(context, desk.now(exchange), halt.as_ref(), &closed);
-    context.show(&render::flatten(&report, context.format, &context.style)?)?;
+    let report = view::flatten_report(context, desk.now(exchange), &args.symbols, halt.as_ref(), &closed);
+    context.tell_done(&render::flatten(&report, context.format, &context.style)?);
     Ok(report.exit_code)
 }
 
-/// Closing goes on whatever becomes of the latch; that it does not hold is said.
-async fn set_latch<E: Exchange>(
-    exchange: &E,
-    desk: &mut Desk<'_>,
-    scope: Scope,
-    notes: &mut Vec<String>,
-) -> Halt {
-    let new = latch::halt(desk.now(exchange), "flattened by hand", scope.clone());
-    let halt = match desk.halt().await {
-        Ok(Some(before)) => {
-            // One that is already in force keeps its name and its reason.
-            let scope = if before.flat_at.is_some() { scope } else { both(&before.scope, &scope) };
-            Halt { scope, flat_at: None, ..before }
-        }
-        _ => new,
-    };
-    match latch::set(desk.ledger, desk.folder, &halt).await {
-        Ok(note) => notes.extend(note),
-        Err(error) => notes.push(format!("NOT HALTED, the next pass may buy again: {error}")),
+/// Waits for the end of a short ban. What is sent into a long one only makes it longer.
+async fn wait_for_ban(desk: &mut Desk<'_>) -> Result<(), CommandError> {
+    // A ledger that fails now tells of no ban, and is told by whoever needs it next.
+    let until = desk.ledger.not_before().await.unwrap_or_default();
+    let left = until.map_or(Duration::ZERO, |until| until.since(desk.context.started));
+    if left > PATIENCE {
+        return desk.context.heed_ban(desk.ledger).await;
     }
-    halt
-}
-
-fn both(a: &Scope, b: &Scope) -> Scope {
-    match (a, b) {
-        (Scope::Symbols(a), Scope::Symbols(b)) => {
-            Scope::Symbols(a.union(b).cloned().collect::<BTreeSet<Symbol>>())
-        }
-        _ => Scope::All,
+    if !left.is_zero() {
+        desk.context.ui.warn(&format!("the exchange wants no request for {} s", left.as_secs()));
+        tokio::time::sleep(left).await;
     }
+    Ok(())
 }
 
 /// An exchange that stumbles is asked again.

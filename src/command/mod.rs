@@ -19,6 +19,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::config::folders;
 use crate::error::{CommandError, Kind};
 use crate::render::{self, Format, Style};
 use crate::report::error::ErrorReport;
@@ -101,6 +102,7 @@ enum Command {
 
 /// Runs one command and returns the process' exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    folders::keep_files_private();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     match Cli::try_parse_from(&arguments) {
         Ok(cli) => ExitCode::from(run(cli)),

@@ -115,7 +115,7 @@ async fn pass_once<E: Exchange>(
             let mut report = view::stopped_report(context, desk.now(exchange), &halt, &closed);
             report.equity_before = Some(prepared.seen.snapshot.balance.equity);
             report.notes.extend(note);
-            return show(context, &report);
+            return told(context, &report);
         }
     };
     context.tell(exchange, &prepared);
@@ -149,7 +149,7 @@ async fn pass_once<E: Exchange>(
     let _ = alarm::acted(desk.ledger, desk.now(exchange), &acted).await;
     let mut report = view::pass_report(context, &prepared, &acted, plan);
     report.notes.extend(desk.write_trades().await);
-    show(context, &report)
+    told(context, &report)
 }
 
 /// A halted account: what is to be closed is closed, and nothing else happens.
@@ -164,7 +164,7 @@ async fn halted<E: Exchange>(exchange: &mut E, desk: &mut Desk<'_>, halt: &Halt)
     let note = desk.write_trades().await;
     let mut report = view::stopped_report(desk.context, desk.now(exchange), &halt, &closed);
     report.notes.extend(note);
-    show(desk.context, &report)
+    told(desk.context, &report)
 }
 
 /// Real or test money asks once on a terminal; in cron nobody is there and nothing is asked.
@@ -185,6 +185,12 @@ fn agreed(context: &Context, plan: &crate::report::plan::PlanReport) -> Result<b
         }
         Err(error) => Err(CommandError::new(Kind::Config, error.to_string(), "nothing was sent")),
     }
+}
+
+/// A report that nobody can read does not undo what the pass did.
+fn told(context: &Context, report: &PassReport) -> Result<u8, CommandError> {
+    context.tell_done(&render::pass(report, context.format, &context.style)?);
+    Ok(report.exit_code)
 }
 
 fn show(context: &Context, report: &PassReport) -> Result<u8, CommandError> {

@@ -6,8 +6,8 @@ use crate::error::{CommandError, Kind};
 use crate::exchange::Exchange;
 use crate::exchange::paper::PAPER_ACCOUNT;
 use crate::ledger::{Halt, Ledger};
-use crate::pass::stop::{Closed, Looked, STOPPED};
-use crate::pass::{self, PassError, Prepared, Settings, alarm, latch, lock, record};
+use crate::pass::stop::{self, Closed, Looked, STOPPED};
+use crate::pass::{PassError, Prepared, Settings, alarm, lock};
 use crate::render;
 use crate::report::risk::{Resumed, RiskInputs, RiskReport};
 use crate::ui::{self, PromptError};
@@ -65,6 +65,27 @@ async fn check<E: Exchange>(
     if args.resume {
         return resume(exchange, desk, args, settings, halt).await;
     }
+    let checked = look(exchange, desk, settings, halt.clone()).await;
+    checked.map_err(|error| match (halt, error.kind) {
+        // That the account is halted is known without the exchange.
+        (Some(halt), Kind::Unavailable) => CommandError {
+            message: format!(
+                "HALTED (halt {}): {}; the figures are not known: {}",
+                halt.id, halt.reason, error.message
+            ),
+            kind: Kind::Halted,
+            ..error
+        },
+        _ => error,
+    })
+}
+
+async fn look<E: Exchange>(
+    exchange: &mut E,
+    desk: &mut Desk<'_>,
+    settings: &Settings,
+    halt: Option<Halt>,
+) -> Result<u8, CommandError> {
     connect(exchange, desk).await?;
     match halt {
         None => match desk.look(exchange, settings).await? {
@@ -81,14 +102,15 @@ async fn check<E: Exchange>(
         Some(halt) => {
             alarm::halted(desk.ledger, desk.now(exchange), &halt, None).await?;
             // Under a halt nothing fires again.
-            let (Looked::Within(prepared) | Looked::Breached(prepared)) =
-                desk.look(exchange, settings).await?;
+            let looked = desk.look(exchange, settings).await?;
+            let (Looked::Within(prepared) | Looked::Breached(prepared)) = looked;
             show(exchange, desk, settings, &prepared, Some(&halt), None).await
         }
     }
 }
 
 async fn connect<E: Exchange>(exchange: &mut E, desk: &mut Desk<'_>) -> Result<(), CommandError> {
+    desk.context.heed_ban(desk.ledger).await?;
     let connected = exchange.connect().await.map_err(PassError::from);
     desk.heed(exchange, connected).await.map(drop)
 }
@@ -132,11 +154,16 @@ async fn show<E: Exchange>(
     closing: Option<(u8, Vec<String>)>,
 ) -> Result<u8, CommandError> {
     let mut report = report(exchange, desk, settings, prepared, halt).await?;
-    if let Some((exit_code, notes)) = closing {
-        report.exit_code = exit_code;
-        report.notes = notes;
-    }
-    print(desk.context, &report)
+    let Some((exit_code, notes)) = closing else { return print(desk.context, &report) };
+    report.exit_code = exit_code;
+    report.notes = notes;
+    told(desk.context, &report)
+}
+
+/// A report that nobody can read does not undo what was done.
+fn told(context: &Context, report: &RiskReport) -> Result<u8, CommandError> {
+    context.tell_done(&render::risk(report, context.format, &context.style)?);
+    Ok(report.exit_code)
 }
 
 fn print(context: &Context, report: &RiskReport) -> Result<u8, CommandError> {
@@ -174,8 +201,7 @@ async fn report<E: Exchange>(
     }))
 }
 
-/// Lifts the halt for whoever knows its id. The peak starts anew at what the account is worth now:
-/// measured from the old one, the stop would fire again at once.
+/// Lifts the halt for whoever knows its id.
 async fn resume<E: Exchange>(
     exchange: &mut E,
     desk: &mut Desk<'_>,
@@ -192,20 +218,13 @@ async fn resume<E: Exchange>(
     };
     confirm(desk.context, args, &halt)?;
     connect(exchange, desk).await?;
-    // What other ledgers ordered up to now is history, by the word of the person who lifts the halt.
-    desk.ledger.accept_until(desk.now(exchange)).await?;
-    let prepared = pass::prepare(exchange, desk.ledger, settings, None, pass::Mode::Real).await;
-    let mut prepared = desk.heed(exchange, prepared).await?;
-    let old_peak = prepared.nav.peak;
-    prepared.nav.peak = prepared.nav.nav;
-    record::reading(desk.ledger, &prepared, &prepared.nav, "resumed").await?;
-    latch::clear(desk.ledger, desk.folder, prepared.seen.snapshot.at).await?;
-    alarm::resumed(desk.ledger, prepared.seen.snapshot.at).await?;
+    let resumed = stop::resume(exchange, desk.ledger, desk.folder, settings).await;
+    let (prepared, old_peak) = desk.heed(exchange, resumed).await?;
     let mut report = report(exchange, desk, settings, &prepared, None).await?;
     let rate = |amount: Notional| amount.over(Notional::ONE).unwrap_or_default();
     report.resumed =
         Some(Resumed { halt_id: halt.id, old_peak: rate(old_peak), new_peak: rate(prepared.nav.peak) });
-    print(desk.context, &report)
+    told(desk.context, &report)
 }
 
 fn confirm(context: &Context, args: &Args, halt: &Halt) -> Result<(), CommandError> {
@@ -223,7 +242,7 @@ fn confirm(context: &Context, args: &Args, halt: &Halt) -> Result<(), CommandErr
     context.ui.note(&format!("halted since {}: {}", halt.at, halt.reason));
     match ui::typed(&context.ui, "Trade again?", &halt.id) {
         Ok(true) => Ok(()),
-        Ok(false) => Err(CommandError::new(Kind::Halted, "that is not the id of the halt", nothing)),
+        Ok(false) => Err(CommandError::new(Kind::Config, "that is not the id of the halt", nothing)),
         Err(PromptError::NoTerminal(_)) => Err(CommandError::new(
             Kind::Config,
             format!("lifting halt {} needs its id, and no terminal is there to ask", halt.id),

@@ -2,6 +2,7 @@
 
 use crate::decide::exposure::exposure;
 use crate::domain::num::{Notional, Qty};
+use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::ledger::{Halt, Intent, IntentState, Outcome};
 use crate::pass::act::{Acted, Sent};
@@ -39,7 +40,8 @@ pub(super) fn plan_report(context: &Context, prepared: &Prepared, halt: Option<S
 pub(super) fn dry_run(context: &Context, prepared: &Prepared, plan: PlanReport) -> PassReport {
     let mut report =
         PassReport::new(context.heading(prepared.seen.snapshot.at), "", report::Outcome::DryRun, 0);
-    report.halted = plan.halted.clone();
+    report.halted = plan.halted;
+    report.halt_id.clone_from(&plan.halt_id);
     report.equity_before = Some(prepared.seen.snapshot.balance.equity);
     report.equity_after = report.equity_before;
     report.plan = Some(plan);
@@ -90,39 +92,73 @@ pub(super) fn stopped_report(context: &Context, at: Time, halt: &Halt, closed: &
     };
     let pass_id = closed.last_pass.map(|id| id.to_string()).unwrap_or_default();
     let mut report = PassReport::new(context.heading(at), &pass_id, outcome, exit_code);
-    report.halted = Some(halt.id.clone());
-    report.orders = closed.sent.iter().map(sent_order).collect();
+    report.halted = true;
+    report.halt_id = Some(halt.id.clone());
+    report.orders = tries(closed);
+    report.remaining = remaining(closed);
     report.notes = vec![halt.reason.clone()];
-    report.notes.extend(
-        closed.remaining.iter().map(|left| format!("{} {} is left: {}", left.symbol, left.qty, left.reason)),
-    );
     report.notes.extend(closed.notes.iter().cloned());
     report
+}
+
+/// Every order that did something, and of those that did nothing the last one per contract: thirty rows
+/// of the same refusal hide what matters. The ledger has them all.
+fn tries(closed: &Closed) -> Vec<OrderReport> {
+    let orders: Vec<OrderReport> = closed.sent.iter().map(sent_order).collect();
+    let idle = |order: &OrderReport| order.filled_qty.is_zero() && order.status != OrderOutcome::Unknown;
+    let mut shown: Vec<OrderReport> = Vec::new();
+    for (at, order) in orders.iter().enumerate() {
+        let later = orders.iter().skip(at + 1).any(|other| other.symbol == order.symbol);
+        if !idle(order) || !later {
+            shown.push(order.clone());
+        }
+    }
+    for order in shown.iter_mut().filter(|order| idle(order)) {
+        let count = orders.iter().filter(|other| other.symbol == order.symbol && idle(other)).count();
+        if let Some(error) = order.error.as_mut().filter(|_| count > 1) {
+            error.push_str(&format!(", {count} tries"));
+        }
+    }
+    shown
+}
+
+fn remaining(closed: &Closed) -> Vec<Remaining> {
+    let left = closed.remaining.iter().map(|left| Remaining {
+        symbol: left.symbol.clone(),
+        qty: left.qty,
+        reason: left.reason.clone(),
+    });
+    left.collect()
 }
 
 /// The report of `rebal flatten`.
 pub(super) fn flatten_report(
     context: &Context,
     at: Time,
+    symbols: &[Symbol],
     halt: Option<&Halt>,
     closed: &Closed,
 ) -> FlattenReport {
     let orders: Vec<OrderReport> = closed.sent.iter().map(sent_order).collect();
-    let remaining = closed.remaining.iter().map(|left| Remaining {
-        symbol: left.symbol.clone(),
-        qty: left.qty,
-        reason: left.reason.clone(),
-    });
     let mut report = FlattenReport::new(
         context.heading(at),
         &context.config.quote,
         flatten::Closed::of(&orders),
-        remaining.collect(),
+        remaining(closed),
     )
     .under(halt.map(|halt| halt.id.clone()));
+    report.symbols = symbols.to_vec();
+    report.flat = closed.flat;
     report.cancelled = closed.cancelled;
     report.rounds = u32::try_from(closed.rounds).unwrap_or(u32::MAX);
     report.notes.clone_from(&closed.notes);
+    let seen = |symbol: &Symbol| {
+        report.closed.iter().any(|row| row.symbol == *symbol)
+            || report.remaining.iter().any(|row| row.symbol == *symbol)
+    };
+    let absent = symbols.iter().filter(|symbol| closed.flat && !seen(symbol));
+    let absent: Vec<String> = absent.map(|symbol| format!("{symbol}: there was no position")).collect();
+    report.notes.extend(absent);
     report.exit_code = closed.exit_code(0);
     report
 }

@@ -102,6 +102,12 @@ pub fn create_private(dir: &Path) -> io::Result<()> {
     builder.create(dir)
 }
 
+/// Makes every file and folder that this process makes from now on its owner's alone.
+pub fn keep_files_private() {
+    #[cfg(unix)]
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

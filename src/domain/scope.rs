@@ -14,6 +14,17 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// Everything that this or `other` means.
+    #[must_use]
+    pub fn and(&self, other: &Scope) -> Scope {
+        match (self, other) {
+            (Scope::Symbols(some), Scope::Symbols(more)) => {
+                Scope::Symbols(some.union(more).cloned().collect())
+            }
+            _ => Scope::All,
+        }
+    }
+
     /// Whether `symbol` is meant.
     #[must_use]
     pub fn covers(&self, symbol: &Symbol) -> bool {

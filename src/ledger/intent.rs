@@ -99,13 +99,22 @@ pub struct Outcome {
     pub fills: Vec<Fill>,
     /// What went wrong, in words.
     pub error: Option<String>,
+    /// The exchange's code, where it refused.
+    pub code: Option<i64>,
 }
 
 impl Outcome {
     /// An outcome without order, fills or error.
     #[must_use]
     pub fn state(client_id: &str, state: IntentState) -> Outcome {
-        Outcome { client_id: client_id.to_owned(), state, order: None, fills: Vec::new(), error: None }
+        Outcome {
+            client_id: client_id.to_owned(),
+            state,
+            order: None,
+            fills: Vec::new(),
+            error: None,
+            code: None,
+        }
     }
 }
 

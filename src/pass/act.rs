@@ -366,7 +366,8 @@ fn classify(client_id: &str, reply: Reply) -> Outcome {
     match reply {
         Reply::Accepted(order) => Outcome { order: Some(order), ..outcome(IntentState::Accepted) },
         Reply::Rejected { code, msg } => {
-            Outcome { error: Some(format!("{msg} ({code})")), ..outcome(IntentState::Rejected) }
+            let error = Some(format!("{msg} ({code})"));
+            Outcome { error, code: Some(code), ..outcome(IntentState::Rejected) }
         }
         Reply::NotSent(why) => Outcome { error: Some(why), ..outcome(IntentState::NotSent) },
         Reply::Unknown(why) => Outcome { error: Some(why), ..outcome(IntentState::Unknown) },

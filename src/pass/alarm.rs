@@ -54,7 +54,8 @@ fn of_figures(prepared: &Prepared, limits: &Limits) -> Vec<Alert> {
     let drawdown = prepared.nav.drawdown();
     let carried = exposure(snapshot, &[]);
     let mut alerts = Vec::new();
-    if drawdown >= limits.max_drawdown * Rate::new(NEAR.0, NEAR.1) {
+    // From the limit on the halt is told instead.
+    if drawdown < limits.max_drawdown && drawdown >= limits.max_drawdown * Rate::new(NEAR.0, NEAR.1) {
         let text = format!(
             "the loss from the peak is {}; at {} everything is closed",
             percent(drawdown),
@@ -89,7 +90,8 @@ pub async fn failed(ledger: &mut Ledger, at: Time, error: &PassError) -> Result<
         // Nothing can be written, or another pass tells its own.
         PassError::Ledger(_) | PassError::Unrecorded(_) => return Ok(()),
     };
-    ledger.tell(at, &[Alert { kind, level, text: error.to_string() }], &[]).await
+    let text = format!("{error}; until this is over nothing is traded AND THE HARD STOP DOES NOT WATCH");
+    ledger.tell(at, &[Alert { kind, level, text }], &[]).await
 }
 
 /// Tells of orders that did not do what they were sent for.

@@ -63,6 +63,24 @@ pub async fn set(ledger: &mut Ledger, folder: &Path, halt: &Halt) -> Result<Opti
     }
 }
 
+/// Sets the latch because a person closes `scope` by hand. A halt that is in force already keeps its
+/// name and its reason; what it had still to close is closed as well. Closing goes on whatever becomes
+/// of the latch: that it does not hold is told.
+pub async fn by_hand(ledger: &mut Ledger, folder: &Path, at: Time, scope: Scope) -> (Halt, Option<String>) {
+    let halt = match in_force(ledger, folder).await {
+        Ok(Some(before)) => {
+            let scope = if before.flat_at.is_some() { scope } else { before.scope.and(&scope) };
+            Halt { scope, flat_at: None, ..before }
+        }
+        _ => halt(at, "flattened by hand", scope),
+    };
+    let note = match set(ledger, folder, &halt).await {
+        Ok(note) => note,
+        Err(error) => Some(format!("NOT HALTED, the next pass may buy again: {error}")),
+    };
+    (halt, note)
+}
+
 /// Lifts the latch. The file goes first: whatever stops this half way, the account stays halted.
 pub async fn clear(ledger: &mut Ledger, folder: &Path, at: Time) -> Result<(), LedgerError> {
     let path = path(folder);

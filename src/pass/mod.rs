@@ -11,6 +11,7 @@ pub mod observe;
 pub mod record;
 pub mod settle;
 pub mod stop;
+mod strangers;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;

@@ -3,36 +3,33 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use futures_util::future::join_all;
-
 use crate::decide::equity::Expected;
 use crate::decide::nav::Transfer;
 use crate::domain::account::Position;
 use crate::domain::entry::Entry;
 use crate::domain::num::{Notional, Price, Qty, Rate};
-use crate::domain::order::{CLIENT_ID_PREFIX, ClientId, Order, Purpose};
+use crate::domain::order::CLIENT_ID_PREFIX;
 use crate::domain::plan::Warning;
 use crate::domain::snapshot::{Block, Coin, Snapshot};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
-use crate::exchange::{Exchange, ExchangeError, Observation};
+use crate::exchange::{Exchange, Observation};
 use crate::ledger::{Age, EquityRow, Holding, IntentState, Ledger, Outcome};
 
 use super::settle::Settled;
+use super::strangers::{explain, refuse_unexplained, strangers};
 use super::{PassError, Settings};
 
 /// A position that misses our last fill is a read that lags, for this long; after that somebody
 /// else changed it.
-const LAG_AT_MOST: Duration = Duration::from_secs(60);
+pub(super) const LAG_AT_MOST: Duration = Duration::from_secs(60);
 /// Between readings this close, prices are taken to have moved before a transfer: people move money
 /// because prices did. Over a longer gap the value of a unit is taken to have moved evenly.
 const SAME_MOMENT: Duration = Duration::from_secs(3600);
 /// How far back income rows are sure to be there.
 const INCOME_KEPT: Duration = Duration::from_secs(80 * 86_400);
 /// How late an income row may appear.
-const LATE_ROWS: Duration = Duration::from_secs(3600);
-/// How far back a fresh ledger looks for orders of an earlier one; the exchange gives no more.
-const LOOK_BACK: Duration = Duration::from_secs(7 * 86_400 - 60);
+pub(super) const LATE_ROWS: Duration = Duration::from_secs(3600);
 
 /// What was seen.
 #[derive(Clone, Debug)]
@@ -114,7 +111,12 @@ pub async fn observe<E: Exchange>(
     let mut comparing = Comparing { found: &found, holdings: &holdings, settled, coins: BTreeMap::new() };
     comparing.compare(&universe);
     comparing.tell_apart_from_ours(exchange, ledger).await?;
-    let mut strangers = strangers(exchange, &comparing, &universe, age).await?;
+    // A ledger that is new must find out whether an older one closed everything here.
+    let past = match age {
+        Age::Fresh => Some(exchange.income_since(found.at - INCOME_KEPT).await?),
+        Age::Known => None,
+    };
+    let mut strangers = strangers(exchange, &comparing, &universe, past.as_deref()).await?;
     if let Some(accepted) = ledger.accepted_until().await? {
         strangers.retain(|order| order.updated > accepted);
     }
@@ -123,7 +125,7 @@ pub async fn observe<E: Exchange>(
     refuse_unexplained(exchange, ledger, &comparing).await?;
     let (confirmed, warnings) = comparing.findings();
     let expectation = Expectation::of(ledger, &settings.quote, found.at).await?;
-    let unbooked = unbooked_income(exchange, ledger, &found, expectation.as_ref()).await?;
+    let unbooked = unbooked_income(exchange, ledger, &found, expectation.as_ref(), past).await?;
     let expected = match expectation {
         Some(expectation) => Some(expectation.with(ledger, &unbooked, &settings.quote).await?),
         None => None,
@@ -180,9 +182,9 @@ pub async fn remember<E: Exchange>(
 }
 
 /// The exchange's positions against our books.
-struct Comparing<'a> {
-    found: &'a Observation,
-    holdings: &'a BTreeMap<Symbol, Holding>,
+pub(super) struct Comparing<'a> {
+    pub(super) found: &'a Observation,
+    pub(super) holdings: &'a BTreeMap<Symbol, Holding>,
     settled: &'a Settled,
     coins: BTreeMap<Symbol, Coin>,
 }
@@ -286,7 +288,7 @@ impl Comparing<'_> {
     }
 
     /// Contracts whose position our own fills do not explain.
-    fn changed(&self) -> impl Iterator<Item = &Symbol> {
+    pub(super) fn changed(&self) -> impl Iterator<Item = &Symbol> {
         let changed = |coin: &Coin| matches!(coin.block, Some(Block::ChangedElsewhere { .. }));
         self.coins.iter().filter(move |(_, coin)| changed(coin)).map(|(symbol, _)| symbol)
     }
@@ -316,106 +318,6 @@ impl Comparing<'_> {
         }
         (confirmed, warnings)
     }
-}
-
-/// Orders that carry our prefix where our books do not explain a position, and resting ones.
-async fn strangers<E: Exchange>(
-    exchange: &E,
-    comparing: &Comparing<'_>,
-    universe: &BTreeSet<&Symbol>,
-    age: Age,
-) -> Result<Vec<Order>, ExchangeError> {
-    let now = comparing.found.at;
-    let mut suspects: BTreeMap<&Symbol, Time> = BTreeMap::new();
-    let traded = match age {
-        Age::Fresh => last_trades(exchange, now).await?,
-        Age::Known => BTreeMap::new(),
-    };
-    if age == Age::Fresh {
-        let listed = universe.iter().copied().filter(|symbol| comparing.found.rules.contains_key(*symbol));
-        suspects.extend(listed.map(|symbol| (symbol, now - LOOK_BACK)));
-        // An order is made a little before it trades.
-        suspects.extend(traded.iter().map(|(symbol, at)| (symbol, (*at - LAG_AT_MOST).min(now - LOOK_BACK))));
-    }
-    for symbol in comparing.changed() {
-        let since = comparing.holdings.get(symbol).map_or(now - LOOK_BACK, |holding| holding.confirmed_at);
-        suspects.insert(symbol, since.max(now - LOOK_BACK));
-    }
-    let asked = suspects.into_iter().map(|(symbol, since)| exchange.orders_since(symbol, since));
-    let answers: Result<Vec<_>, _> = join_all(asked).await.into_iter().collect();
-    let resting = comparing.found.open_orders.iter().cloned();
-    let ours = |order: &Order| order.client_id.starts_with(CLIENT_ID_PREFIX);
-    Ok(answers?.into_iter().flatten().chain(resting).filter(ours).collect())
-}
-
-/// When each contract was traded last, for as long as the exchange remembers: a ledger that is new
-/// must find out whether an older one closed everything here.
-async fn last_trades<E: Exchange>(exchange: &E, now: Time) -> Result<BTreeMap<Symbol, Time>, ExchangeError> {
-    let mut traded: BTreeMap<Symbol, Time> = BTreeMap::new();
-    for entry in exchange.income_since(now - INCOME_KEPT).await? {
-        let of_trade = matches!(entry.kind.as_str(), "COMMISSION" | "REALIZED_PNL");
-        if let Some(symbol) = entry.symbol.parse().ok().filter(|_| of_trade) {
-            let last = traded.entry(symbol).or_insert(entry.at);
-            *last = entry.at.max(*last);
-        }
-    }
-    Ok(traded)
-}
-
-/// A position that changed without us was changed by a trade that the exchange can show: somebody's
-/// by hand, a liquidation, a settlement. Without any, the read is wrong, and nothing follows from it.
-async fn refuse_unexplained<E: Exchange>(
-    exchange: &E,
-    ledger: &mut Ledger,
-    comparing: &Comparing<'_>,
-) -> Result<(), PassError> {
-    let known = comparing.changed().filter_map(|symbol| Some((symbol, comparing.holdings.get(symbol)?)));
-    for (symbol, holding) in known {
-        let since = holding.confirmed_at - LATE_ROWS;
-        let mut explained = false;
-        for fill in exchange.fills_since(symbol, since).await? {
-            explained |= !ledger.has_fill(symbol, fill.trade_id).await?;
-        }
-        if !explained {
-            return Err(PassError::Incoherent(format!(
-                "no coherent snapshot: the position in {symbol} reads differently than our books, and no trade explains it"
-            )));
-        }
-    }
-    Ok(())
-}
-
-/// Orders with our prefix that this ledger never made stop the pass: the account is halted if the
-/// newest of them closed it. Those that the ledger believed dead come back as unknown.
-async fn explain(ledger: &mut Ledger, strangers: Vec<Order>) -> Result<Vec<(Symbol, String)>, PassError> {
-    let mut foreign: Vec<Order> = Vec::new();
-    let mut revived = Vec::new();
-    for order in strangers {
-        match ledger.intent_state(&order.client_id).await? {
-            None => foreign.push(order),
-            Some(
-                IntentState::Absent | IntentState::NotSent | IntentState::Rejected | IntentState::Abandoned,
-            ) if !order.filled_qty.is_zero() => {
-                revived.push((order.symbol, order.client_id));
-            }
-            Some(_) => {}
-        }
-    }
-    let newest = foreign.iter().max_by_key(|order| (order.updated, order.order_id));
-    match newest {
-        None => Ok(revived),
-        Some(order) if is_flatten(order) => {
-            Err(PassError::HaltedElsewhere { client_id: order.client_id.clone(), at: order.updated })
-        }
-        Some(_) => {
-            let named = foreign.iter().map(|order| format!("{} {}", order.symbol, order.client_id));
-            Err(PassError::Foreign(named.collect()))
-        }
-    }
-}
-
-fn is_flatten(order: &Order) -> bool {
-    ClientId::read(&order.client_id).is_some_and(|id| id.purpose == Purpose::Flatten)
 }
 
 /// What a change that nobody explained is booked as.
@@ -464,13 +366,18 @@ async fn unbooked_income<E: Exchange>(
     ledger: &mut Ledger,
     found: &Observation,
     expected: Option<&Expectation>,
+    past: Option<Vec<Entry>>,
 ) -> Result<Vec<Entry>, PassError> {
     // What is dated after the look is not in it, whenever the rows are read.
     let seen = |entry: &Entry| entry.at <= found.at;
     let Some(expected) = expected else {
         // The first reading contains them; they are booked with it so that no later one counts them.
-        let entries = exchange.income_since(found.at - LATE_ROWS).await?;
-        return Ok(entries.into_iter().filter(seen).collect());
+        let since = found.at - LATE_ROWS;
+        let entries = match past {
+            Some(past) => past,
+            None => exchange.income_since(since).await?,
+        };
+        return Ok(entries.into_iter().filter(|entry| entry.at >= since && seen(entry)).collect());
     };
     if expected.wallet == found.balance.wallet {
         return Ok(Vec::new());

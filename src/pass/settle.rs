@@ -152,6 +152,7 @@ async fn complete<E: Exchange>(exchange: &E, client_id: &str, order: Order) -> R
         order: Some(order),
         fills,
         error: None,
+        code: None,
     };
     Ok(Found::Final(Box::new(outcome)))
 }

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 
 use crate::decide::flatten::flatten;
 use crate::decide::risk::Limits;
-use crate::domain::num::Qty;
+use crate::domain::num::{Notional, Qty};
 use crate::domain::plan::Reason;
 use crate::domain::scope::Scope;
 use crate::domain::symbol::Symbol;
@@ -30,11 +30,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const MOST_ROUNDS: usize = 30;
 /// Rounds in a row that may change nothing, where time stands still.
 const MOST_IDLE: usize = 3;
+/// "Symbol is closed", "invalid symbol status": asking again within a minute changes nothing.
+const CLOSED_CODES: [i64; 3] = [-4141, -4140, -1122];
 /// An answer without a position that our books hold is believed when it came this often.
 const EMPTY_LOOKS: usize = 4;
 /// Between looks that change nothing: this long, then twice as long, and so on.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
+const HEDGED: &str =
+    "the account is in hedge mode, where rebal cannot close: close by hand, then switch to one-way mode";
 
 /// Ended with everything closed, because the hard stop fired.
 pub const STOPPED: u8 = 7;
@@ -169,6 +174,8 @@ pub async fn fire<E: Exchange>(
     );
     let halt = latch::halt(prepared.seen.snapshot.at, reason, Scope::All);
     let note = latch::set(hands.ledger, folder, &halt).await?;
+    // Told before a minute of closing begins: nobody knows how that ends. Failing to tell stops nothing.
+    let _ = alarm::halted(hands.ledger, halt.at, &halt, None).await;
     // The reading that fired it belongs to the history; without it nothing is closed any later.
     let read = record::reading(hands.ledger, prepared, &prepared.nav, "stopping").await;
     let note = note.or(read.err().map(|error| format!("the reading could not be written down: {error}")));
@@ -206,6 +213,58 @@ pub async fn go_on<E: Exchange>(
     Ok((halt, closed))
 }
 
+/// Tells the owner of a halt and what became of closing, and ends the last pass of the ledger with what
+/// the process ends with: `when_flat` where all is closed. The orders are out, so what cannot be written
+/// down now must not hide what became of them: it is handed back in words.
+pub async fn conclude(
+    ledger: &mut Ledger,
+    at: Time,
+    halt: Option<&Halt>,
+    closed: &Closed,
+    when_flat: u8,
+) -> Vec<String> {
+    let mut troubles = Vec::new();
+    if let Some(halt) = halt
+        && let Err(error) = alarm::halted(ledger, at, halt, Some(closed)).await
+    {
+        troubles.push(format!("the alert could not be written down: {error}"));
+    }
+    let word = match (closed.flat, halt) {
+        (false, _) => "not_flat",
+        (true, None) => "closed",
+        (true, Some(_)) if when_flat == STOPPED => "stopped",
+        (true, Some(_)) => "flattened",
+    };
+    if let Some(pass_id) = closed.last_pass.filter(|_| !closed.unrecorded)
+        && let Err(error) = ledger.end_pass(pass_id, word, closed.exit_code(when_flat)).await
+    {
+        troubles.push(format!("the end of the pass could not be written down: {error}"));
+    }
+    troubles
+}
+
+/// Lifts the halt, because a person says so. Returns the account as it is, with the peak that the
+/// drawdown is measured from now, and the peak before.
+///
+/// The peak starts anew at what the account is worth: measured from the old one, the stop would fire
+/// again at once. What other ledgers ordered up to now is history from here on.
+pub async fn resume<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    folder: &Path,
+    settings: &Settings,
+) -> Result<(Prepared, Notional), PassError> {
+    ledger.accept_until(exchange.now()).await?;
+    let mut prepared = super::prepare(exchange, ledger, settings, None, Mode::Real).await?;
+    let old_peak = prepared.nav.peak;
+    prepared.nav.peak = prepared.nav.nav;
+    record::reading(ledger, &prepared, &prepared.nav, "resumed").await?;
+    let at = prepared.seen.snapshot.at;
+    latch::clear(ledger, folder, at).await?;
+    alarm::resumed(ledger, at).await?;
+    Ok((prepared, old_peak))
+}
+
 /// Closes every position in `scope`.
 pub async fn until_flat<E: Exchange>(
     hands: &mut Hands<'_, E>,
@@ -239,60 +298,73 @@ struct Closing<'a, 'h, E> {
     /// Looks in a row that showed nothing where something should be.
     empty: usize,
     /// The last trouble with each contract.
-    complaints: BTreeMap<Symbol, String>,
+    complaints: BTreeMap<Symbol, Complaint>,
+}
+
+/// Why a close did not go through.
+struct Complaint {
+    text: String,
+    /// It will be the same for longer than a pass lasts.
+    final_for_now: bool,
 }
 
 impl<E: Exchange> Closing<'_, '_, E> {
     async fn run(&mut self) -> Result<(), PassError> {
+        self.cancel_waiting().await;
         for _ in 0..MOST_ROUNDS {
             if self.hands.stop.asked() {
                 self.closed.interrupted = true;
                 return Ok(());
             }
-            self.cancel_waiting().await;
-            let exposed = match self.hands.exchange.exposed().await {
-                Ok(exposed) => exposed,
+            let goes_on = match self.hands.exchange.exposed().await {
                 Err(error) => {
                     self.closed.note(format!("the positions could not be read: {error}"));
-                    if self.is_hopeless(&error) || !self.pause().await {
-                        return Ok(());
+                    self.wait_out(&error).await
+                }
+                // There the two sides of a contract may hide each other.
+                Ok(exposed) if exposed.hedge => {
+                    self.closed.note(HEDGED.into());
+                    return Ok(());
+                }
+                Ok(exposed) => {
+                    self.show(&exposed);
+                    match self.closed.remaining.is_empty() {
+                        true if self.is_over().await => {
+                            self.closed.flat = true;
+                            self.settle().await;
+                            return Ok(());
+                        }
+                        false if self.round(&exposed).await? => true,
+                        _ => self.may_change() && self.pause().await,
                     }
-                    continue;
                 }
             };
-            self.show(&exposed);
-            // There the two sides of a contract may hide each other.
-            if exposed.hedge {
-                self.closed.note(
-                    "the account is in hedge mode, where rebal cannot close: close by hand, then switch to one-way mode"
-                        .into(),
-                );
-                return Ok(());
-            }
-            if self.closed.remaining.is_empty() {
-                match self.last_fence().await {
-                    Some(until) if until > self.hands.exchange.now() => {
-                        if !self.wait_until(until).await {
-                            self.closed.note(format!("an order of ours may still appear until {until}"));
-                            return Ok(());
-                        }
-                    }
-                    _ if self.is_doubtful().await => {
-                        if !self.pause().await {
-                            return Ok(());
-                        }
-                    }
-                    _ => {
-                        self.closed.flat = true;
-                        self.settle().await;
-                        return Ok(());
-                    }
-                }
-            } else if !self.round(&exposed).await? && !self.pause().await {
+            if !goes_on {
                 return Ok(());
             }
         }
         Ok(())
+    }
+
+    /// Whether trying again may help: a contract that is closed stays closed for longer than a pass.
+    fn may_change(&self) -> bool {
+        let refused = |left: &Left| self.complaints.get(&left.symbol).is_some_and(|said| said.final_for_now);
+        self.closed.remaining.is_empty() || !self.closed.remaining.iter().all(refused)
+    }
+
+    /// Whether a look that showed nothing is the last one: nothing waits at the exchange, no order of
+    /// ours can still appear, and our books agree.
+    async fn is_over(&mut self) -> bool {
+        match self.last_fence().await {
+            Some(until) if until > self.hands.exchange.now() => {
+                if !self.wait_until(until).await {
+                    self.closed.note(format!("an order of ours may still appear until {until}"));
+                }
+                return false;
+            }
+            _ => {}
+        }
+        self.cancel_waiting().await == Some(0) && !self.is_doubtful().await
     }
 
     /// Intents of an earlier pass that were never sent must not be sent by anybody now.
@@ -302,17 +374,20 @@ impl<E: Exchange> Closing<'_, '_, E> {
         }
     }
 
-    async fn cancel_waiting(&mut self) {
+    /// How many orders were found waiting; `None` where they could not be listed. It costs as much as
+    /// two quiet passes, so it is not done in every round.
+    async fn cancel_waiting(&mut self) -> Option<usize> {
         let exchange = self.hands.exchange;
         let resting = match exchange.resting().await {
             Ok(resting) => resting,
             Err(error) => {
                 self.closed.note(format!("waiting orders could not be listed: {error}"));
-                return;
+                return None;
             }
         };
         let of_ours: Vec<_> = resting.into_iter().filter(|order| self.scope.covers(&order.symbol)).collect();
         let cancelled = join_all(of_ours.iter().map(|order| exchange.cancel_resting(order))).await;
+        let found = of_ours.len();
         for (order, cancelled) in of_ours.iter().zip(cancelled) {
             match cancelled {
                 Ok(()) => self.closed.cancelled += 1,
@@ -322,6 +397,7 @@ impl<E: Exchange> Closing<'_, '_, E> {
                 )),
             }
         }
+        Some(found)
     }
 
     /// Keeps what a look showed.
@@ -337,8 +413,7 @@ impl<E: Exchange> Closing<'_, '_, E> {
                 reason: self
                     .complaints
                     .get(&position.symbol)
-                    .cloned()
-                    .unwrap_or_else(|| "the exchange still shows it".to_owned()),
+                    .map_or_else(|| "the exchange still shows it".to_owned(), |said| said.text.clone()),
             })
             .collect();
     }
@@ -387,12 +462,13 @@ impl<E: Exchange> Closing<'_, '_, E> {
         let mut moved = false;
         for sent in &acted.sent {
             moved |= sent.outcome.order.as_ref().is_some_and(|order| !order.filled_qty.is_zero());
-            if let Some(error) = &sent.outcome.error {
-                self.complaints.insert(sent.leg.symbol.clone(), error.clone());
-            } else if !acted.complete() {
-                self.complaints
-                    .insert(sent.leg.symbol.clone(), "the book was too thin to take all of it".into());
-            }
+            let text = match &sent.outcome.error {
+                Some(error) => error.clone(),
+                None if acted.complete() => continue,
+                None => "the book was too thin to take all of it".into(),
+            };
+            let final_for_now = sent.outcome.code.is_some_and(|code| CLOSED_CODES.contains(&code));
+            self.complaints.insert(sent.leg.symbol.clone(), Complaint { text, final_for_now });
         }
         self.closed.sent.extend(acted.sent);
         self.closed.last_pass = Some(acted.pass_id);
@@ -437,11 +513,12 @@ impl<E: Exchange> Closing<'_, '_, E> {
         }
     }
 
-    fn is_hopeless(&self, error: &ExchangeError) -> bool {
+    /// Waits as long as an error asks for; false where it cannot be waited out.
+    async fn wait_out(&mut self, error: &ExchangeError) -> bool {
         match error {
-            ExchangeError::RateLimited { until, .. } => *until > self.deadline,
-            ExchangeError::Refused { .. } => true,
-            ExchangeError::Unavailable { .. } | ExchangeError::Rejected { .. } => false,
+            ExchangeError::RateLimited { until, .. } => self.wait_until(*until).await,
+            ExchangeError::Refused { .. } => false,
+            ExchangeError::Unavailable { .. } | ExchangeError::Rejected { .. } => self.pause().await,
         }
     }
 

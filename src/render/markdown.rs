@@ -15,7 +15,7 @@ use crate::report::risk::RiskReport;
 /// A plan: the verdict, one row per coin, what could not be done, the totals.
 #[must_use]
 pub fn plan(report: &PlanReport) -> String {
-    let mut text = halt(report.halted.as_deref(), "") + &head("plan", &report.heading);
+    let mut text = halt(report.halt_id.as_deref(), "") + &head("plan", &report.heading);
     text.push_str(&format!("{}\n", escape(&summary::plan_verdict(report).1)));
     text.push_str(&standings(report));
     text.push_str(&bullets("Not traded", remarks::not_traded(report)));
@@ -28,7 +28,7 @@ pub fn plan(report: &PlanReport) -> String {
 #[must_use]
 pub fn pass(report: &PassReport) -> String {
     let quote = report.plan.as_ref().map_or("USDT", |plan| plan.quote.as_str());
-    let mut text = halt(report.halted.as_deref(), "") + &head("pass", &report.heading);
+    let mut text = halt(report.halt_id.as_deref(), "") + &head("pass", &report.heading);
     text.push_str(&format!("{}\n", escape(&summary::pass_verdict(report).1)));
     if let Some(plan) = report.plan.as_ref().filter(|_| report.outcome == Outcome::DryRun) {
         text.push_str(&standings(plan));

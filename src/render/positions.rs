@@ -11,7 +11,8 @@ use crate::report::flatten::{Closed, FlattenReport, Remaining};
 /// Positions that are left are said before everything else; `None` where there are none.
 pub(crate) fn alarm(report: &FlattenReport) -> Option<String> {
     let left = match report.remaining.len() {
-        0 => return None,
+        _ if report.flat => return None,
+        0 => "nobody could see what remains".to_owned(),
         1 => "1 position remains".to_owned(),
         many => format!("{many} positions remain"),
     };
@@ -28,14 +29,19 @@ pub(crate) fn verdict(report: &FlattenReport) -> (Tone, String) {
     if report.rounds > 0 && !report.closed.is_empty() {
         parts.push(format!("in {}", count(report.rounds.try_into().unwrap_or(usize::MAX), "round")));
     }
-    match report.remaining.len() {
-        0 => (Tone::Good, format!("Flat: {}.", parts.join(", "))),
-        left => {
-            let closed =
-                if report.closed.is_empty() { "nothing was closed".to_owned() } else { parts.join(", ") };
-            (Tone::Bad, format!("Not flat: {closed}, {left} left."))
-        }
+    if report.flat && report.symbols.is_empty() {
+        return (Tone::Good, format!("Flat: {}.", parts.join(", ")));
     }
+    if report.flat {
+        let named = count(report.symbols.len(), "contract");
+        return (Tone::Good, format!("Closed what was named ({named}): {}.", parts.join(", ")));
+    }
+    let closed = if report.closed.is_empty() { "nothing was closed".to_owned() } else { parts.join(", ") };
+    let left = match report.remaining.len() {
+        0 => "what is left is not known".to_owned(),
+        left => format!("{left} left"),
+    };
+    (Tone::Bad, format!("Not flat: {closed}, {left}."))
 }
 
 /// The closed positions' table, from the richest to the barest.

@@ -6,7 +6,7 @@ use crate::domain::symbol::Symbol;
 use crate::render::paint::Tone;
 use crate::render::text::{clean, coins, count, money, short_percent};
 use crate::render::words;
-use crate::report::pass::{OrderOutcome, OrderReport, PassReport};
+use crate::report::pass::{OrderOutcome, OrderReport, Outcome, PassReport};
 use crate::report::plan::PlanReport;
 use crate::report::remarks::{Group, OneSided};
 
@@ -39,6 +39,10 @@ pub(crate) fn warnings(plan: &PlanReport) -> Vec<Remark> {
 /// Of earlier passes' orders only those that are still open or unknown have a next.
 pub(crate) fn troubled(pass: &PassReport, quote: &str) -> Vec<Remark> {
     let mut by_status: BTreeMap<OrderOutcome, Vec<&OrderReport>> = BTreeMap::new();
+    if pass.outcome == Outcome::Stopped {
+        // What was tried in vain on the way to flat has no next.
+        return Vec::new();
+    }
     let open = |order: &&OrderReport| matches!(order.status, OrderOutcome::Unknown | OrderOutcome::Accepted);
     let earlier = pass.settled.iter().filter(open);
     for order in earlier.chain(&pass.orders).filter(|order| !order.status.is_done()) {
@@ -46,7 +50,10 @@ pub(crate) fn troubled(pass: &PassReport, quote: &str) -> Vec<Remark> {
     }
     let remark = |(status, orders): (OrderOutcome, Vec<&OrderReport>)| {
         let named: Vec<String> = orders.iter().map(|order| with_error(order, quote)).collect();
-        let text = format!("{}: {}", named.join(", "), words::consequence(status));
+        let text = match pass.outcome {
+            Outcome::NotFlat => named.join(", "),
+            _ => format!("{}: {}", named.join(", "), words::consequence(status)),
+        };
         (tone(status), words::status(status).to_owned(), text)
     };
     by_status.into_iter().map(remark).collect()

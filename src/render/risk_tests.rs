@@ -390,7 +390,7 @@ fn a_halt_is_the_first_line_for_people() {
         );
     }
     let mut pass = sample::troubled_pass();
-    pass.halted = Some("h-17".into());
+    pass.halt_id = Some("h-17".into());
     for format in [Format::Table, Format::Markdown] {
         let shown = super::pass(&pass, format, &style(200)).unwrap();
         assert!(shown.lines().next().unwrap().contains("HALTED (halt h-17)"), "{shown}");
@@ -406,6 +406,13 @@ fn how_many_are_left_and_closed_is_said_in_words_that_agree() {
     let nothing = FlattenReport::new(sample::heading("live"), "USDT", vec![], vec![]);
     let shown = flatten(&nothing, Format::Table, &style(120)).unwrap();
     assert_eq!(shown.lines().nth(1), Some("Flat: nothing to close."));
+    let unseen = FlattenReport { flat: false, ..nothing.clone() };
+    let shown = flatten(&unseen, Format::Table, &style(120)).unwrap();
+    assert!(shown.starts_with("NOT FLAT: nobody could see what remains; run"), "{shown}");
+    assert!(shown.contains("Not flat: nothing was closed, what is left is not known."), "{shown}");
+    let named = FlattenReport { symbols: vec!["ADAUSDT".parse().unwrap()], ..nothing };
+    let shown = flatten(&named, Format::Table, &style(120)).unwrap();
+    assert_eq!(shown.lines().nth(1), Some("Closed what was named (1 contract): nothing to close."));
 }
 
 #[test]
@@ -490,7 +497,7 @@ fn a_flatten_has_the_keys_of_the_contract() {
     let text = flatten(&not_flat(), Format::Json, &style(80)).unwrap();
     assert_eq!(text.lines().count(), 1);
     let value: Value = serde_json::from_str(&text).unwrap();
-    let rest = "closed remaining cancelled rounds halted notes exit_code";
+    let rest = "symbols flat closed remaining cancelled rounds halted notes exit_code";
     assert_eq!(keys(&value), words(&format!("{HEADING} {rest}")));
     assert_eq!(keys(&value["closed"][0]), words("symbol side qty avg_price realized_pnl fee fee_asset"));
     assert_eq!(keys(&value["remaining"][0]), words("symbol qty reason"));

@@ -95,7 +95,14 @@ pub(crate) fn pass_verdict(pass: &PassReport) -> (Tone, String) {
             (Tone::Alarm, format!("HARD STOP: the account was closed with {orders} and is flat."))
         }
         (Outcome::NotFlat, _) => {
-            (Tone::Alarm, "HARD STOP, AND POSITIONS ARE LEFT: run `rebal flatten` now.".to_owned())
+            let left: Vec<String> =
+                pass.remaining.iter().map(|left| format!("{} {}", left.symbol, left.qty)).collect();
+            let left =
+                if left.is_empty() { "nobody could see what is left".to_owned() } else { left.join(", ") };
+            (
+                Tone::Alarm,
+                format!("NOT FLAT: {left}. Every pass goes on closing; look at the exchange as well."),
+            )
         }
         (Outcome::Interrupted, _) => (
             Tone::Bad,

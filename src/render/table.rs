@@ -16,7 +16,7 @@ use crate::report::risk::RiskReport;
 #[must_use]
 pub fn plan(report: &PlanReport, style: &Style) -> String {
     let mut page = Page::new(*style);
-    page.halt(report.halted.as_deref(), "");
+    page.halt(report.halt_id.as_deref(), "");
     page.heading("plan", &report.heading);
     let (tone, verdict) = summary::plan_verdict(report);
     page.say(tone, &verdict);
@@ -31,7 +31,7 @@ pub fn plan(report: &PlanReport, style: &Style) -> String {
 #[must_use]
 pub fn pass(report: &PassReport, style: &Style) -> String {
     let mut page = Page::new(*style);
-    page.halt(report.halted.as_deref(), "");
+    page.halt(report.halt_id.as_deref(), "");
     page.heading("pass", &report.heading);
     let (tone, verdict) = summary::pass_verdict(report);
     page.say(tone, &verdict);

@@ -82,6 +82,10 @@ pub struct FlattenReport {
     pub heading: Heading,
     /// What values are counted in: `USDT`.
     pub quote: String,
+    /// The contracts that were to be closed; none named means all of them.
+    pub symbols: Vec<Symbol>,
+    /// Whether a last look showed that nothing of it is left.
+    pub flat: bool,
     /// What was closed.
     pub closed: Vec<Closed>,
     /// What is left.
@@ -115,6 +119,8 @@ impl FlattenReport {
             schema: "rebal.flatten/1",
             heading,
             quote: quote.to_owned(),
+            symbols: Vec::new(),
+            flat: remaining.is_empty(),
             exit_code: if remaining.is_empty() { 0 } else { 8 },
             closed,
             remaining,

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::domain::num::{Notional, Price, Qty};
 use crate::domain::order::{OrderStatus, Side};
 use crate::domain::symbol::Symbol;
+use crate::report::flatten::Remaining;
 use crate::report::heading::Heading;
 use crate::report::plan::PlanReport;
 
@@ -152,12 +153,18 @@ pub struct PassReport {
     pub pass_id: String,
     /// How it ended.
     pub outcome: Outcome,
-    /// The halt's id while trading is refused.
-    pub halted: Option<String>,
+    /// Whether trading is refused.
+    pub halted: bool,
+    /// The halt's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub halt_id: Option<String>,
     /// What was decided; `None` where the pass ended before a decision.
     pub plan: Option<PlanReport>,
     /// Orders of this pass, in the order of sending.
     pub orders: Vec<OrderReport>,
+    /// Positions that should have been closed and were not.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remaining: Vec<Remaining>,
     /// Orders of earlier passes whose outcome became known in this one.
     pub settled: Vec<OrderReport>,
     /// Equity in the quote before the first order; `None` where it was not read.
@@ -179,9 +186,11 @@ impl PassReport {
             heading,
             pass_id: pass_id.to_owned(),
             outcome,
-            halted: None,
+            halted: false,
+            halt_id: None,
             plan: None,
             orders: Vec::new(),
+            remaining: Vec::new(),
             settled: Vec::new(),
             equity_before: None,
             equity_after: None,

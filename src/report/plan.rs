@@ -46,8 +46,11 @@ pub struct PlanReport {
     pub heading: Heading,
     /// The plan's name in the ledger.
     pub plan_id: String,
-    /// The halt's id while trading is refused.
-    pub halted: Option<String>,
+    /// Whether trading is refused.
+    pub halted: bool,
+    /// The halt's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub halt_id: Option<String>,
     /// What values are counted in: `USDT`.
     pub quote: String,
     /// Wallet plus floating profit, in the quote.
@@ -94,7 +97,8 @@ impl PlanReport {
             schema: "rebal.plan/1",
             heading,
             plan_id: figures.plan_id,
-            halted: figures.halted,
+            halted: figures.halted.is_some(),
+            halt_id: figures.halted,
             quote: figures.quote,
             equity: figures.equity,
             available: figures.available,

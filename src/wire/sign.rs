@@ -63,6 +63,15 @@ impl Signer {
         Ok(Signer { key })
     }
 
+    /// The secret, where the exchange knows it too and could repeat it; a private key never left here.
+    #[must_use]
+    pub fn shared(&self) -> Option<&SecretString> {
+        match &self.key {
+            Key::Hmac(secret) => Some(secret),
+            Key::Ed25519(_) | Key::Rsa(_) => None,
+        }
+    }
+
     /// The algorithm, for people.
     #[must_use]
     pub fn algorithm(&self) -> &'static str {

@@ -1,5 +1,9 @@
 //! Words from outside, made harmless: no control characters, no secrets, not too long.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::ops::Range;
+
 /// The most characters kept of a message from outside.
 pub const MESSAGE_CHARS: usize = 200;
 
@@ -30,10 +34,53 @@ pub fn word(text: &str) -> String {
     text.chars().map(harmless).take(WORD_CHARS).collect()
 }
 
-/// `text` without `secret`, where the secret is long enough to be one.
+/// The shortest piece of a secret that is hidden; a shorter one could be any word.
+const PIECE: usize = 8;
+
+/// `bytes` without `secret`, and without any piece of it of eight bytes or more: a server may echo a
+/// key cut short, or in two.
 #[must_use]
-pub fn without(text: &str, secret: &str) -> String {
-    if secret.len() < 8 { text.to_owned() } else { text.replace(secret, HIDDEN) }
+pub fn without<'a>(bytes: &'a [u8], secret: &str) -> Cow<'a, [u8]> {
+    let found = pieces(bytes, secret.as_bytes());
+    if found.is_empty() {
+        return Cow::Borrowed(bytes);
+    }
+    let mut shown = Vec::with_capacity(bytes.len());
+    let mut from = 0;
+    for piece in found {
+        shown.extend_from_slice(bytes.get(from..piece.start).unwrap_or_default());
+        shown.extend_from_slice(HIDDEN.as_bytes());
+        from = piece.end;
+    }
+    shown.extend_from_slice(bytes.get(from..).unwrap_or_default());
+    Cow::Owned(shown)
+}
+
+/// Where pieces of `secret` stand in `bytes`, ascending and apart.
+fn pieces(bytes: &[u8], secret: &[u8]) -> Vec<Range<usize>> {
+    let wanted: BTreeSet<&[u8]> = secret.windows(PIECE).collect();
+    // Listings have megabytes, and hardly any two bytes in them begin a piece.
+    let pair = |window: &[u8]| match window {
+        [first, second, ..] => usize::from(*first) << 8 | usize::from(*second),
+        _ => 0,
+    };
+    let mut begins = vec![false; 1 << 16];
+    for window in &wanted {
+        if let Some(begins) = begins.get_mut(pair(window)) {
+            *begins = true;
+        }
+    }
+    let mut found: Vec<Range<usize>> = Vec::new();
+    for (at, window) in bytes.windows(PIECE).enumerate() {
+        if begins.get(pair(window)) != Some(&true) || !wanted.contains(window) {
+            continue;
+        }
+        match found.last_mut() {
+            Some(last) if at <= last.end => last.end = at + PIECE,
+            _ => found.push(at..at + PIECE),
+        }
+    }
+    found
 }
 
 /// The character itself, or a blank where it could steer a terminal or turn a line around.
@@ -133,6 +180,29 @@ mod tests {
             "Signature for this request is not valid."
         );
         assert_eq!(message("order rb17c2e9a0001fa3c07o"), "order rb17c2e9a0001fa3c07o");
-        assert_eq!(without("key=abcdefgh", "abcdefgh"), "key=[hidden]");
+    }
+
+    #[test]
+    fn a_secret_is_hidden_whole_cut_short_and_in_pieces() {
+        let key = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A";
+        let hidden = |text: &str| String::from_utf8(without(text.as_bytes(), key).into_owned()).unwrap();
+        for (said, shown) in [
+            (format!("key {key} is bad"), "key [hidden] is bad"),
+            (format!("{key}{key}"), "[hidden]"),
+            (format!("begins with {}…", &key[..8]), "begins with [hidden]…"),
+            (format!("ends in {}", &key[56..]), "ends in [hidden]"),
+            (format!("{} and {}", &key[..24], &key[24..]), "[hidden] and [hidden]"),
+            (format!("x{}y{}z", &key[10..20], &key[30..39]), "x[hidden]y[hidden]z"),
+            (format!("{}\\/{}", &key[..30], &key[30..]), "[hidden]\\/[hidden]"),
+        ] {
+            assert_eq!(hidden(&said), shown);
+            assert!((0..=56).all(|at| !hidden(&said).contains(&key[at..at + 8])));
+        }
+        // Seven characters are a word like any other, and so is a secret of seven.
+        for said in [&key[..7], "Invalid API-key, IP, or permissions for action.", "", "币安人生"] {
+            assert!(matches!(without(said.as_bytes(), key), Cow::Borrowed(_)), "{said}");
+        }
+        assert_eq!(*without(b"the sim says", "sim"), *b"the sim says");
+        assert_eq!(*without(b"key=abcdefgh", "abcdefgh"), *b"key=[hidden]");
     }
 }

@@ -7,7 +7,7 @@ use rebal::config::error::Fault;
 use rebal::config::location::Location;
 use rebal::config::sections::Config;
 use rebal::config::words::{Mode, Prices, Shares};
-use rebal::config::{Loaded, Origin, Sources, demo, load};
+use rebal::config::{Loaded, Origin, Sources, demo, load, load_for_exit};
 use rebal::domain::num::Rate;
 use tempfile::TempDir;
 
@@ -762,5 +762,43 @@ mod secrets {
             let said = read(&format!("file:{}", at(name).display()), &[]).unwrap_err();
             assert!(said.contains(expected) && !said.contains("s3cret"), "{name}: {said}");
         }
+    }
+}
+
+#[test]
+fn closing_reads_what_names_the_account_past_everything_else_that_is_wrong() {
+    let read = |text: &str, sets: &[&str]| {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("rebal.toml");
+        std::fs::write(&path, text).unwrap();
+        let sets: Vec<String> = sets.iter().map(|set| (*set).to_owned()).collect();
+        let sources = Sources {
+            file: Some(path),
+            file_required: true,
+            env: Vec::new().into_iter(),
+            sets: &sets,
+            base: None,
+        };
+        load_for_exit(sources).map_err(|error| error.to_string())
+    };
+    let (loaded, wrong) = read("mode = \"testnet\"\n[risk]\nmax_drawdown = 0.2\n", &[]).unwrap();
+    assert_eq!((loaded.config.risk.max_drawdown, wrong), (Rate::new(2, 1), None));
+    let broken =
+        "mode = \"testnet\"\n[exchange]\ntimeout_ms = 7000\n[risk]\nmax_drawdown = 30\n[bskt]\nsize = 3\n";
+    let (loaded, wrong) = read(broken, &["basket.threshold=abc"]).unwrap();
+    assert_eq!((loaded.config.mode, loaded.config.exchange.timeout_ms), (Mode::Testnet, 7000));
+    let wrong = wrong.unwrap().to_string();
+    for part in ["max_drawdown", "bskt", "basket.threshold"] {
+        assert!(wrong.contains(part), "{part}: {wrong}");
+    }
+    // Where it is not certain whose account is meant, nothing is closed.
+    for (text, why) in [
+        ("mod = \"live\"\n", "unknown key \"mod\""),
+        ("mode = \"lvie\"\n[bskt]\n", "lvie"),
+        ("mode = \"live\"\n[exchange]\nbase_url = 5\n", "exchange.base_url"),
+        ("mode = \"live\"\n[basket\n", "line 2"),
+    ] {
+        let error = read(text, &[]).unwrap_err();
+        assert!(error.contains(why), "{text}: {error}");
     }
 }

@@ -20,8 +20,6 @@ use std::path::Path;
 /// The groups of `reliability.md` §2 and how many faults each has.
 const GROUPS: [(&str, usize); 7] =
     [("P", 25), ("N", 26), ("X", 35), ("D", 15), ("C", 13), ("S", 12), ("A", 8)];
-/// At least so many rows have a test.
-const LEAST_TESTED: usize = 110;
 
 /// One row of the table.
 struct Row {
@@ -33,7 +31,9 @@ fn rows() -> Vec<Row> {
     let text = std::fs::read_to_string(root().join("tests/FAULTS.md")).unwrap();
     let is_row =
         |line: &&str| line.starts_with("| ") && !line.starts_with("| id") && !line.starts_with("| --");
-    text.lines().filter(is_row).map(row).collect()
+    // What follows the first section has tables of its own.
+    let (table, _) = text.split_once("\n## ").unwrap_or((&text, ""));
+    table.lines().filter(is_row).map(row).collect()
 }
 
 fn root() -> &'static Path {
@@ -93,6 +93,7 @@ fn the_table_names_real_tests() {
         }
     }
     let tested = rows.iter().filter(|row| !row.tests.is_empty()).count();
-    eprintln!("{tested} of {} faults have a test", rows.len());
-    assert!(tested >= LEAST_TESTED, "only {tested} of {} faults have a test", rows.len());
+    let text = std::fs::read_to_string(root().join("tests/FAULTS.md")).unwrap();
+    let counted = format!("**{tested} of {} have a test**", rows.len());
+    assert!(text.contains(&counted), "the table begins with other numbers than {counted}");
 }

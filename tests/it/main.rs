@@ -12,8 +12,6 @@
 mod archive;
 mod config;
 mod data;
-// Begun, and not yet steady enough on a busy machine to stop a landing: RUSTFLAGS="--cfg rebal_faults".
-#[cfg(rebal_faults)]
 mod faults;
 mod ledger;
 mod listing;

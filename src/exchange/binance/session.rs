@@ -1,5 +1,6 @@
 //! Signed conversation with one host: key, clock, limits, and what a failed answer means.
 
+use std::borrow::Cow;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -18,10 +19,20 @@ use crate::wire::json::WireError;
 use crate::wire::sign::Signer;
 use crate::wire::text;
 
+/// The keys of exchanges have 64 characters, drawn at random.
+const REAL_KEY: usize = 32;
+
 /// Key and signer of an account.
 pub(super) struct Credentials {
     pub(super) key: SecretString,
     pub(super) signer: Signer,
+}
+
+impl Credentials {
+    /// What the exchange knows and could repeat.
+    fn secrets(&self) -> impl Iterator<Item = &str> {
+        [Some(&self.key), self.signer.shared()].into_iter().flatten().map(|secret| secret.expose_secret())
+    }
 }
 
 /// A conversation with one host.
@@ -185,6 +196,7 @@ impl Session {
             let detail = failure.detail();
             Stumble::Error(ExchangeError::Unavailable { endpoint: endpoint.into(), detail })
         })?;
+        let answer = self.heard(answer);
         self.learn(request.call, &answer);
         if answer.is_success() {
             return Ok(answer.body);
@@ -274,6 +286,7 @@ impl Session {
             Err(Failure::NotSent(detail)) => return Reply::NotSent(detail),
             Err(Failure::Lost(detail)) => return Reply::Unknown(detail),
         };
+        let answer = self.heard(answer);
         self.learn(request.call, &answer);
         let now = self.now_or_local();
         let limit = error::rate_limit(answer.status, answer.retry_after.as_deref(), &answer.body, now);
@@ -297,12 +310,29 @@ impl Session {
         }
     }
 
-    /// Words of the exchange without our key, should it echo it.
+    /// Words of the exchange without our key, should it echo it: once more, since what was escaped in
+    /// its answer is plain by now.
     fn scrub(&self, said: &str) -> String {
-        match &self.credentials {
-            Some(credentials) => text::without(said, credentials.key.expose_secret()),
-            None => said.to_owned(),
+        let mut said = said.to_owned();
+        for secret in self.secrets() {
+            said = String::from_utf8_lossy(&text::without(said.as_bytes(), secret)).into_owned();
         }
+        said
+    }
+
+    /// An answer as if our key were nowhere in it, so that no word read from it can hold a piece.
+    fn heard(&self, mut answer: Answer) -> Answer {
+        // The name of a field may be a piece of a short key that somebody made up for practice.
+        for secret in self.secrets().filter(|secret| secret.len() >= REAL_KEY) {
+            if let Cow::Owned(clean) = text::without(&answer.body, secret) {
+                answer.body = clean;
+            }
+        }
+        answer
+    }
+
+    fn secrets(&self) -> impl Iterator<Item = &str> {
+        self.credentials.iter().flat_map(Credentials::secrets)
     }
 }
 

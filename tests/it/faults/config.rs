@@ -58,6 +58,22 @@ fn c5_a_secret_file_that_others_may_read_is_refused_with_the_command_that_helps(
     }
 }
 
+#[test]
+fn c5_what_rebal_writes_is_its_owner_s_alone_even_in_a_folder_of_everybody() {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    let sim = Sim::start();
+    let home = Home::at(&sim.url);
+    fs::DirBuilder::new().mode(0o755).create(home.state()).unwrap();
+    let all = format!("umask 000; exec \"$@\" --out {}", home.file("report.json").display());
+    let run = |command: &str| finish(&mut home.wrapped("sh", &["-c", &all, "sh"], &[command]));
+    assert_eq!((run("plan").code, run("rebalance").code), (Some(0), Some(0)));
+    let mode = |name: &str| fs::metadata(home.file(name)).unwrap().permissions().mode() & 0o777;
+    let modes: Vec<_> = home.contents().into_keys().map(|name| (mode(&name), name)).collect();
+    assert!(modes.len() >= 4 && modes.iter().all(|(mode, _)| *mode == 0o600), "{modes:?}");
+    fs::set_permissions(home.file("report.json"), fs::Permissions::from_mode(0o644)).unwrap();
+    assert_eq!((run("rebalance").code, mode("report.json")), (Some(0), 0o644), "unless it was shared before");
+}
+
 /// A plan in a file, and the account and folder it was made for.
 fn planned() -> (Sim, Home, String) {
     let sim = Sim::start();

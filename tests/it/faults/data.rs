@@ -270,7 +270,7 @@ fn d6_texts_for_numbers_and_numbers_for_texts_are_never_a_panic() {
 
 #[test]
 fn d7_contracts_of_a_thousand_coins_are_worth_what_the_others_are() {
-    let sim = Sim::start();
+    let sim = Sim::with(&[]);
     let home = Home::at(&sim.url).set(symbols(&["1000PEPEUSDT", "1000SHIBUSDT", "ADAUSDT"]));
     let run = home.allocate();
     let coins = run.report["plan"]["legs"].as_array().unwrap().clone();
@@ -434,7 +434,7 @@ fn d14_numbers_beyond_a_double_stay_exact() {
 
 #[test]
 fn d15_the_same_coin_in_another_quote_is_another_contract() {
-    let sim = Sim::start();
+    let sim = Sim::with(&[]);
     let home = Home::at(&sim.url);
     let listed = sim.call("GET", "/fapi/v1/exchangeInfo", &Value::Null);
     let usdc = listed["symbols"].as_array().unwrap().iter().find(|row| row["quoteAsset"] == "USDC").unwrap();

@@ -5,7 +5,7 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 
 use super::proxy::{Act, Proxy};
-use super::world::{BASKET, Home, ORDER, REBAL, Run, Sim, finish, request, symbols, text, until, wait};
+use super::world::{BASKET, Home, ORDER, REBAL, Run, Sim, finish, request, symbols, until, wait};
 
 /// A pass that is told to end by `signal` when it sends the `nth` request that matches, before that
 /// request reaches the exchange or after. Whether it was ended is for the caller to see.
@@ -250,16 +250,10 @@ fn p17_little_memory_is_enough_and_too_little_doubles_nothing() {
 
 #[test]
 fn p18_p19_the_exchange_s_time_decides_whatever_this_machine_s_clock_says() {
-    // The simulator begins at a day of its own; then a year passes for it and not for this machine.
-    let sim = Sim::with(&["--symbols", "12"]);
-    let listed = sim.call("GET", "/fapi/v1/exchangeInfo", &serde_json::Value::Null);
-    let coins = listed["symbols"].as_array().unwrap().iter().filter(|row| {
-        row["status"] == "TRADING" && row["quoteAsset"] == "USDT" && row["contractType"] == "PERPETUAL"
-    });
-    let coins: Vec<String> = coins.map(|row| text(row, "symbol")).take(2).collect();
-    let coins: Vec<&str> = coins.iter().map(String::as_str).collect();
+    // The simulator begins at a day of its own; then a hundred days pass for it and none for this machine.
+    let sim = Sim::start();
     let home = Home::at(&sim.url)
-        .set(symbols(&coins))
+        .set(symbols(&["ADAUSDT", "XRPUSDT"]))
         .set("execution.concurrency=1")
         .set("basket.target_value=120")
         .set("futures.leverage=5");
@@ -269,7 +263,7 @@ fn p18_p19_the_exchange_s_time_decides_whatever_this_machine_s_clock_says() {
     // However long this machine's clock ran, the fence is one of the exchange's time.
     let run = home.rebalance();
     assert!(run.skipped().iter().any(|(_, why)| why == "unresolved"), "{run:?}");
-    sim.advance(12 * 24 * 365);
+    sim.advance(12 * 24 * 100);
     let run = home.rebalance();
     assert!(run.settled().contains(&"not_sent".to_owned()), "{run:?}");
     sim.once_each();
@@ -336,12 +330,20 @@ fn p23_a_reader_who_went_away_changes_nothing() {
     drop((child.stdout.take(), child.stderr.take()));
     assert_eq!(child.wait().unwrap().code(), Some(0));
     home.agrees_with(&sim);
-    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let again = full.try_clone().unwrap();
+    let full = || fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
     sim.price("ADAUSDT", "1.3");
-    let status = home.command(&["rebalance"]).stdout(full).stderr(again).status().unwrap();
-    assert!(status.code().is_some(), "no signal, no abort");
+    let status = home.command(&["rebalance"]).stdout(full()).stderr(full()).status().unwrap();
+    assert_eq!(status.code(), Some(0), "a pass that traded is no failed one");
     home.agrees_with(&sim);
     assert_eq!(sim.orders().len(), 5, "the pass itself is whole");
     home.quiet();
+    sim.price("ADAUSDT", "1.3");
+    sim.faults(&[(ORDER, 1, 1, "drop")]);
+    let child = home.command(&["rebalance"]).arg("--json").stdout(full()).stderr(Stdio::piped()).spawn();
+    let run = wait(child.unwrap());
+    assert_eq!(run.code, Some(5), "{run:?}");
+    assert!(run.err.contains("stdout: ") && run.err.contains("is in the ledger"), "{run:?}");
+    // Where the report is all there is, its loss is a failure.
+    let status = home.command(&["rebalance", "--dry-run"]).stdout(full()).stderr(full()).status().unwrap();
+    assert_eq!(status.code(), Some(1));
 }

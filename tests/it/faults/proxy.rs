@@ -79,7 +79,11 @@ pub(crate) struct Proxy {
 
 impl Proxy {
     pub(crate) fn before(exchange: &str) -> Proxy {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Proxy::at("127.0.0.1:0", exchange)
+    }
+
+    pub(crate) fn at(address: &str, exchange: &str) -> Proxy {
+        let listener = TcpListener::bind(address).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let proxy = Proxy { url, exchange: exchange.to_owned(), shared: Arc::default() };
         proxy.listen(listener);

@@ -3,7 +3,8 @@
 use std::fs;
 use std::path::Path;
 use std::process::Child;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::proxy::{Act, Proxy};
 use super::world::{BASKET, Home, ORDER, Run, Sim, finish, query, text, until, wait};
@@ -39,7 +40,7 @@ fn s1_a_damaged_ledger_is_refused_or_harmless() {
             let _ = fs::remove_file(home.file(beside));
         }
         let run = home.rebalance();
-        assert!(matches!(run.code, Some(0 | 5 | 9 | 10)), "{at}: {run:?}");
+        assert!(matches!(run.code, Some(0 | 4 | 5 | 9 | 10)), "{at}: {run:?}");
         refused += usize::from(run.code == Some(10));
         assert_eq!(sim.orders().len(), BASKET.len(), "{at}: {run:?}");
     }
@@ -224,10 +225,8 @@ fn s9_a_ledger_that_a_viewer_locks_ends_with_10_before_anything_is_sent() {
         let mut viewer = options.connect().await.unwrap();
         sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut viewer).await.unwrap();
         let before = sim.orders().len();
-        let began = Instant::now();
-        let run = home.rebalance();
-        run.ended(10, "storage");
-        assert!(began.elapsed() < Duration::from_secs(20));
+        // It ends although the viewer never lets go.
+        home.rebalance().ended(10, "storage");
         assert_eq!(sim.orders().len(), before, "no order without its intent on disk");
         viewer.close().await.unwrap();
     });
@@ -273,27 +272,34 @@ fn s10_a_latch_that_cannot_be_read_counts_as_set() {
 #[test]
 fn s11_a_ledger_of_years_is_no_slower() {
     let (sim, home) = allocated();
-    let time = |home: &Home| {
-        let began = Instant::now();
-        home.quiet();
-        began.elapsed()
-    };
-    let before = time(&home);
+    let before = cpu_ms(&home);
     home.sql(
-        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 200000)
+        "WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
          INSERT INTO pass (at, outcome, exit_code, plan) SELECT i, 'traded', 0, '{}' FROM n;
          INSERT INTO intent (client_id, pass_id, symbol, side, qty, ref_price, reduce_only, reason, state)
              SELECT 'old' || id, id, 'ADAUSDT', 'BUY', '1', '1', 0, 'entry', 'done' FROM pass;
          INSERT INTO fill (symbol, trade_id, order_id, client_id, side, qty, price, fee, fee_asset, realized, at)
              SELECT 'ADAUSDT', -id, id, 'old' || id, 'BUY', '1', '1', '0', 'USDT', '0', id FROM pass;",
     );
+    // This one writes trades.csv anew.
     home.rebalance();
-    let after = time(&home);
-    assert!(after < before * 4 + Duration::from_secs(1), "{before:?} and then {after:?}");
-    let began = Instant::now();
-    assert_eq!(home.run(&["plan"]).code, Some(0));
-    assert!(began.elapsed() < Duration::from_secs(5));
+    let after = cpu_ms(&home);
+    assert!(after < before * 3 / 2 + 60, "{before} ms and then {after} ms");
     drop(sim);
+}
+
+/// What ten passes cost a processor: other than time on the wall, load leaves it as it is.
+fn cpu_ms(home: &Home) -> u64 {
+    let script = "for _ in 1 2 3 4 5 6 7 8 9 10; do \"$@\" >/dev/null || exit 1; done; times";
+    let run = finish(&mut home.wrapped("sh", &["-c", script, "sh"], &["rebalance"]));
+    assert_eq!(run.code, Some(0), "{run:?}");
+    // The second line is of the children: user and system, each as 0m0.25s.
+    let of_children = run.out.lines().nth(1).unwrap();
+    let ms = |span: &str| {
+        let (minutes, seconds) = span.trim_end_matches('s').split_once('m').unwrap();
+        (minutes.parse::<f64>().unwrap() * 60_000.0 + seconds.parse::<f64>().unwrap() * 1000.0) as u64
+    };
+    of_children.split(' ').map(ms).sum()
 }
 
 #[test]
@@ -302,16 +308,17 @@ fn s12_a_lock_file_deleted_while_held_lets_no_second_pass_send_the_same_order() 
     let proxy = Proxy::before(&sim.url);
     let home = Home::at(&proxy.url).set("execution.concurrency=1");
     // The first pass is in the middle of its orders when somebody tidies up.
-    proxy.on(ORDER, 2, 1, Act::RawThenSilence(Vec::new()));
+    let over = Arc::new(AtomicBool::new(false));
+    let second_is_over = Arc::clone(&over);
+    let held = move || until("the second pass ends", || second_is_over.load(Ordering::SeqCst));
+    proxy.on(ORDER, 2, 1, Act::before(held));
     let first = home.start();
     until("the first pass sends", || proxy.count(ORDER) == 2);
     fs::remove_file(home.file("lock")).unwrap();
     let second = home.rebalance();
+    over.store(true, Ordering::SeqCst);
     assert!(second.orders().is_empty(), "{second:?}");
-    wait(first);
-    proxy.clear();
-    sim.advance(1);
-    home.rebalance();
+    wait(first).ended(0, "traded");
     home.quiet();
     sim.once_each();
     assert_eq!(sim.orders().len(), BASKET.len());
