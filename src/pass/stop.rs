@@ -470,13 +470,17 @@ impl<E: Exchange> Closing<'_, '_, E> {
     /// it: answers that forget every position for half an hour have been seen. Books that are explained
     /// are brought in line.
     async fn is_doubtful(&mut self) -> bool {
-        let Hands { exchange, ledger, .. } = &mut *self.hands;
-        let unresolved = ledger.unresolved().await.unwrap_or_default();
-        let held = ledger.holdings().await.unwrap_or_default();
+        let unresolved = self.hands.ledger.unresolved().await.unwrap_or_default();
+        let held = self.hands.ledger.holdings().await.unwrap_or_default();
         let missing =
             held.iter().filter(|(symbol, holding)| self.scope.covers(symbol) && !holding.qty.is_zero());
         let mut closed = Vec::new();
         for (symbol, holding) in missing {
+            // The exchange said itself that this was executed; only the executions are not booked yet.
+            if holding.qty + self.executed_unbooked(symbol) == Qty::ZERO {
+                continue;
+            }
+            let Hands { exchange, ledger, .. } = &mut *self.hands;
             match strangers::is_explained(*exchange, ledger, symbol, holding).await {
                 Ok(true) => closed.push((symbol.clone(), Qty::ZERO)),
                 Ok(false) => {
@@ -491,10 +495,21 @@ impl<E: Exchange> Closing<'_, '_, E> {
         }
         // What an order of unknown outcome did is booked later, on top of what the books say now.
         closed.retain(|(symbol, _)| unresolved.iter().all(|intent| intent.symbol != *symbol));
-        if let Err(error) = ledger.confirm_positions(&closed, exchange.now()).await {
+        let now = self.hands.exchange.now();
+        if let Err(error) = self.hands.ledger.confirm_positions(&closed, now).await {
             self.closed.note(format!("that positions are closed could not be written down: {error}"));
         }
         !self.closed.remaining.is_empty()
+    }
+
+    /// What our orders of this pass did to a position by the exchange's word, and the books lack.
+    fn executed_unbooked(&self, symbol: &Symbol) -> Qty {
+        let unbooked = self
+            .closed
+            .sent
+            .iter()
+            .filter(|sent| sent.leg.symbol == *symbol && sent.outcome.state == IntentState::Accepted);
+        unbooked.filter_map(|sent| Some(sent.leg.side.signed(sent.outcome.order.as_ref()?.filled_qty))).sum()
     }
 
     /// One wave of closes; true where something was executed.
