@@ -428,7 +428,7 @@ impl<E: Exchange> Closing<'_, '_, E> {
             held.iter().filter(|(symbol, holding)| self.scope.covers(symbol) && !holding.qty.is_zero());
         let mut closed = Vec::new();
         for (symbol, holding) in missing {
-            match strangers::is_explained(*exchange, ledger, symbol, holding).await {
+            match strangers::is_explained(*exchange, ledger, symbol, holding, Qty::ZERO).await {
                 Ok(true) => closed.push((symbol.clone(), Qty::ZERO)),
                 Ok(false) => {
                     let reason = "the exchange shows nothing, but no trade closed it".to_owned();

@@ -480,7 +480,7 @@ pub(crate) fn flat_is_flat(of: &Over<'_>) -> Option<String> {
     let says = closing.closed.flat || matches!(closing.code, 0 | 7);
     let found = open_in(of.world, &closing.scope, closing.at).filter(|_| says)?;
     // Neither the books nor the exchange ever showed this position: nobody could know.
-    let unknown = |symbol: &Symbol| of.books.holdings.get(symbol).is_none_or(|held| held.qty.is_zero());
+    let unknown = |symbol: &Symbol| of.world.known.get(symbol).is_none_or(|qty| qty.is_zero());
     let hidden = of.world.reads_empty()
         && of.world.sim.positions().keys().all(unknown)
         && of.world.sim.waiting().iter().all(|order| !order.is_ours());

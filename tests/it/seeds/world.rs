@@ -133,6 +133,8 @@ pub(crate) struct World {
     pub(crate) truth: Truth,
     /// The halt that was on the disk when the last pass was over.
     pub(crate) latch: Option<Halt>,
+    /// What the ledger held of each contract when the last pass was over.
+    pub(crate) known: BTreeMap<Symbol, Qty>,
     // The pass that runs.
     pub(crate) job: Job,
     /// It said that the loss is beyond its limit.
@@ -230,6 +232,7 @@ impl World {
             life: 0,
             truth: Truth::default(),
             latch: None,
+            known: BTreeMap::new(),
             job: Job::Rebalance,
             breached: false,
             pass: 0,
@@ -523,6 +526,7 @@ impl World {
         self.life += 1;
         self.posted.clear();
         self.truth.settle(None);
+        self.known.clear();
         let ours = self.taken.values().filter(|taken| !taken.order.filled_qty.is_zero());
         if let Some(newest) = ours.max_by_key(|taken| taken.at) {
             self.foreign = Some((newest.at, newest.order.symbol.clone()));
