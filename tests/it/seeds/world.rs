@@ -347,6 +347,7 @@ impl World {
         }
         let now = self.sim.now();
         let positions = self.sim.positions();
+        let mut moved = false;
         for symbol in self.scenario.contracts() {
             let found = positions.get(&symbol).map_or(Qty::ZERO, |position| position.qty);
             let by = found - self.qty(&symbol);
@@ -355,7 +356,11 @@ impl World {
                 self.moved(&symbol, by);
                 self.disturbed.insert(symbol.clone(), now);
                 self.foreign = Some((now, symbol));
+                moved = true;
             }
+        }
+        if moved {
+            self.remember();
         }
     }
 
