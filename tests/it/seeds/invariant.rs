@@ -215,8 +215,8 @@ fn no_stranger(of: &Sending<'_>) -> Option<String> {
     // somebody undid leaves no trace, and the exchange lists no more than seven days.
     let waits = of.unresolved.iter().any(|intent| intent.symbol == *symbol);
     let undone = of.world.disturbed.get(symbol).is_some_and(|at| at > since);
-    let listed = of.stamp.since(*since) < Duration::from_secs(7 * 86_400 - 120)
-        && !of.world.has_left_without_a_trace(symbol);
+    let listed =
+        of.stamp.since(*since) < Duration::from_secs(7 * 86_400 - 120) && !of.world.is_forgotten(symbol);
     (sight.as_of >= *since && !waits && !undone && listed)
         .then(|| format!("{} although a stranger traded {symbol}", of.request.client_id))
 }
