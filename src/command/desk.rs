@@ -10,7 +10,7 @@ use crate::error::{CommandError, Kind};
 use crate::exchange::{Exchange, ExchangeError};
 use crate::ledger::{Halt, Ledger};
 use crate::pass::lock::Lock;
-use crate::pass::stop::{self, Closed, Hands, Looked};
+use crate::pass::stop::{self, Closed, Hands, Looked, Under};
 use crate::pass::{PassError, Prepared, Settings, Stop, Watch, latch};
 use crate::ui::{Progress, Ui};
 
@@ -42,16 +42,28 @@ impl Desk<'_> {
         self.heed(exchange, looked).await
     }
 
+    /// Watches over what a halt leaves open.
+    pub(super) async fn under<E: Exchange>(
+        &mut self,
+        exchange: &E,
+        settings: &Settings,
+        halt: &Halt,
+    ) -> Result<Under, CommandError> {
+        let under = stop::under(exchange, self.ledger, settings, halt).await;
+        self.heed(exchange, under).await
+    }
+
     /// Sets the latch and closes everything.
     pub(super) async fn hard_stop<E: Exchange>(
         &mut self,
         exchange: &E,
         settings: &Settings,
         prepared: &Prepared,
+        before: Option<&Halt>,
     ) -> Result<(Halt, Closed), CommandError> {
         let (folder, watch) = (self.folder, Watching::new(&self.context.ui));
         let mut hands = self.hands(exchange, &watch);
-        let fired = stop::fire(&mut hands, folder, prepared, &settings.limits).await;
+        let fired = stop::fire(&mut hands, folder, prepared, &settings.limits, before).await;
         drop(watch);
         let (halt, closed) = self.heed(exchange, fired).await?;
         self.conclude(self.now(exchange), Some(&halt), &closed, stop::STOPPED).await;

@@ -13,7 +13,7 @@ use crate::ledger::{Halt, Ledger, LedgerError};
 const MOST_BYTES: u64 = 64 << 10;
 
 /// The id of a halt that somebody else wrote.
-const UNKNOWN: &str = "HALT";
+pub(super) const UNKNOWN: &str = "HALT";
 
 /// A new halt; its id follows from its time, so that a person can type it.
 #[must_use]
@@ -51,7 +51,7 @@ pub fn in_file(folder: &Path) -> Option<Halt> {
         id: UNKNOWN.into(),
         at: Time::default(),
         reason,
-        scope: Scope::All,
+        scope: Scope::nothing(),
         flat_at: Some(Time::default()),
     };
     let length = match std::fs::symlink_metadata(&path) {
@@ -118,6 +118,7 @@ fn path(folder: &Path) -> PathBuf {
 fn write(folder: &Path, halt: &Halt) -> std::io::Result<()> {
     let scope = match &halt.scope {
         Scope::All => "all".to_owned(),
+        Scope::Symbols(symbols) if symbols.is_empty() => "none".to_owned(),
         Scope::Symbols(symbols) => symbols.iter().map(|symbol| symbol.as_str()).collect::<Vec<_>>().join(" "),
     };
     let flat = halt.flat_at.map_or_else(|| "not yet".to_owned(), |at| at.to_string());
@@ -152,6 +153,7 @@ fn read(text: &str) -> Option<Halt> {
     let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
     let scope = match value("scope")? {
         "all" => Scope::All,
+        "none" => Scope::nothing(),
         symbols => Scope::Symbols(symbols.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?),
     };
     let flat_at = match value("flat")? {

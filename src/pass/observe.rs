@@ -18,7 +18,7 @@ use crate::ledger::{Age, EquityRow, Holding, IntentState, Ledger, Outcome};
 
 use super::settle::Settled;
 use super::strangers::{explain, refuse_unexplained, strangers};
-use super::{PassError, Settings};
+use super::{Mode, PassError, Settings};
 
 /// A position that misses our last fill is a read that lags, for this long; after that somebody
 /// else changed it.
@@ -102,6 +102,7 @@ pub async fn observe<E: Exchange>(
     ledger: &mut Ledger,
     settings: &Settings,
     settled: &Settled,
+    mode: Mode,
 ) -> Result<Seen, PassError> {
     let found = exchange.observe().await?;
     refuse_priceless(&found, settings.strategy.symbols())?;
@@ -112,8 +113,10 @@ pub async fn observe<E: Exchange>(
     comparing.compare(&universe);
     comparing.tell_apart_from_ours(exchange, ledger).await?;
     // A ledger that is new must find out whether an older one closed everything here.
+    // A preview, which may run many times before the first pass, leaves that to the pass.
+    let reach = if mode == Mode::Real { INCOME_KEPT } else { LATE_ROWS };
     let past = match age {
-        Age::Fresh => Some(exchange.income_since(found.at - INCOME_KEPT).await?),
+        Age::Fresh => Some(exchange.income_since(found.at - reach).await?),
         Age::Known => None,
     };
     let mut strangers = strangers(exchange, &comparing, &universe, past.as_deref()).await?;

@@ -78,6 +78,8 @@ pub struct Closed {
     pub sent: Vec<Sent>,
     /// What the last look still showed.
     pub remaining: Vec<Left>,
+    /// Positions that were not to be closed, as the last look showed them.
+    pub others: usize,
     /// Waiting orders that were cancelled.
     pub cancelled: usize,
     /// How often orders to close went out.
@@ -153,18 +155,59 @@ pub async fn heed(
     if !matches!(error, PassError::HaltedElsewhere { .. }) {
         return Ok(None);
     }
-    let halt = Halt { flat_at: Some(at), ..latch::halt(at, error.to_string(), Scope::All) };
+    // What that ledger left open is left open, and watched from here on.
+    let halt = Halt { flat_at: Some(at), ..latch::halt(at, error.to_string(), Scope::nothing()) };
     latch::set(ledger, folder, &halt).await?;
+    ledger.accept_until(at).await?;
     let _ = alarm::halted(ledger, at, &halt, None).await;
     Ok(Some(halt))
 }
 
-/// Sets the latch, then closes everything. Nothing is sent before both halves of it are on the disk.
+/// What there is to do under a halt.
+pub enum Under {
+    /// Nothing: the account stays as it is.
+    Rest(Box<Prepared>),
+    /// What the halt was to close is not closed yet.
+    Close,
+    /// What it leaves open has lost too much.
+    Breached(Box<Prepared>),
+}
+
+/// Watches over what a halt leaves open. Not for one that [`Halt::is_over`]: there a drawdown is what it
+/// was when everything was closed.
+pub async fn under<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    settings: &Settings,
+    halt: &Halt,
+) -> Result<Under, PassError> {
+    if halt.scope == Scope::All {
+        return Ok(Under::Close);
+    }
+    let prepared = match look(exchange, ledger, settings).await {
+        Ok(Looked::Breached(prepared)) if !prepared.seen.snapshot.gross().is_zero() => {
+            return Ok(Under::Breached(prepared));
+        }
+        Ok(Looked::Within(prepared) | Looked::Breached(prepared)) => prepared,
+        // What is to be closed is closed without knowing more.
+        Err(_) if halt.flat_at.is_none() => return Ok(Under::Close),
+        Err(error) => return Err(error),
+    };
+    if ledger.last_equity().await?.is_none() {
+        // A new ledger needs a peak to measure from.
+        record::reading(ledger, &prepared, &prepared.nav, "halted").await?;
+    }
+    Ok(if halt.flat_at.is_some() { Under::Rest(prepared) } else { Under::Close })
+}
+
+/// Sets the latch, then closes everything. Nothing is sent before both halves of it are on the disk. A
+/// halt that was in force `before` keeps its name.
 pub async fn fire<E: Exchange>(
     hands: &mut Hands<'_, E>,
     folder: &Path,
     prepared: &Prepared,
     limits: &Limits,
+    before: Option<&Halt>,
 ) -> Result<(Halt, Closed), PassError> {
     let percent = |rate: crate::domain::num::Rate| rate * crate::domain::num::Rate::from(100);
     let reason = format!(
@@ -172,7 +215,11 @@ pub async fn fire<E: Exchange>(
         percent(prepared.nav.drawdown()),
         percent(limits.max_drawdown)
     );
-    let halt = latch::halt(prepared.seen.snapshot.at, reason, Scope::All);
+    let mut halt = latch::halt(prepared.seen.snapshot.at, reason, Scope::All);
+    if let Some(before) = before.filter(|before| before.id != latch::UNKNOWN) {
+        halt.id.clone_from(&before.id);
+        halt.at = before.at;
+    }
     let note = latch::set(hands.ledger, folder, &halt).await?;
     // Told before a minute of closing begins: nobody knows how that ends. Failing to tell stops nothing.
     let _ = alarm::halted(hands.ledger, halt.at, &halt, None).await;
@@ -401,6 +448,8 @@ impl<E: Exchange> Closing<'_, '_, E> {
 
     /// Keeps what a look showed.
     fn show(&mut self, exposed: &Exposed) {
+        let other = |symbol: &&Symbol| !self.scope.covers(symbol);
+        self.closed.others = exposed.positions.keys().filter(other).count();
         let meant = exposed
             .positions
             .values()
@@ -529,7 +578,9 @@ impl<E: Exchange> Closing<'_, '_, E> {
         match error {
             ExchangeError::RateLimited { until, .. } => self.wait_until(*until).await,
             ExchangeError::Refused { .. } => false,
-            ExchangeError::Unavailable { .. } | ExchangeError::Rejected { .. } => self.pause().await,
+            ExchangeError::Unavailable { .. }
+            | ExchangeError::Rejected { .. }
+            | ExchangeError::Incoherent(_) => self.pause().await,
         }
     }
 

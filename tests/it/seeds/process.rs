@@ -8,7 +8,7 @@ use rebal::domain::scope::Scope;
 use rebal::exchange::Exchange;
 use rebal::ledger::{Halt, Ledger};
 use rebal::pass::lock::Lock;
-use rebal::pass::stop::{self, Closed, Hands, Looked};
+use rebal::pass::stop::{self, Closed, Hands, Looked, Under};
 use rebal::pass::{self, PassError, Prepared, Stop, Watch, alarm, latch, record};
 
 use super::invariant::{Closing, Ended};
@@ -51,7 +51,7 @@ impl<'v> Process<'_, 'v> {
         self.venue.connect().await?;
         let prepared = match stop::look(self.venue, self.ledger, self.settings).await? {
             Looked::Within(prepared) => prepared,
-            Looked::Breached(prepared) => return self.hard_stop(&prepared).await,
+            Looked::Breached(prepared) => return self.hard_stop(&prepared, None).await,
         };
         let (install, next) = (self.ledger.install().await?, self.ledger.next_pass_id().await?);
         self.lock.note(install, next).unwrap();
@@ -64,11 +64,15 @@ impl<'v> Process<'_, 'v> {
 
     async fn halted(&mut self, halt: Halt) -> Result<Ended, PassError> {
         let _ = alarm::halted(self.ledger, self.venue.now(), &halt, None).await;
-        if halt.flat_at.is_some() {
+        if halt.is_over() {
             return Ok(Ended::Refused(halt));
         }
         self.venue.connect().await?;
-        self.go_on(halt, stop::STOPPED).await
+        match stop::under(self.venue, self.ledger, self.settings, &halt).await? {
+            Under::Rest(_) => Ok(Ended::Refused(halt)),
+            Under::Breached(prepared) => self.hard_stop(&prepared, Some(&halt)).await,
+            Under::Close => self.go_on(halt, stop::STOPPED).await,
+        }
     }
 
     async fn check(&mut self) -> Result<Ended, PassError> {
@@ -81,19 +85,23 @@ impl<'v> Process<'_, 'v> {
             None => match stop::look(self.venue, self.ledger, self.settings).await? {
                 Looked::Within(_) => Ok(Ended::Looked),
                 Looked::Breached(prepared) => {
-                    let ended = self.hard_stop(&prepared).await?;
+                    let ended = self.hard_stop(&prepared, None).await?;
                     self.look_after_closing().await;
                     Ok(ended)
                 }
             },
-            Some(halt) if halt.flat_at.is_none() => {
-                let ended = self.go_on(halt, stop::STOPPED).await?;
-                self.look_after_closing().await;
-                Ok(ended)
-            }
-            Some(_) => {
+            Some(halt) if halt.is_over() => {
                 stop::look(self.venue, self.ledger, self.settings).await?;
                 Ok(Ended::Looked)
+            }
+            Some(halt) => {
+                let ended = match stop::under(self.venue, self.ledger, self.settings, &halt).await? {
+                    Under::Rest(_) => return Ok(Ended::Looked),
+                    Under::Breached(prepared) => self.hard_stop(&prepared, Some(&halt)).await?,
+                    Under::Close => self.go_on(halt, stop::STOPPED).await?,
+                };
+                self.look_after_closing().await;
+                Ok(ended)
             }
         }
     }
@@ -149,10 +157,10 @@ impl<'v> Process<'_, 'v> {
         }
     }
 
-    async fn hard_stop(&mut self, prepared: &Prepared) -> Result<Ended, PassError> {
+    async fn hard_stop(&mut self, prepared: &Prepared, before: Option<&Halt>) -> Result<Ended, PassError> {
         self.venue.world.borrow_mut().says_breached();
         let (folder, limits) = (self.folder, &self.settings.limits);
-        let (halt, closed) = stop::fire(&mut self.hands(), folder, prepared, limits).await?;
+        let (halt, closed) = stop::fire(&mut self.hands(), folder, prepared, limits, before).await?;
         Ok(self.conclude(Some(halt), Scope::All, closed, stop::STOPPED).await)
     }
 
