@@ -425,7 +425,9 @@ fn latch_moves_as_allowed(of: &Over<'_>) -> Option<String> {
         (Some(before), Some(after)) => {
             let by_hand = matches!(job, Job::Flatten { halt: true, .. });
             let other = before.id != after.id;
-            let reopened = before.flat_at.is_some() && after.flat_at.is_none() && !by_hand;
+            // What a halt left open is watched over: a loss beyond the limit closes that as well.
+            let reopened =
+                before.flat_at.is_some() && after.flat_at.is_none() && !by_hand && !of.world.breached;
             let narrower = before.flat_at.is_none() && before.scope.and(&after.scope) != after.scope;
             (other || reopened || narrower).then(|| format!("{job:?} made {before:?} into {after:?}"))
         }
@@ -512,8 +514,7 @@ fn critical_is_told(of: &Over<'_>) -> Option<String> {
         Ended::Closed(_) | Ended::Refused(_) => vec!["halted"],
         Ended::Failed(error) => {
             let own = match error {
-                PassError::Incoherent(_) => Some("no_coherent_snapshot"),
-                PassError::Unexplained(_) => Some("equity_unavailable"),
+                PassError::Incoherent(_) | PassError::Unexplained(_) => Some("equity_unavailable"),
                 PassError::Foreign(_) | PassError::HaltedElsewhere { .. } => Some("foreign_orders"),
                 PassError::Breached(_) => Some("refused"),
                 _ => None,
