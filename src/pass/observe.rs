@@ -189,7 +189,7 @@ pub(super) struct Comparing<'a> {
     pub(super) found: &'a Observation,
     pub(super) holdings: &'a BTreeMap<Symbol, Holding>,
     settled: &'a Settled,
-    coins: BTreeMap<Symbol, Coin>,
+    pub(super) coins: BTreeMap<Symbol, Coin>,
 }
 
 impl Comparing<'_> {

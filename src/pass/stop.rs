@@ -481,7 +481,7 @@ impl<E: Exchange> Closing<'_, '_, E> {
                 continue;
             }
             let Hands { exchange, ledger, .. } = &mut *self.hands;
-            match strangers::is_explained(*exchange, ledger, symbol, holding).await {
+            match strangers::is_explained(*exchange, ledger, symbol, holding, Qty::ZERO).await {
                 Ok(true) => closed.push((symbol.clone(), Qty::ZERO)),
                 Ok(false) => {
                     let reason = "the exchange shows nothing, but no trade closed it".to_owned();

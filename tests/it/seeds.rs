@@ -445,6 +445,7 @@ impl Run {
             world.foreign = None;
         }
         world.latch = books.in_force().cloned();
+        world.known = books.holdings.iter().map(|(symbol, holding)| (symbol.clone(), holding.qty)).collect();
         self.troubled.set(matches!(ended, Ended::Died | Ended::Done(_, _, 5)));
         self.stranded.set(matches!(ended, Ended::Failed(PassError::Foreign(_))));
         let mut report = self.report.borrow_mut();

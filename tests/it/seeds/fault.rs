@@ -57,6 +57,7 @@ pub(crate) enum Kind {
     BigTransfer,
     LeftWaiting,
     CloseRefused,
+    CancelFails,
     HaltFileLost,
     LedgerLost,
     // Not drawn: follows from the others.
@@ -65,7 +66,7 @@ pub(crate) enum Kind {
 
 use Kind::*;
 
-const KINDS: [Kind; 47] = [
+const KINDS: [Kind; 48] = [
     AnswerLost,
     ArrivesLate,
     ArrivesTooLate,
@@ -111,6 +112,7 @@ const KINDS: [Kind; 47] = [
     BigTransfer,
     LeftWaiting,
     CloseRefused,
+    CancelFails,
     HaltFileLost,
     LedgerLost,
 ];
@@ -125,7 +127,7 @@ impl Kind {
             Slide => 250,
             LedgerLost => 100,
             LeftWaiting => 120,
-            CloseRefused => 600,
+            CloseRefused | CancelFails => 600,
             ProcessDies => 500,
             _ => 300,
         }

@@ -215,8 +215,8 @@ fn no_stranger(of: &Sending<'_>) -> Option<String> {
     // somebody undid leaves no trace, and the exchange lists no more than seven days.
     let waits = of.unresolved.iter().any(|intent| intent.symbol == *symbol);
     let undone = of.world.disturbed.get(symbol).is_some_and(|at| at > since);
-    let listed = of.stamp.since(*since) < Duration::from_secs(7 * 86_400 - 120)
-        && !of.world.has_left_without_a_trace(symbol);
+    let listed =
+        of.stamp.since(*since) < Duration::from_secs(7 * 86_400 - 120) && !of.world.is_forgotten(symbol);
     (sight.as_of >= *since && !waits && !undone && listed)
         .then(|| format!("{} although a stranger traded {symbol}", of.request.client_id))
 }
@@ -425,7 +425,9 @@ fn latch_moves_as_allowed(of: &Over<'_>) -> Option<String> {
         (Some(before), Some(after)) => {
             let by_hand = matches!(job, Job::Flatten { halt: true, .. });
             let other = before.id != after.id;
-            let reopened = before.flat_at.is_some() && after.flat_at.is_none() && !by_hand;
+            // What a halt left open is watched over: a loss beyond the limit closes that as well.
+            let reopened =
+                before.flat_at.is_some() && after.flat_at.is_none() && !by_hand && !of.world.breached;
             let narrower = before.flat_at.is_none() && before.scope.and(&after.scope) != after.scope;
             (other || reopened || narrower).then(|| format!("{job:?} made {before:?} into {after:?}"))
         }
@@ -480,7 +482,7 @@ pub(crate) fn flat_is_flat(of: &Over<'_>) -> Option<String> {
     let says = closing.closed.flat || matches!(closing.code, 0 | 7);
     let found = open_in(of.world, &closing.scope, closing.at).filter(|_| says)?;
     // Neither the books nor the exchange ever showed this position: nobody could know.
-    let unknown = |symbol: &Symbol| of.books.holdings.get(symbol).is_none_or(|held| held.qty.is_zero());
+    let unknown = |symbol: &Symbol| of.world.known.get(symbol).is_none_or(|qty| qty.is_zero());
     let hidden = of.world.reads_empty()
         && of.world.sim.positions().keys().all(unknown)
         && of.world.sim.waiting().iter().all(|order| !order.is_ours());
@@ -512,8 +514,7 @@ fn critical_is_told(of: &Over<'_>) -> Option<String> {
         Ended::Closed(_) | Ended::Refused(_) => vec!["halted"],
         Ended::Failed(error) => {
             let own = match error {
-                PassError::Incoherent(_) => Some("no_coherent_snapshot"),
-                PassError::Unexplained(_) => Some("equity_unavailable"),
+                PassError::Incoherent(_) | PassError::Unexplained(_) => Some("equity_unavailable"),
                 PassError::Foreign(_) | PassError::HaltedElsewhere { .. } => Some("foreign_orders"),
                 PassError::Breached(_) => Some("refused"),
                 _ => None,

@@ -413,6 +413,10 @@ impl Exchange for Venue<'_> {
     }
 
     async fn cancel_resting(&self, order: &Resting) -> Result<(), ExchangeError> {
+        if self.world.borrow_mut().strikes(Kind::CancelFails) {
+            let (endpoint, detail) = ("cancel resting".to_owned(), "no answer".to_owned());
+            return Err(ExchangeError::Unavailable { endpoint, detail });
+        }
         self.set("cancel resting", |world| world.sim.cancel_waiting(order)).await
     }
 

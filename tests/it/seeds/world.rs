@@ -122,8 +122,8 @@ pub(crate) struct World {
     empty_until: Time,
     /// When a stranger's order with our prefix came, and for which contract.
     pub(crate) foreign: Option<(Time, Symbol)>,
-    /// The last order of an earlier life that was left waiting in the book.
-    left: Option<(Symbol, String)>,
+    /// Orders of an earlier life that were left waiting in the book, and since when.
+    left: BTreeMap<Symbol, Vec<(Time, String)>>,
     /// Orders wait somewhere, so that positions may move by themselves.
     rests: bool,
     /// Steps that a crash still has, and what each does to prices, in millionths.
@@ -133,6 +133,8 @@ pub(crate) struct World {
     pub(crate) truth: Truth,
     /// The halt that was on the disk when the last pass was over.
     pub(crate) latch: Option<Halt>,
+    /// What the ledger held of each contract when the last pass was over.
+    pub(crate) known: BTreeMap<Symbol, Qty>,
     // The pass that runs.
     pub(crate) job: Job,
     /// It said that the loss is beyond its limit.
@@ -224,12 +226,13 @@ impl World {
             banned_until: None,
             empty_until: Time::default(),
             foreign: None,
-            left: None,
+            left: BTreeMap::new(),
             rests: false,
             slide: None,
             life: 0,
             truth: Truth::default(),
             latch: None,
+            known: BTreeMap::new(),
             job: Job::Rebalance,
             breached: false,
             pass: 0,
@@ -344,6 +347,7 @@ impl World {
         }
         let now = self.sim.now();
         let positions = self.sim.positions();
+        let mut moved = false;
         for symbol in self.scenario.contracts() {
             let found = positions.get(&symbol).map_or(Qty::ZERO, |position| position.qty);
             let by = found - self.qty(&symbol);
@@ -352,7 +356,11 @@ impl World {
                 self.moved(&symbol, by);
                 self.disturbed.insert(symbol.clone(), now);
                 self.foreign = Some((now, symbol));
+                moved = true;
             }
+        }
+        if moved {
+            self.remember();
         }
     }
 
@@ -523,6 +531,7 @@ impl World {
         self.life += 1;
         self.posted.clear();
         self.truth.settle(None);
+        self.known.clear();
         let ours = self.taken.values().filter(|taken| !taken.order.filled_qty.is_zero());
         if let Some(newest) = ours.max_by_key(|taken| taken.at) {
             self.foreign = Some((newest.at, newest.order.symbol.clone()));
@@ -539,11 +548,16 @@ impl World {
         }
     }
 
-    /// Whether the order that was left waiting for this contract was cancelled by the exchange, unfilled.
-    pub(crate) fn has_left_without_a_trace(&self, symbol: &Symbol) -> bool {
-        let Some((_, id)) = self.left.as_ref().filter(|(of, _)| of == symbol) else { return false };
-        let found = self.sim.order(symbol, sim::matching::Which::Client(id));
-        found.is_some_and(|placed| placed.order.status.is_final() && placed.order.filled_qty.is_zero())
+    /// Whether the exchange no longer lists an order that was left waiting for this contract: it ended
+    /// unfilled, or was made more than seven days ago.
+    pub(crate) fn is_forgotten(&self, symbol: &Symbol) -> bool {
+        self.left.get(symbol).into_iter().flatten().any(|(since, id)| {
+            let found = self.sim.order(symbol, sim::matching::Which::Client(id));
+            let old = self.now().since(*since) > Duration::from_secs(7 * 86_400 - 120);
+            found.is_none_or(|placed| {
+                placed.order.status.is_final() && (old || placed.order.filled_qty.is_zero())
+            })
+        })
     }
 
     /// An order of ours that an earlier life left waiting: in the book, or for a price.
@@ -583,7 +597,8 @@ impl World {
             let placed = self.sim.place(&request).map(|placed| placed.order.client_id);
             if placed.is_ok() {
                 self.foreign = Some((now, symbol.clone()));
-                self.left = placed.as_ref().ok().map(|id| (symbol.clone(), id.clone()));
+                let left = self.left.entry(symbol.clone()).or_default();
+                left.extend(placed.as_ref().ok().map(|id| (now, id.clone())));
             }
             placed
         };
