@@ -155,7 +155,8 @@ async fn pass_once<E: Exchange>(
 /// A halted account: what is to be closed is closed, and nothing else happens.
 async fn halted<E: Exchange>(exchange: &mut E, desk: &mut Desk<'_>, halt: &Halt) -> Result<u8, CommandError> {
     if halt.flat_at.is_some() {
-        alarm::halted(desk.ledger, desk.now(exchange), halt, None).await?;
+        // Nothing fails because it could not be told.
+        let _ = alarm::halted(desk.ledger, desk.now(exchange), halt, None).await;
         return Err(CommandError::halted(&halt.id, &halt.reason));
     }
     let connected = exchange.connect().await.map_err(PassError::from);

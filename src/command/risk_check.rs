@@ -100,7 +100,7 @@ async fn look<E: Exchange>(
             after_closing(exchange, desk, settings, None, stopped).await
         }
         Some(halt) => {
-            alarm::halted(desk.ledger, desk.now(exchange), &halt, None).await?;
+            let _ = alarm::halted(desk.ledger, desk.now(exchange), &halt, None).await;
             // Under a halt nothing fires again.
             let looked = desk.look(exchange, settings).await?;
             let (Looked::Within(prepared) | Looked::Breached(prepared)) = looked;

@@ -135,7 +135,8 @@ pub async fn look<E: Exchange>(
     if is_breached(&prepared) {
         prepared = super::prepare(exchange, ledger, settings, None, Mode::Real).await?;
     }
-    alarm::looked(ledger, &prepared, &settings.limits).await?;
+    // Whether the owner hears of it decides nothing: a stop must fire on a disk that is full.
+    let _ = alarm::looked(ledger, &prepared, &settings.limits).await;
     let breached = is_breached(&prepared);
     let prepared = Box::new(prepared);
     Ok(if breached { Looked::Breached(prepared) } else { Looked::Within(prepared) })
@@ -261,7 +262,7 @@ pub async fn resume<E: Exchange>(
     record::reading(ledger, &prepared, &prepared.nav, "resumed").await?;
     let at = prepared.seen.snapshot.at;
     latch::clear(ledger, folder, at).await?;
-    alarm::resumed(ledger, at).await?;
+    let _ = alarm::resumed(ledger, at).await;
     Ok((prepared, old_peak))
 }
 
