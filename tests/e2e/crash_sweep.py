@@ -22,7 +22,7 @@ from harness import BASKET, Checks, Home, Sim, accepted_once, injected, killed, 
 
 rebal = os.path.abspath(sys.argv[1])
 EVERY = "--every" in sys.argv
-COARSE = 20
+COARSE = 14
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 checks = Checks()
 that = checks.that
@@ -148,11 +148,11 @@ def stays_shut(sim, home, begun):
     """What is wrong where everything was to be closed: it must be flat, and halted under the name that a half
     of the latch already had, however often a pass is tried; and the way back must lead to whole books."""
     lost = unwritten(sim, home)
-    # A look settles what never reached the exchange; orders that the ledger does not know end it with 9.
+    # A look settles what never reached the exchange.
     codes = [home.json(command)[0] for command in ("rebalance", "risk-check", "rebalance")]
     now = latch(home)
     names = {*now.values(), *begun.values()}
-    if codes != [6, 9 if lost else 6, 6] or held(sim.state()) or not now or len(names) != 1:
+    if codes != [6, 6, 6] or held(sim.state()) or not now or len(names) != 1:
         return (codes, held(sim.state()), begun, now, lost)
     if not lost:
         return books(sim, home)
@@ -333,7 +333,7 @@ def once(what, where, label, *more):
 
 def each(calls):
     """`once` for each of these; passes that look for lost orders mostly wait, so some run at a time."""
-    with ThreadPoolExecutor(4) as pool:
+    with ThreadPoolExecutor(6) as pool:
         return [ended.result() for ended in [pool.submit(once, *call) for call in calls]]
 
 
@@ -388,7 +388,7 @@ def disk_full():
     """ENOSPC from the n-th write of the ledger on, in a disk that stays full, and once."""
     for name, what in SWEPT.items():
         writes = max((number for call, number in points_of(what) if call == "pwrite64"), default=0)
-        step = 1 if EVERY else max(1, writes // 6)
+        step = 1 if EVERY else max(1, writes // 4)
         at = [f"{number}{times}" for number in range(1, writes + 1, step) for times in ("", "+")]
         results = each((what, f"pwrite64:error=ENOSPC:when={when}", f"{name}: ENOSPC at write {when}") for when in at)
         codes = [code for code, _ in results]
