@@ -41,8 +41,15 @@ impl Ledger {
             .await
             .map_err(|source| database(&self.path, source))?;
         let Some(row) = row else { return Ok(None) };
-        let flat_at: Option<i64> = row.try_get("flat_at").map_err(|source| database(&self.path, source))?;
-        let scope = self.text(&row, "scope")?;
+        // A ledger that is only looked at may still be of the first schema, whose halts close nothing.
+        let is_old = row.try_column("flat_at").is_err();
+        let (flat_at, scope) = match is_old {
+            true => (Some(self.integer(&row, "at")?), String::new()),
+            false => {
+                let flat_at = row.try_get("flat_at").map_err(|source| database(&self.path, source))?;
+                (flat_at, self.text(&row, "scope")?)
+            }
+        };
         Ok(Some(Halt {
             id: self.text(&row, "id")?,
             at: self.time(&row, "at")?,

@@ -143,7 +143,7 @@ pub async fn look<E: Exchange>(
 }
 
 /// Keeps what outlives this process of why a pass ended: the alert, and the halt where another ledger
-/// closed this account.
+/// closed this account. Returns the halt that is in force then.
 pub async fn heed(
     ledger: &mut Ledger,
     folder: &Path,
@@ -154,6 +154,11 @@ pub async fn heed(
     let _ = alarm::failed(ledger, at, error).await;
     if !matches!(error, PassError::HaltedElsewhere { .. }) {
         return Ok(None);
+    }
+    // A halt in force keeps its name: it is what the owner was told to type.
+    if let Ok(Some(before)) = latch::in_force(ledger, folder).await {
+        ledger.accept_until(at).await?;
+        return Ok(Some(before));
     }
     // What that ledger left open is left open, and watched from here on.
     let halt = Halt { flat_at: Some(at), ..latch::halt(at, error.to_string(), Scope::nothing()) };

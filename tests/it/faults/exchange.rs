@@ -539,7 +539,7 @@ fn x23_fees_in_another_asset_are_booked_in_that_asset() {
 }
 
 /// Totals and balances of the account are zero, as some saw on 2025-10-10.
-fn zeroed(body: &str) -> String {
+pub(super) fn zeroed(body: &str) -> String {
     let mut json: Value = serde_json::from_str(body).unwrap();
     fn zero(value: &mut Value) {
         for (name, value) in value.as_object_mut().unwrap() {
