@@ -438,7 +438,9 @@ fn latch_moves_as_allowed(of: &Over<'_>) -> Option<String> {
 /// does not lift it.
 fn latch_is_whole(of: &Over<'_>) -> Option<String> {
     let half = of.books.halt.is_some() != of.books.file.is_some();
-    (half && !matches!(of.ended, Ended::Died))
+    // `flatten --no-halt` asks for no latch and touches none.
+    let looked = !matches!(of.world.job, Job::Flatten { halt: false, .. });
+    (half && looked && !matches!(of.ended, Ended::Died))
         .then(|| format!("the ledger says {:?}, the file {:?}", of.books.halt, of.books.file))
 }
 
@@ -641,14 +643,15 @@ fn gross_is_capped(of: &Over<'_>) -> Option<String> {
     let touched = |symbol: &Symbol| of.world.disturbed.get(symbol).is_some_and(|at| *at >= sight.as_of);
     let mark = |symbol: &Symbol| sight.markets.get(symbol).map_or(Price::ZERO, |market| market.mark.price);
     let mut gross = Notional::ZERO;
-    for (symbol, qty) in &of.world.held {
-        if touched(symbol) {
+    for symbol in of.world.scenario.contracts() {
+        let held = of.world.qty(&symbol);
+        if !held.is_zero() && touched(&symbol) {
             return None;
         }
-        gross += qty.abs() * mark(symbol);
-    }
-    for flight in of.world.under_way().iter().filter(|flight| !flight.request.reduce_only) {
-        gross += flight.request.qty * mark(&flight.request.symbol);
+        let opens = |flight: &&Flight| flight.request.symbol == symbol && !flight.request.reduce_only;
+        let comes = of.world.under_way().iter().filter(opens);
+        let then = held + comes.map(|flight| flight.request.side.signed(flight.request.qty)).sum::<Qty>();
+        gross += held.abs().max(then.abs()) * mark(&symbol);
     }
     let most = sight.equity * of.world.scenario.limits.max_effective_leverage * Rate::new(102, 2);
     (gross > most).then(|| format!("{gross} is carried, {most} is allowed on an equity of {}", sight.equity))
