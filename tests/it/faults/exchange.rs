@@ -522,6 +522,11 @@ fn x22_after_a_liquidation_nothing_is_opened() {
     let run = home.rebalance();
     assert!(run.code == Some(4) || run.orders().is_empty(), "{run:?}");
     assert!(!sim.posts(before).contains(&ORDER.to_owned()), "{run:?}");
+    assert_eq!(
+        home.sql("SELECT count(*) FROM outbox WHERE level = 'critical'"),
+        ["1"],
+        "it is told: {run:?}"
+    );
 }
 
 #[test]

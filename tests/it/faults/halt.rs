@@ -310,7 +310,7 @@ fn s1_s2_flatten_closes_without_a_usable_ledger_and_leaves_it_as_it_was() {
 }
 
 #[test]
-fn s6_s9_flatten_closes_beside_an_old_or_locked_ledger_under_one_halt() {
+fn s9_flatten_closes_beside_a_locked_ledger_under_one_halt() {
     use sqlx::{ConnectOptions, Connection, sqlite::SqliteConnectOptions};
     let (sim, _, home) = held();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
