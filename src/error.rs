@@ -101,7 +101,8 @@ impl CommandError {
     #[must_use]
     pub fn under_halt(self, id: &str, reason: &str) -> CommandError {
         match self.kind {
-            Kind::Unavailable => CommandError {
+            // Whoever else trades here: this ledger is halted, and that is what its pass says.
+            Kind::Unavailable | Kind::Foreign => CommandError {
                 kind: Kind::Halted,
                 message: format!(
                     "HALTED (halt {id}): {reason}; the account could not be read: {}",

@@ -158,7 +158,9 @@ def stays_shut(sim, home, begun):
         return books(sim, home)
     # Closed without its ledger, which a failing disk may ask for: a person looks, and takes it over.
     code, report = home.json("risk-check", "--resume", "--confirm", names.pop())
-    return books(sim, home) if code == 0 and not latch(home) else ("resumed", code, latch(home), report)
+    home.json("risk-check")
+    # 5 where an order of before was still unresolved: that look is behind its fence, and the next one is as well.
+    return books(sim, home) if code in (0, 5) and not latch(home) else ("resumed", code, latch(home), report)
 
 
 def unwritten(sim, home):

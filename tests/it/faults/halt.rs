@@ -263,7 +263,7 @@ fn x24_a_balance_shown_as_zero_fires_no_stop_and_is_told_once() {
     );
     proxy.clear();
     home.quiet();
-    assert_eq!(home.sql(told)[1..], ["exchange_unavailable: over: exchange unavailable"]);
+    assert_eq!(home.sql(told)[1..], ["equity_unavailable: over: equity unavailable"]);
 }
 
 #[test]
