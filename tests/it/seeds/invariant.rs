@@ -648,7 +648,10 @@ fn gross_is_capped(of: &Over<'_>) -> Option<String> {
         if !held.is_zero() && touched(&symbol) {
             return None;
         }
-        let opens = |flight: &&Flight| flight.request.symbol == symbol && !flight.request.reduce_only;
+        let opens = |flight: &&Flight| {
+            let in_time = flight.arrives <= flight.stamp + of.world.scenario.recv_window;
+            flight.request.symbol == symbol && !flight.request.reduce_only && in_time
+        };
         let comes = of.world.under_way().iter().filter(opens);
         let then = held + comes.map(|flight| flight.request.side.signed(flight.request.qty)).sum::<Qty>();
         gross += held.abs().max(then.abs()) * mark(&symbol);
