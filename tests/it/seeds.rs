@@ -657,18 +657,18 @@ fn the_same_seed_is_the_same_run() {
 #[test]
 fn trouble_with_alerts_changes_nothing() {
     let mut closed = 0;
-    for seed in 0..40 {
+    for seed in 0..25 {
         let (told, mute) = (run(seed, false, Disk::Lives), run(seed, false, Disk::Mute));
         assert_eq!((told.hash, told.events), (mute.hash, mute.events), "seed {seed}");
         closed += told.stops + told.flattens;
     }
-    assert!(closed > 10, "{closed} is too few to say anything");
+    assert!(closed > 5, "{closed} is too few to say anything");
 }
 
 /// A disk that loses what it confirmed must show: it proves that the invariants can fail.
 #[test]
 fn a_disk_that_forgets_a_commit_is_caught() {
-    let reports = run_all(0..120, Disk::Forgets);
+    let reports = run_all(0..80, Disk::Forgets);
     let caught = failures(&reports).len();
     eprintln!("a forgetful disk was caught by {caught} of {} seeds", reports.len());
     assert!(caught > 0, "nobody noticed");
