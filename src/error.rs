@@ -96,6 +96,25 @@ impl CommandError {
     }
 }
 
+impl CommandError {
+    /// The same on an account that is halted, which is known without the exchange.
+    #[must_use]
+    pub fn under_halt(self, id: &str, reason: &str) -> CommandError {
+        match self.kind {
+            // Whoever else trades here: this ledger is halted, and that is what its pass says.
+            Kind::Unavailable | Kind::Foreign => CommandError {
+                kind: Kind::Halted,
+                message: format!(
+                    "HALTED (halt {id}): {reason}; the account could not be read: {}",
+                    self.message
+                ),
+                ..self
+            },
+            _ => self,
+        }
+    }
+}
+
 impl From<ConfigError> for CommandError {
     fn from(error: ConfigError) -> CommandError {
         CommandError::new(
@@ -171,6 +190,7 @@ impl From<ExchangeError> for CommandError {
             ExchangeError::Unavailable { endpoint, .. } if endpoint == "paper" => {
                 CommandError::new(Kind::Unavailable, message, "nothing was traded")
             }
+            ExchangeError::Incoherent(_) => CommandError::new(Kind::Unavailable, message, "nothing was sent"),
             ExchangeError::Unavailable { .. } => CommandError::new(
                 Kind::Unavailable,
                 message,
@@ -197,7 +217,7 @@ impl From<PassError> for CommandError {
             PassError::Foreign(_) => CommandError::new(
                 Kind::Foreign,
                 message,
-                "another machine or an earlier ledger trades this account: stop it, or restore its ledger; nothing was sent",
+                "another machine or an earlier ledger trades this account: stop it, or restore its ledger; nothing was sent, and THE HARD STOP DOES NOT WATCH until then (`rebal flatten` closes all the same)",
             ),
             PassError::HaltedElsewhere { .. } => CommandError::new(
                 Kind::Halted,

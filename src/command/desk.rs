@@ -10,7 +10,7 @@ use crate::error::{CommandError, Kind};
 use crate::exchange::{Exchange, ExchangeError};
 use crate::ledger::{Halt, Ledger};
 use crate::pass::lock::Lock;
-use crate::pass::stop::{self, Closed, Hands, Looked};
+use crate::pass::stop::{self, Closed, Hands, Looked, Under};
 use crate::pass::{PassError, Prepared, Settings, Stop, Watch, latch};
 use crate::ui::{Progress, Ui};
 
@@ -29,7 +29,7 @@ pub(super) struct Desk<'a> {
 impl Desk<'_> {
     /// The halt in force.
     pub(super) async fn halt(&mut self) -> Result<Option<Halt>, CommandError> {
-        Ok(latch::in_force(self.ledger, self.folder).await?)
+        Ok(latch::hold(self.ledger, self.folder).await?)
     }
 
     /// One look at the account, and a second where the first says stop.
@@ -42,16 +42,28 @@ impl Desk<'_> {
         self.heed(exchange, looked).await
     }
 
+    /// Watches over what a halt leaves open.
+    pub(super) async fn under<E: Exchange>(
+        &mut self,
+        exchange: &E,
+        settings: &Settings,
+        halt: &Halt,
+    ) -> Result<Under, CommandError> {
+        let under = stop::under(exchange, self.ledger, settings, halt).await;
+        self.heed(exchange, under).await
+    }
+
     /// Sets the latch and closes everything.
     pub(super) async fn hard_stop<E: Exchange>(
         &mut self,
         exchange: &E,
         settings: &Settings,
         prepared: &Prepared,
+        before: Option<&Halt>,
     ) -> Result<(Halt, Closed), CommandError> {
         let (folder, watch) = (self.folder, Watching::new(&self.context.ui));
         let mut hands = self.hands(exchange, &watch);
-        let fired = stop::fire(&mut hands, folder, prepared, &settings.limits).await;
+        let fired = stop::fire(&mut hands, folder, prepared, &settings.limits, before).await;
         drop(watch);
         let (halt, closed) = self.heed(exchange, fired).await?;
         self.conclude(self.now(exchange), Some(&halt), &closed, stop::STOPPED).await;
@@ -102,7 +114,7 @@ impl Desk<'_> {
     }
 
     /// Tells the owner, and ends the last pass of the ledger with what the process ends with.
-    async fn conclude(&mut self, at: Time, halt: Option<&Halt>, closed: &Closed, when_flat: u8) {
+    pub(super) async fn conclude(&mut self, at: Time, halt: Option<&Halt>, closed: &Closed, when_flat: u8) {
         for trouble in stop::conclude(self.ledger, at, halt, closed, when_flat).await {
             self.context.ui.warn(&trouble);
         }

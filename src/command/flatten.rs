@@ -1,6 +1,7 @@
 //! `rebal flatten`: everything closed, now. Goes on where any other command would give up: with a
 //! basket that makes no sense, without history, and with a ledger that cannot be opened.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use crate::config::words::Mode;
@@ -24,21 +25,12 @@ use super::{signals, view};
 /// Close every position at the market, cancel our orders, and halt trading
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
-    /// Close only these contracts
+    /// Close only these, by contract or by coin: ADAUSDT or ADA
     #[arg(long, value_name = "SYMBOL,…", value_delimiter = ',')]
-    symbols: Vec<Symbol>,
+    symbols: Vec<String>,
     /// Do not halt: the next pass may buy everything again
     #[arg(long)]
     no_halt: bool,
-}
-
-impl Args {
-    fn scope(&self) -> Scope {
-        match self.symbols.is_empty() {
-            true => Scope::All,
-            false => Scope::Symbols(self.symbols.iter().cloned().collect()),
-        }
-    }
 }
 
 /// How long another pass is waited for: it ends by itself, and then this one looks.
@@ -96,12 +88,17 @@ async fn flatten<E: Exchange>(
 ) -> Result<u8, CommandError> {
     let context = desk.context;
     let recorded = troubles.is_empty();
+    let scope = match args.symbols.is_empty() {
+        true => Scope::All,
+        // Nobody is in such a hurry about one coin that its name must not be looked up first.
+        false => Scope::Symbols(named(exchange, context, &args.symbols).await?),
+    };
     let mut notes = troubles;
     let halt = match args.no_halt {
         true => None,
         false => {
             let at = desk.now(exchange);
-            let (halt, note) = latch::by_hand(desk.ledger, desk.folder, at, args.scope()).await;
+            let (halt, note) = latch::by_hand(desk.ledger, desk.folder, at, scope.clone()).await;
             notes.extend(note);
             Some(halt)
         }
@@ -113,14 +110,16 @@ async fn flatten<E: Exchange>(
     let (halt, mut closed) = match reached {
         Err(error) => {
             let why = format!("the exchange cannot be reached, nothing was sent: {error}");
-            (halt, Closed { notes: vec![why], ..Closed::default() })
+            let closed = Closed { notes: vec![why], ..Closed::default() };
+            desk.conclude(desk.now(exchange), halt.as_ref(), &closed, 0).await;
+            (halt, closed)
         }
         Ok(()) => match halt {
             Some(halt) => {
                 let (halt, closed) = desk.go_on(exchange, halt, 0).await?;
                 (Some(halt), closed)
             }
-            None => (None, desk.close_only(exchange, &args.scope()).await?),
+            None => (None, desk.close_only(exchange, &scope).await?),
         },
     };
     closed.unrecorded |= !recorded;
@@ -129,9 +128,40 @@ async fn flatten<E: Exchange>(
         notes.push(note);
     }
     closed.notes = notes;
-    let report = view::flatten_report(context, desk.now(exchange), &args.symbols, halt.as_ref(), &closed);
+    let report = view::flatten_report(context, desk.now(exchange), &scope, halt.as_ref(), &closed);
     context.tell_done(&render::flatten(&report, context.format, &context.style)?);
     Ok(report.exit_code)
+}
+
+/// The contracts that are meant. A name that the exchange does not know is no reason to say that
+/// something is closed.
+async fn named<E: Exchange>(
+    exchange: &mut E,
+    context: &Context,
+    names: &[String],
+) -> Result<BTreeSet<Symbol>, CommandError> {
+    connect(exchange).await?;
+    let exposed = exchange.exposed().await?;
+    let quote = &context.config.quote;
+    let known: BTreeSet<&Symbol> = exposed.positions.keys().chain(exposed.rules.keys()).collect();
+    let find = |name: &String| {
+        let upper = name.trim().to_uppercase();
+        let is_meant = |symbol: &&&Symbol| symbol.as_str() == upper || symbol.coin(quote) == upper;
+        if let Some(symbol) = known.iter().find(is_meant) {
+            return Ok((*symbol).clone());
+        }
+        let near =
+            |symbol: &&&Symbol| strsim::jaro_winkler(symbol.coin(quote), upper.trim_end_matches(quote));
+        let nearest = known.iter().max_by(|a, b| near(a).total_cmp(&near(b)));
+        let hint =
+            nearest.map_or_else(String::new, |symbol| format!("; did you mean {}?", symbol.coin(quote)));
+        Err(CommandError::new(
+            Kind::Config,
+            format!("--symbols: the exchange lists no {name:?}{hint}"),
+            "nothing was sent and nothing is halted",
+        ))
+    };
+    names.iter().map(find).collect()
 }
 
 /// Waits for the end of a short ban. What is sent into a long one only makes it longer.
@@ -224,9 +254,9 @@ fn agreed(context: &Context, args: &Args) -> Result<bool, CommandError> {
     if context.yes {
         return Ok(true);
     }
-    let what = match args.scope() {
-        Scope::All => "every position".to_owned(),
-        Scope::Symbols(symbols) => symbols.iter().map(Symbol::as_str).collect::<Vec<_>>().join(", "),
+    let what = match args.symbols.is_empty() {
+        true => "every position".to_owned(),
+        false => args.symbols.join(", "),
     };
     let halting = if args.no_halt { "" } else { " and halt trading" };
     let question = format!(

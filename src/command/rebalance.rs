@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use crate::config::words::Mode as Money;
+use crate::domain::num::Notional;
 use crate::error::{CommandError, Kind};
 use crate::exchange::Exchange;
 use crate::exchange::paper::PAPER_ACCOUNT;
 use crate::ledger::{Halt, Ledger};
-use crate::pass::stop::{self, Looked};
+use crate::pass::stop::{self, Closed, Looked, Under};
 use crate::pass::{self, Mode, PassError, Prepared, Settings, alarm, latch, lock};
 use crate::render::{self, Style};
 use crate::report::pass::PassReport;
@@ -43,7 +44,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     let mut desk = Desk { context, folder, ledger: &mut ledger, lock: Some(&mut lock), stop: &asked };
     desk.refuse_old_ledger().await?;
     let halt = desk.halt().await?;
-    context.heed_ban(desk.ledger).await?;
+    if halt.is_none() {
+        context.heed_ban(desk.ledger).await?;
+    }
     let settings = settings::settings(&context.config, desk.ledger).await?;
     let run = Run { args, settings: &settings, halt };
     let done = match venue::open(context, desk.ledger).await? {
@@ -104,20 +107,13 @@ async fn pass_once<E: Exchange>(
     let Run { args, settings, halt } = run;
     let context = desk.context;
     if let Some(halt) = halt {
-        return halted(exchange, desk, halt).await;
+        return halted(exchange, desk, settings, halt).await;
     }
     let connected = exchange.connect().await.map_err(PassError::from);
     desk.heed(exchange, connected).await?;
     let mut prepared = match desk.look(exchange, settings).await? {
         Looked::Within(prepared) => prepared,
-        Looked::Breached(prepared) => {
-            let (halt, closed) = desk.hard_stop(exchange, settings, &prepared).await?;
-            let note = desk.write_trades().await;
-            let mut report = view::stopped_report(context, desk.now(exchange), &halt, &closed);
-            report.equity_before = Some(prepared.seen.snapshot.balance.equity);
-            report.notes.extend(note);
-            return told(context, &report);
-        }
+        Looked::Breached(prepared) => return stop_hard(exchange, desk, settings, &prepared, None).await,
     };
     context.tell(exchange, &prepared);
     if let Some(path) = &args.plan {
@@ -153,17 +149,65 @@ async fn pass_once<E: Exchange>(
     told(context, &report)
 }
 
-/// A halted account: what is to be closed is closed, and nothing else happens.
-async fn halted<E: Exchange>(exchange: &mut E, desk: &mut Desk<'_>, halt: &Halt) -> Result<u8, CommandError> {
-    if halt.flat_at.is_some() {
-        alarm::halted(desk.ledger, desk.now(exchange), halt, None).await?;
+/// Closes everything, because two looks said so.
+async fn stop_hard<E: Exchange>(
+    exchange: &E,
+    desk: &mut Desk<'_>,
+    settings: &Settings,
+    prepared: &Prepared,
+    before: Option<&Halt>,
+) -> Result<u8, CommandError> {
+    let (halt, closed) = desk.hard_stop(exchange, settings, prepared, before).await?;
+    let equity = prepared.seen.snapshot.balance.equity;
+    tell_closed(exchange, desk, &halt, &closed, Some(equity)).await
+}
+
+/// A halted account: what is to be closed is closed, what is left is watched, and nothing else happens.
+async fn halted<E: Exchange>(
+    exchange: &mut E,
+    desk: &mut Desk<'_>,
+    settings: &Settings,
+    halt: &Halt,
+) -> Result<u8, CommandError> {
+    // Told before anything else can fail, and nothing fails because it could not be told.
+    let _ = alarm::halted(desk.ledger, desk.now(exchange), halt, None).await;
+    if halt.is_over() {
         return Err(CommandError::halted(&halt.id, &halt.reason));
     }
+    let done = watch_halted(exchange, desk, settings, halt).await;
+    done.map_err(|error| error.under_halt(&halt.id, &halt.reason))
+}
+
+async fn watch_halted<E: Exchange>(
+    exchange: &mut E,
+    desk: &mut Desk<'_>,
+    settings: &Settings,
+    halt: &Halt,
+) -> Result<u8, CommandError> {
+    desk.context.heed_ban(desk.ledger).await?;
     let connected = exchange.connect().await.map_err(PassError::from);
     desk.heed(exchange, connected).await?;
-    let (halt, closed) = desk.go_on(exchange, halt.clone(), stop::STOPPED).await?;
+    match desk.under(exchange, settings, halt).await? {
+        Under::Rest(_) => Err(CommandError::halted(&halt.id, &halt.reason)),
+        Under::Breached(prepared) => stop_hard(exchange, desk, settings, &prepared, Some(halt)).await,
+        Under::Close => {
+            let (halt, closed) = desk.go_on(exchange, halt.clone(), stop::STOPPED).await?;
+            tell_closed(exchange, desk, &halt, &closed, None).await
+        }
+    }
+}
+
+async fn tell_closed<E: Exchange>(
+    exchange: &E,
+    desk: &mut Desk<'_>,
+    halt: &Halt,
+    closed: &Closed,
+    before: Option<Notional>,
+) -> Result<u8, CommandError> {
     let note = desk.write_trades().await;
-    let mut report = view::stopped_report(desk.context, desk.now(exchange), &halt, &closed);
+    let mut report = view::stopped_report(desk.context, desk.now(exchange), halt, closed);
+    report.equity_before = before;
+    report.equity_after = exchange.observe().await.ok().map(|seen| seen.balance.equity);
     report.notes.extend(note);
     told(desk.context, &report)
 }

@@ -6,7 +6,7 @@ use crate::error::{CommandError, Kind};
 use crate::exchange::Exchange;
 use crate::exchange::paper::PAPER_ACCOUNT;
 use crate::ledger::{Halt, Ledger};
-use crate::pass::stop::{self, Closed, Looked, STOPPED};
+use crate::pass::stop::{self, Closed, Looked, STOPPED, Under};
 use crate::pass::{PassError, Prepared, Settings, alarm, lock};
 use crate::render;
 use crate::report::risk::{Resumed, RiskInputs, RiskReport};
@@ -66,18 +66,13 @@ async fn check<E: Exchange>(
     if args.resume {
         return resume(exchange, desk, args, settings, halt).await;
     }
+    if let Some(halt) = &halt {
+        let _ = alarm::halted(desk.ledger, desk.now(exchange), halt, None).await;
+    }
     let checked = look(exchange, desk, settings, halt.clone()).await;
-    checked.map_err(|error| match (halt, error.kind) {
-        // That the account is halted is known without the exchange.
-        (Some(halt), Kind::Unavailable) => CommandError {
-            message: format!(
-                "HALTED (halt {}): {}; the figures are not known: {}",
-                halt.id, halt.reason, error.message
-            ),
-            kind: Kind::Halted,
-            ..error
-        },
-        _ => error,
+    checked.map_err(|error| match halt {
+        Some(halt) => error.under_halt(&halt.id, &halt.reason),
+        None => error,
     })
 }
 
@@ -92,21 +87,27 @@ async fn look<E: Exchange>(
         None => match desk.look(exchange, settings).await? {
             Looked::Within(prepared) => show(exchange, desk, settings, &prepared, None, None).await,
             Looked::Breached(prepared) => {
-                let stopped = desk.hard_stop(exchange, settings, &prepared).await?;
+                let stopped = desk.hard_stop(exchange, settings, &prepared, None).await?;
                 after_closing(exchange, desk, settings, Some(*prepared), stopped).await
             }
         },
-        Some(halt) if halt.flat_at.is_none() => {
-            let stopped = desk.go_on(exchange, halt, STOPPED).await?;
-            after_closing(exchange, desk, settings, None, stopped).await
-        }
-        Some(halt) => {
-            alarm::halted(desk.ledger, desk.now(exchange), &halt, None).await?;
-            // Under a halt nothing fires again.
+        Some(halt) if halt.is_over() => {
+            // Under a halt that closed everything nothing fires again.
             let looked = desk.look(exchange, settings).await?;
             let (Looked::Within(prepared) | Looked::Breached(prepared)) = looked;
             show(exchange, desk, settings, &prepared, Some(&halt), None).await
         }
+        Some(halt) => match desk.under(exchange, settings, &halt).await? {
+            Under::Rest(prepared) => show(exchange, desk, settings, &prepared, Some(&halt), None).await,
+            Under::Breached(prepared) => {
+                let stopped = desk.hard_stop(exchange, settings, &prepared, Some(&halt)).await?;
+                after_closing(exchange, desk, settings, Some(*prepared), stopped).await
+            }
+            Under::Close => {
+                let stopped = desk.go_on(exchange, halt, STOPPED).await?;
+                after_closing(exchange, desk, settings, None, stopped).await
+            }
+        },
     }
 }
 
@@ -219,6 +220,7 @@ async fn resume<E: Exchange>(
     };
     confirm(desk.context, args, &halt)?;
     connect(exchange, desk).await?;
+    refuse_unfinished(exchange, desk.context, &halt).await?;
     let resumed = stop::resume(exchange, desk.ledger, desk.folder, settings).await;
     let (prepared, old_peak) = desk.heed(exchange, resumed).await?;
     let mut report = report(exchange, desk, settings, &prepared, None).await?;
@@ -226,6 +228,29 @@ async fn resume<E: Exchange>(
     report.resumed =
         Some(Resumed { halt_id: halt.id, old_peak: rate(old_peak), new_peak: rate(prepared.nav.peak) });
     told(desk.context, &report)
+}
+
+/// Trading on with a position that was to be closed is a decision of its own.
+async fn refuse_unfinished<E: Exchange>(
+    exchange: &E,
+    context: &Context,
+    halt: &Halt,
+) -> Result<(), CommandError> {
+    if halt.flat_at.is_some() || context.yes {
+        return Ok(());
+    }
+    let left = exchange.exposed().await?.positions;
+    let left: Vec<String> = left
+        .values()
+        .filter(|position| halt.scope.covers(&position.symbol))
+        .map(|position| format!("{} {}", position.symbol, position.qty))
+        .collect();
+    let left = if left.is_empty() { "what was to be closed".to_owned() } else { left.join(", ") };
+    Err(CommandError::new(
+        Kind::Config,
+        format!("closing is not finished, the halt stays: {left}"),
+        "let `rebal rebalance` finish it, or trade on with what is left by adding --yes",
+    ))
 }
 
 fn confirm(context: &Context, args: &Args, halt: &Halt) -> Result<(), CommandError> {

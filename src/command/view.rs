@@ -2,6 +2,7 @@
 
 use crate::decide::exposure::exposure;
 use crate::domain::num::{Notional, Qty};
+use crate::domain::scope::Scope;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::ledger::{Halt, Intent, IntentState, Outcome};
@@ -135,7 +136,7 @@ fn remaining(closed: &Closed) -> Vec<Remaining> {
 pub(super) fn flatten_report(
     context: &Context,
     at: Time,
-    symbols: &[Symbol],
+    scope: &Scope,
     halt: Option<&Halt>,
     closed: &Closed,
 ) -> FlattenReport {
@@ -147,7 +148,11 @@ pub(super) fn flatten_report(
         remaining(closed),
     )
     .under(halt.map(|halt| halt.id.clone()));
-    report.symbols = symbols.to_vec();
+    let symbols: Vec<Symbol> = match scope {
+        Scope::All => Vec::new(),
+        Scope::Symbols(symbols) => symbols.iter().cloned().collect(),
+    };
+    report.others = closed.others;
     report.flat = closed.flat;
     report.cancelled = closed.cancelled;
     report.rounds = u32::try_from(closed.rounds).unwrap_or(u32::MAX);
@@ -159,6 +164,7 @@ pub(super) fn flatten_report(
     let absent = symbols.iter().filter(|symbol| closed.flat && !seen(symbol));
     let absent: Vec<String> = absent.map(|symbol| format!("{symbol}: there was no position")).collect();
     report.notes.extend(absent);
+    report.symbols = symbols;
     report.exit_code = closed.exit_code(0);
     report
 }

@@ -34,11 +34,11 @@ fn exits(position: &Position, rules: Option<&Rules>, reason: Reason) -> Vec<Leg>
     let held = position.qty.abs();
     let price = position.mark_price;
     let mut parts = rules.and_then(|rules| rules.fit(held, price, true, true).ok()).unwrap_or_default();
-    // What fits no rule is asked for all the same, in the last order or alone: reduce-only cannot
-    // overshoot, and the exchange's refusal says more than silence.
-    let fitted: Qty = parts.iter().copied().sum();
-    if parts.len() <= 1 && fitted != held {
-        parts = vec![held];
+    // What fits no rule is asked for all the same, in an order of its own that takes nothing else down
+    // with it: reduce-only cannot overshoot, and the exchange's refusal says more than silence.
+    let left = held - parts.iter().copied().sum::<Qty>();
+    if left.is_positive() {
+        parts.push(left);
     }
     let leg = |qty: Qty| Leg {
         symbol: position.symbol.clone(),
@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn longs_and_shorts_are_closed_in_chunks_largest_first() {
         let (positions, mut rules) =
-            account(&[("AUSDT", "250.5"), ("BUSDT", "-7"), ("CUSDT", "300"), ("DUSDT", "0.05")]);
+            account(&[("AUSDT", "250.57"), ("BUSDT", "-7"), ("CUSDT", "300"), ("DUSDT", "0.05")]);
         rules.remove(&symbol("CUSDT"));
         let approved = flatten(&positions, &rules, &Scope::All, Reason::HardStop);
         assert_eq!(
@@ -95,6 +95,7 @@ mod tests {
                 "AUSDT SELL 100 true",
                 "AUSDT SELL 100 true",
                 "AUSDT SELL 50.5 true",
+                "AUSDT SELL 0.07 true",
                 "BUSDT BUY 7 true",
                 "DUSDT SELL 0.05 true"
             ]

@@ -49,15 +49,20 @@ impl Nav {
             let emptied = !self.units.is_positive() || (equity - moved).is_positive();
             return if emptied { Nav::first(equity) } else { Nav { nav: Notional::ZERO, ..*self } };
         }
+        // Units that were worth nothing have no part in what is there now.
+        if !self.nav.is_positive() {
+            return Nav::first(equity);
+        }
         let size: Notional = transfers.iter().map(|transfer| transfer.amount.abs()).sum();
         let weighted: Notional =
             transfers.iter().map(|transfer| transfer.amount.abs() * transfer.elapsed).sum();
         let elapsed = weighted.over(size).unwrap_or_default();
         let nav = self.value(equity, moved, elapsed);
-        let units = equity.over(nav).unwrap_or_default();
-        if !units.is_positive() {
-            return Nav::first(equity);
+        // All was lost before the money that is there came in; a quotient of dust is no number of units.
+        if nav <= self.nav * Rate::new(1, 6) {
+            return Nav { nav: Notional::ZERO, ..*self };
         }
+        let units = equity.over(nav).unwrap_or_default();
         Nav { units, nav, peak: self.peak.max(nav) }
     }
 
@@ -150,6 +155,21 @@ mod tests {
         let emptied = start.next(Notional::ZERO, &at(100, -100));
         let refilled = emptied.next(money(50), &at(100, 50));
         assert_eq!(refilled.drawdown(), Rate::ZERO);
+    }
+
+    #[test]
+    fn units_that_were_worth_nothing_have_no_part_in_what_comes() {
+        let lost = Nav::first(money(200)).next(Notional::ZERO, &[]);
+        for transfers in [&[][..], &at(50, 6)] {
+            assert_eq!(lost.next(money(6), transfers), Nav::first(money(6)));
+        }
+    }
+
+    #[test]
+    fn a_deposit_after_the_loss_of_everything_does_not_hide_it() {
+        let lost = Nav::first(money(200)).next(money(530), &at(100, 530));
+        assert_eq!((lost.drawdown(), lost.units), (Rate::ONE, Rate::from(200)));
+        assert_eq!(lost.next(money(530), &[]), Nav::first(money(530)));
     }
 
     #[test]

@@ -63,7 +63,7 @@ pub enum Breach {
     NoEquity(Notional),
 }
 
-/// A plan that passed the check. Only [`check`] makes one, and [`exits`] of legs that can only close.
+/// A plan that passed the check. Only [`check`] makes one, and `exits` of legs that can only close.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Approved {
     plan: Plan,

@@ -14,6 +14,12 @@ pub enum Scope {
 }
 
 impl Scope {
+    /// No contract at all.
+    #[must_use]
+    pub fn nothing() -> Scope {
+        Scope::Symbols(BTreeSet::new())
+    }
+
     /// Everything that this or `other` means.
     #[must_use]
     pub fn and(&self, other: &Scope) -> Scope {

@@ -77,6 +77,9 @@ pub enum Reply {
 /// Why a read or a setting failed. Never carries a URL, a signature or a key.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum ExchangeError {
+    /// Answers that contradict each other or themselves: nothing follows from them.
+    #[error("no coherent snapshot: {0}")]
+    Incoherent(String),
     /// No answer, or one that cannot be understood.
     #[error("{endpoint}: {detail}")]
     Unavailable {

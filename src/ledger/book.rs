@@ -9,6 +9,7 @@ use super::{Ledger, LedgerError, database};
 use crate::domain::account::Position;
 use crate::domain::entry::Entry;
 use crate::domain::num::{Notional, Price, Qty, Rate};
+use crate::domain::order::Side;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 
@@ -216,6 +217,21 @@ impl Ledger {
             .fetch_one(&mut self.db)
             .await
             .map_err(|source| database(&self.path, source))
+    }
+
+    /// Whether our books contradict themselves: the last execution of `symbol` is of an order that could
+    /// only reduce, and yet the position is on its side. The order closed more than the books knew of.
+    pub async fn is_overshot(&mut self, symbol: &Symbol, qty: Qty) -> Result<bool, LedgerError> {
+        let side: Option<String> = sqlx::query_scalar(
+            "SELECT fill.side FROM fill JOIN intent USING (client_id) WHERE fill.symbol = ? AND intent.reduce_only
+                 AND (fill.at, fill.trade_id) = (SELECT at, trade_id FROM fill AS newest
+                     WHERE newest.symbol = fill.symbol ORDER BY at DESC, trade_id DESC LIMIT 1)",
+        )
+        .bind(symbol.as_str())
+        .fetch_optional(&mut self.db)
+        .await
+        .map_err(|source| database(&self.path, source))?;
+        Ok(!qty.is_zero() && side.is_some_and(|side| side == Side::of(qty).as_str()))
     }
 
     /// Whether an income row belongs to a fill that is booked here.

@@ -24,6 +24,15 @@ pub struct Halt {
     pub flat_at: Option<Time>,
 }
 
+impl Halt {
+    /// Whether there is nothing left to do or to watch: the whole account was closed. Any other halt
+    /// leaves positions, and a loss on those must still end in a flat account.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        self.scope == Scope::All && self.flat_at.is_some()
+    }
+}
+
 impl Ledger {
     /// The halt in force.
     pub async fn halt(&mut self) -> Result<Option<Halt>, LedgerError> {
@@ -32,25 +41,26 @@ impl Ledger {
             .await
             .map_err(|source| database(&self.path, source))?;
         let Some(row) = row else { return Ok(None) };
-        let flat_at: Option<i64> = row.try_get("flat_at").map_err(|source| database(&self.path, source))?;
-        let scope = self.text(&row, "scope")?;
-        let symbols: Result<BTreeSet<Symbol>, _> = scope.split_whitespace().map(str::parse).collect();
-        let symbols = symbols.map_err(|_| self.damaged("halt.scope", &scope))?;
+        // A ledger that is only looked at may still be of the first schema, whose halts close nothing.
+        let is_old = row.try_column("flat_at").is_err();
+        let (flat_at, scope) = match is_old {
+            true => (Some(self.integer(&row, "at")?), String::new()),
+            false => {
+                let flat_at = row.try_get("flat_at").map_err(|source| database(&self.path, source))?;
+                (flat_at, self.text(&row, "scope")?)
+            }
+        };
         Ok(Some(Halt {
             id: self.text(&row, "id")?,
             at: self.time(&row, "at")?,
             reason: self.text(&row, "reason")?,
-            scope: if symbols.is_empty() { Scope::All } else { Scope::Symbols(symbols) },
+            scope: read_scope(&scope).ok_or_else(|| self.damaged("halt.scope", &scope))?,
             flat_at: flat_at.and_then(Time::from_ms),
         }))
     }
 
     /// Sets the halt. When this returns, it is on the disk.
     pub async fn set_halt(&mut self, halt: &Halt) -> Result<(), LedgerError> {
-        let scope = match &halt.scope {
-            Scope::All => String::new(),
-            Scope::Symbols(symbols) => symbols.iter().map(Symbol::as_str).collect::<Vec<_>>().join(" "),
-        };
         sqlx::query(
             "INSERT INTO halt (id, at, reason, scope, flat_at) VALUES (?, ?, ?, ?, ?)
              ON CONFLICT (id) DO UPDATE SET reason = excluded.reason, scope = excluded.scope,
@@ -59,7 +69,7 @@ impl Ledger {
         .bind(&halt.id)
         .bind(halt.at.ms())
         .bind(&halt.reason)
-        .bind(scope)
+        .bind(show_scope(&halt.scope))
         .bind(halt.flat_at.map(Time::ms))
         .execute(&mut self.db)
         .await
@@ -85,5 +95,46 @@ impl Ledger {
     /// Accepts what other ledgers ordered before `at` as history.
     pub async fn accept_until(&mut self, at: Time) -> Result<(), LedgerError> {
         self.set_meta("accepted_until", &at.ms().to_string()).await
+    }
+}
+
+/// The word for no contract, which is no contract's name.
+const NOTHING: &str = "none";
+
+fn show_scope(scope: &Scope) -> String {
+    match scope {
+        Scope::All => String::new(),
+        Scope::Symbols(symbols) if symbols.is_empty() => NOTHING.to_owned(),
+        Scope::Symbols(symbols) => symbols.iter().map(Symbol::as_str).collect::<Vec<_>>().join(" "),
+    }
+}
+
+fn read_scope(text: &str) -> Option<Scope> {
+    match text {
+        "" => Some(Scope::All),
+        NOTHING => Some(Scope::nothing()),
+        symbols => {
+            let symbols: Result<BTreeSet<Symbol>, _> = symbols.split_whitespace().map(str::parse).collect();
+            symbols.ok().map(Scope::Symbols)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_halt_reads_back_whatever_it_closes_and_the_whole_account_alone_is_over() {
+        let mut ledger = Ledger::in_memory().await.unwrap();
+        let two = Scope::Symbols(["AUSDT".parse().unwrap(), "BUSDT".parse().unwrap()].into());
+        for (scope, over) in [(Scope::All, true), (Scope::nothing(), false), (two, false)] {
+            let at = Time::from_ms(1_760_000_000_000).unwrap();
+            let halt = Halt { id: "h1".into(), at, reason: "x".into(), scope, flat_at: Some(at) };
+            ledger.set_halt(&halt).await.unwrap();
+            assert_eq!(ledger.halt().await.unwrap(), Some(halt.clone()));
+            assert_eq!(halt.is_over(), over);
+            assert!(!Halt { flat_at: None, ..halt }.is_over());
+        }
     }
 }

@@ -8,6 +8,7 @@ use crate::decide::risk::Limits;
 use crate::domain::alert::{Alert, Level};
 use crate::domain::num::Rate;
 use crate::domain::time::Time;
+use crate::exchange::ExchangeError;
 use crate::ledger::{Halt, Ledger, LedgerError};
 
 use super::act::Acted;
@@ -18,9 +19,8 @@ use super::{PassError, Prepared};
 const NEAR: (i64, u32) = (7, 1);
 
 /// What a look that was believed ends.
-const LOOKED: [&str; 8] = [
+const LOOKED: [&str; 7] = [
     "exchange_unavailable",
-    "no_coherent_snapshot",
     "equity_unavailable",
     "foreign_orders",
     "refused",
@@ -82,9 +82,10 @@ fn of_figures(prepared: &Prepared, limits: &Limits) -> Vec<Alert> {
 /// Tells of a pass that ended early.
 pub async fn failed(ledger: &mut Ledger, at: Time, error: &PassError) -> Result<(), LedgerError> {
     let (kind, level) = match error {
+        PassError::Exchange(ExchangeError::Incoherent(_)) => ("equity_unavailable", Level::Critical),
         PassError::Exchange(_) => ("exchange_unavailable", Level::Warning),
-        PassError::Incoherent(_) => ("no_coherent_snapshot", Level::Critical),
-        PassError::Unexplained(_) => ("equity_unavailable", Level::Critical),
+        // An account that reads as empty is one trouble, whichever of its figures is looked at first.
+        PassError::Incoherent(_) | PassError::Unexplained(_) => ("equity_unavailable", Level::Critical),
         PassError::Foreign(_) | PassError::HaltedElsewhere { .. } => ("foreign_orders", Level::Critical),
         PassError::Breached(_) => ("refused", Level::Critical),
         // Nothing can be written, or another pass tells its own.

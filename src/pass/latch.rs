@@ -12,6 +12,9 @@ use crate::ledger::{Halt, Ledger, LedgerError};
 /// More than this is not a HALT file of ours.
 const MOST_BYTES: u64 = 64 << 10;
 
+/// The id of a halt that somebody else wrote.
+pub(super) const UNKNOWN: &str = "HALT";
+
 /// A new halt; its id follows from its time, so that a person can type it.
 #[must_use]
 pub fn halt(at: Time, reason: impl Into<String>, scope: Scope) -> Halt {
@@ -26,15 +29,29 @@ pub async fn in_force(ledger: &mut Ledger, folder: &Path) -> Result<Option<Halt>
     }
 }
 
+/// The halt in force, with the half of it that was lost put back: the next loss must not lift it. What a
+/// person wrote into the file is in force as well, and left to that person.
+pub async fn hold(ledger: &mut Ledger, folder: &Path) -> Result<Option<Halt>, LedgerError> {
+    let in_ledger = ledger.halt().await?;
+    let in_file = in_file(folder);
+    match (&in_ledger, &in_file) {
+        // One half holds as well as two: where this fails, the next pass tries again.
+        (Some(halt), None) => drop(write(folder, halt)),
+        (None, Some(halt)) if halt.id != UNKNOWN => drop(ledger.set_halt(halt).await),
+        _ => {}
+    }
+    Ok(in_ledger.or(in_file))
+}
+
 /// What the file says. One that is empty, strange or unreadable halts as well, and closes nothing.
 #[must_use]
 pub fn in_file(folder: &Path) -> Option<Halt> {
     let path = path(folder);
     let unknown = |reason: String| Halt {
-        id: "HALT".into(),
+        id: UNKNOWN.into(),
         at: Time::default(),
         reason,
-        scope: Scope::All,
+        scope: Scope::nothing(),
         flat_at: Some(Time::default()),
     };
     let length = match std::fs::symlink_metadata(&path) {
@@ -101,6 +118,7 @@ fn path(folder: &Path) -> PathBuf {
 fn write(folder: &Path, halt: &Halt) -> std::io::Result<()> {
     let scope = match &halt.scope {
         Scope::All => "all".to_owned(),
+        Scope::Symbols(symbols) if symbols.is_empty() => "none".to_owned(),
         Scope::Symbols(symbols) => symbols.iter().map(|symbol| symbol.as_str()).collect::<Vec<_>>().join(" "),
     };
     let flat = halt.flat_at.map_or_else(|| "not yet".to_owned(), |at| at.to_string());
@@ -135,6 +153,7 @@ fn read(text: &str) -> Option<Halt> {
     let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
     let scope = match value("scope")? {
         "all" => Scope::All,
+        "none" => Scope::nothing(),
         symbols => Scope::Symbols(symbols.split(' ').map(str::parse).collect::<Result<_, _>>().ok()?),
     };
     let flat_at = match value("flat")? {
@@ -178,6 +197,23 @@ mod tests {
         assert!(in_force(&mut ledger, folder.path()).await.unwrap().is_some());
         clear(&mut ledger, folder.path(), halt.at).await.unwrap();
         assert_eq!(in_force(&mut ledger, folder.path()).await.unwrap(), None);
+    }
+
+    #[tokio::test]
+    async fn a_half_that_was_lost_is_put_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut ledger, halt) = (Ledger::in_memory().await.unwrap(), example());
+        set(&mut ledger, folder.path(), &halt).await.unwrap();
+        std::fs::remove_file(folder.path().join("HALT")).unwrap();
+        assert_eq!(hold(&mut ledger, folder.path()).await.unwrap().unwrap().id, halt.id);
+        let mut fresh = Ledger::in_memory().await.unwrap();
+        assert_eq!(hold(&mut fresh, folder.path()).await.unwrap().unwrap().id, halt.id);
+        assert_eq!(fresh.halt().await.unwrap().unwrap().scope, halt.scope);
+        // A file made by hand halts for as long as it is there, and no longer.
+        let mut other = Ledger::in_memory().await.unwrap();
+        std::fs::write(folder.path().join("HALT"), "stop").unwrap();
+        assert!(hold(&mut other, folder.path()).await.unwrap().is_some());
+        assert_eq!(other.halt().await.unwrap(), None);
     }
 
     #[test]

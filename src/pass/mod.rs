@@ -152,7 +152,7 @@ pub async fn prepare<E: Exchange>(
         Mode::Real => settle::settle(exchange, ledger).await?,
         Mode::Preview => settle::preview(exchange, ledger).await?,
     };
-    let mut seen = observe::observe(exchange, ledger, settings, &settled).await?;
+    let mut seen = observe::observe(exchange, ledger, settings, &settled, mode).await?;
     // Before anything is written: a reading that is not believed moves no baseline.
     believe(ledger, &mut seen, mode).await?;
     if mode == Mode::Real {

@@ -8,17 +8,16 @@ use crate::decide::nav::Transfer;
 use crate::domain::account::Position;
 use crate::domain::entry::Entry;
 use crate::domain::num::{Notional, Price, Qty, Rate};
-use crate::domain::order::CLIENT_ID_PREFIX;
 use crate::domain::plan::Warning;
 use crate::domain::snapshot::{Block, Coin, Snapshot};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::exchange::{Exchange, Observation};
-use crate::ledger::{Age, EquityRow, Holding, IntentState, Ledger, Outcome};
+use crate::ledger::{Age, EquityRow, Holding, Intent, IntentState, Ledger, Outcome};
 
 use super::settle::Settled;
 use super::strangers::{explain, refuse_unexplained, strangers};
-use super::{PassError, Settings};
+use super::{Mode, PassError, Settings};
 
 /// A position that misses our last fill is a read that lags, for this long; after that somebody
 /// else changed it.
@@ -102,6 +101,7 @@ pub async fn observe<E: Exchange>(
     ledger: &mut Ledger,
     settings: &Settings,
     settled: &Settled,
+    mode: Mode,
 ) -> Result<Seen, PassError> {
     let found = exchange.observe().await?;
     refuse_priceless(&found, settings.strategy.symbols())?;
@@ -112,8 +112,10 @@ pub async fn observe<E: Exchange>(
     comparing.compare(&universe);
     comparing.tell_apart_from_ours(exchange, ledger).await?;
     // A ledger that is new must find out whether an older one closed everything here.
+    // A preview, which may run many times before the first pass, leaves that to the pass.
+    let reach = if mode == Mode::Real { INCOME_KEPT } else { LATE_ROWS };
     let past = match age {
-        Age::Fresh => Some(exchange.income_since(found.at - INCOME_KEPT).await?),
+        Age::Fresh => Some(exchange.income_since(found.at - reach).await?),
         Age::Known => None,
     };
     let mut strangers = strangers(exchange, &comparing, &universe, past.as_deref()).await?;
@@ -186,7 +188,7 @@ pub(super) struct Comparing<'a> {
     pub(super) found: &'a Observation,
     pub(super) holdings: &'a BTreeMap<Symbol, Holding>,
     settled: &'a Settled,
-    coins: BTreeMap<Symbol, Coin>,
+    pub(super) coins: BTreeMap<Symbol, Coin>,
 }
 
 impl Comparing<'_> {
@@ -255,22 +257,9 @@ impl Comparing<'_> {
         for intent in told_apart {
             let waits = |coin: &Coin| matches!(coin.block, Some(Block::Unresolved { .. }));
             let Some(coin) = self.coins.get_mut(&intent.symbol).filter(|coin| waits(coin)) else { continue };
-            let since = intent.sent_at.unwrap_or(self.found.at);
-            let fills = exchange.fills_since(&intent.symbol, since).await?;
-            let orders = exchange.orders_since(&intent.symbol, since - LATE_ROWS).await?;
-            let others = |order_id: i64| {
-                orders
-                    .iter()
-                    .any(|order| order.order_id == order_id && !order.client_id.starts_with(CLIENT_ID_PREFIX))
-            };
-            let mut unbooked = Vec::new();
-            for fill in fills {
-                if !ledger.has_fill(&fill.symbol, fill.trade_id).await? {
-                    unbooked.push(fill.order_id);
-                }
-            }
-            if !unbooked.is_empty() && unbooked.into_iter().all(others) {
-                let expected = self.holdings.get(&intent.symbol).map_or(Qty::ZERO, |holding| holding.qty);
+            let holding = self.holdings.get(&intent.symbol);
+            if moved_by_others(exchange, ledger, intent, holding, (self.found.at, coin.qty())).await? {
+                let expected = holding.map_or(Qty::ZERO, |holding| holding.qty);
                 coin.block = Some(Block::ChangedElsewhere { expected, found: coin.qty() });
             }
         }
@@ -320,6 +309,43 @@ impl Comparing<'_> {
     }
 }
 
+/// Whether a contract that reads as `found` at `at` was moved by somebody else than by `intent`, which
+/// the exchange does not know.
+async fn moved_by_others<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    intent: &Intent,
+    holding: Option<&Holding>,
+    (at, found): (Time, Qty),
+) -> Result<bool, PassError> {
+    // An order that can only reduce makes no position that our books never held, nor books that think of
+    // a position that cannot be.
+    let harmless = intent.reduce_only || found.is_zero();
+    let impossible = match holding {
+        Some(holding) => ledger.is_overshot(&intent.symbol, holding.qty).await?,
+        None => intent.reduce_only,
+    };
+    if harmless && impossible {
+        return Ok(true);
+    }
+    // Orders that close everything are sent whatever the books say: what differs may be older.
+    let sent_at = intent.sent_at.unwrap_or(at);
+    let since = holding.map_or(sent_at, |holding| holding.confirmed_at.min(sent_at));
+    let mut others = BTreeSet::new();
+    for order in exchange.orders_since(&intent.symbol, since - LATE_ROWS).await? {
+        if ledger.intent_state(&order.client_id).await?.is_none() {
+            others.insert(order.order_id);
+        }
+    }
+    let mut unbooked = Vec::new();
+    for fill in exchange.fills_since(&intent.symbol, since).await? {
+        if !ledger.has_fill(&fill.symbol, fill.trade_id).await? {
+            unbooked.push(fill.order_id);
+        }
+    }
+    Ok(!unbooked.is_empty() && unbooked.iter().all(|order_id| others.contains(order_id)))
+}
+
 /// What a change that nobody explained is booked as.
 const STANDING_GAP: &str = "UNEXPLAINED";
 
@@ -348,8 +374,18 @@ impl Expectation {
     }
 
     /// Completed by the income rows that our fills do not contain already.
-    async fn with(self, ledger: &mut Ledger, unbooked: &[Entry], quote: &str) -> Result<Expected, PassError> {
+    async fn with(
+        mut self,
+        ledger: &mut Ledger,
+        unbooked: &[Entry],
+        quote: &str,
+    ) -> Result<Expected, PassError> {
         let mut wallet = self.wallet;
+        // Somebody who sells and buys back leaves the quantity as it was, at another entry price.
+        let traded = |symbol: &Symbol| {
+            unbooked.iter().any(|entry| entry.symbol == symbol.as_str() && !entry.trade_id.is_empty())
+        };
+        self.untouched.retain(|symbol, _| !traded(symbol));
         for entry in unbooked.iter().filter(|entry| entry.asset == quote) {
             if !ledger.is_of_our_fill(entry).await? {
                 wallet += entry.amount;

@@ -22,7 +22,7 @@ use crate::ledger::{Halt, IntentState, Ledger, LedgerError};
 
 use super::act::{self, Sent};
 use super::lock::Lock;
-use super::{Mode, PassError, Prepared, Settings, Stop, Watch, alarm, latch, record, settle};
+use super::{Mode, PassError, Prepared, Settings, Stop, Watch, alarm, latch, record, settle, strangers};
 
 /// A pass that has not closed everything after this long leaves the rest to the next one.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -32,8 +32,6 @@ const MOST_ROUNDS: usize = 30;
 const MOST_IDLE: usize = 3;
 /// "Symbol is closed", "invalid symbol status": asking again within a minute changes nothing.
 const CLOSED_CODES: [i64; 3] = [-4141, -4140, -1122];
-/// An answer without a position that our books hold is believed when it came this often.
-const EMPTY_LOOKS: usize = 4;
 /// Between looks that change nothing: this long, then twice as long, and so on.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
@@ -80,6 +78,8 @@ pub struct Closed {
     pub sent: Vec<Sent>,
     /// What the last look still showed.
     pub remaining: Vec<Left>,
+    /// Positions that were not to be closed, as the last look showed them.
+    pub others: usize,
     /// Waiting orders that were cancelled.
     pub cancelled: usize,
     /// How often orders to close went out.
@@ -135,14 +135,15 @@ pub async fn look<E: Exchange>(
     if is_breached(&prepared) {
         prepared = super::prepare(exchange, ledger, settings, None, Mode::Real).await?;
     }
-    alarm::looked(ledger, &prepared, &settings.limits).await?;
+    // Whether the owner hears of it decides nothing: a stop must fire on a disk that is full.
+    let _ = alarm::looked(ledger, &prepared, &settings.limits).await;
     let breached = is_breached(&prepared);
     let prepared = Box::new(prepared);
     Ok(if breached { Looked::Breached(prepared) } else { Looked::Within(prepared) })
 }
 
 /// Keeps what outlives this process of why a pass ended: the alert, and the halt where another ledger
-/// closed this account.
+/// closed this account. Returns the halt that is in force then.
 pub async fn heed(
     ledger: &mut Ledger,
     folder: &Path,
@@ -154,17 +155,64 @@ pub async fn heed(
     if !matches!(error, PassError::HaltedElsewhere { .. }) {
         return Ok(None);
     }
-    let halt = Halt { flat_at: Some(at), ..latch::halt(at, error.to_string(), Scope::All) };
+    // A halt in force keeps its name: it is what the owner was told to type.
+    if let Ok(Some(before)) = latch::in_force(ledger, folder).await {
+        ledger.accept_until(at).await?;
+        return Ok(Some(before));
+    }
+    // What that ledger left open is left open, and watched from here on.
+    let halt = Halt { flat_at: Some(at), ..latch::halt(at, error.to_string(), Scope::nothing()) };
     latch::set(ledger, folder, &halt).await?;
+    ledger.accept_until(at).await?;
+    let _ = alarm::halted(ledger, at, &halt, None).await;
     Ok(Some(halt))
 }
 
-/// Sets the latch, then closes everything. Nothing is sent before both halves of it are on the disk.
+/// What there is to do under a halt.
+pub enum Under {
+    /// Nothing: the account stays as it is.
+    Rest(Box<Prepared>),
+    /// What the halt was to close is not closed yet.
+    Close,
+    /// What it leaves open has lost too much.
+    Breached(Box<Prepared>),
+}
+
+/// Watches over what a halt leaves open. Not for one that [`Halt::is_over`]: there a drawdown is what it
+/// was when everything was closed.
+pub async fn under<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    settings: &Settings,
+    halt: &Halt,
+) -> Result<Under, PassError> {
+    if halt.scope == Scope::All {
+        return Ok(Under::Close);
+    }
+    let prepared = match look(exchange, ledger, settings).await {
+        Ok(Looked::Breached(prepared)) if !prepared.seen.snapshot.gross().is_zero() => {
+            return Ok(Under::Breached(prepared));
+        }
+        Ok(Looked::Within(prepared) | Looked::Breached(prepared)) => prepared,
+        // What is to be closed is closed without knowing more.
+        Err(_) if halt.flat_at.is_none() => return Ok(Under::Close),
+        Err(error) => return Err(error),
+    };
+    if ledger.last_equity().await?.is_none() {
+        // A new ledger needs a peak to measure from.
+        record::reading(ledger, &prepared, &prepared.nav, "halted").await?;
+    }
+    Ok(if halt.flat_at.is_some() { Under::Rest(prepared) } else { Under::Close })
+}
+
+/// Sets the latch, then closes everything. Nothing is sent before both halves of it are on the disk. A
+/// halt that was in force `before` keeps its name.
 pub async fn fire<E: Exchange>(
     hands: &mut Hands<'_, E>,
     folder: &Path,
     prepared: &Prepared,
     limits: &Limits,
+    before: Option<&Halt>,
 ) -> Result<(Halt, Closed), PassError> {
     let percent = |rate: crate::domain::num::Rate| rate * crate::domain::num::Rate::from(100);
     let reason = format!(
@@ -172,7 +220,11 @@ pub async fn fire<E: Exchange>(
         percent(prepared.nav.drawdown()),
         percent(limits.max_drawdown)
     );
-    let halt = latch::halt(prepared.seen.snapshot.at, reason, Scope::All);
+    let mut halt = latch::halt(prepared.seen.snapshot.at, reason, Scope::All);
+    if let Some(before) = before.filter(|before| before.id != latch::UNKNOWN) {
+        halt.id.clone_from(&before.id);
+        halt.at = before.at;
+    }
     let note = latch::set(hands.ledger, folder, &halt).await?;
     // Told before a minute of closing begins: nobody knows how that ends. Failing to tell stops nothing.
     let _ = alarm::halted(hands.ledger, halt.at, &halt, None).await;
@@ -261,7 +313,7 @@ pub async fn resume<E: Exchange>(
     record::reading(ledger, &prepared, &prepared.nav, "resumed").await?;
     let at = prepared.seen.snapshot.at;
     latch::clear(ledger, folder, at).await?;
-    alarm::resumed(ledger, at).await?;
+    let _ = alarm::resumed(ledger, at).await;
     Ok((prepared, old_peak))
 }
 
@@ -277,7 +329,6 @@ pub async fn until_flat<E: Exchange>(
         reason,
         closed: Closed::default(),
         idle: 0,
-        empty: 0,
         deadline: Time::default(),
         complaints: BTreeMap::new(),
     };
@@ -295,8 +346,6 @@ struct Closing<'a, 'h, E> {
     /// Looks in a row that changed nothing.
     idle: usize,
     deadline: Time,
-    /// Looks in a row that showed nothing where something should be.
-    empty: usize,
     /// The last trouble with each contract.
     complaints: BTreeMap<Symbol, Complaint>,
 }
@@ -331,7 +380,6 @@ impl<E: Exchange> Closing<'_, '_, E> {
                     match self.closed.remaining.is_empty() {
                         true if self.is_over().await => {
                             self.closed.flat = true;
-                            self.settle().await;
                             return Ok(());
                         }
                         false if self.round(&exposed).await? => true,
@@ -364,6 +412,9 @@ impl<E: Exchange> Closing<'_, '_, E> {
             }
             _ => {}
         }
+        // What became of earlier orders comes before the question: one of them may hold a position that
+        // this look does not show yet.
+        self.settle().await;
         self.cancel_waiting().await == Some(0) && !self.is_doubtful().await
     }
 
@@ -402,6 +453,8 @@ impl<E: Exchange> Closing<'_, '_, E> {
 
     /// Keeps what a look showed.
     fn show(&mut self, exposed: &Exposed) {
+        let other = |symbol: &&Symbol| !self.scope.covers(symbol);
+        self.closed.others = exposed.positions.keys().filter(other).count();
         let meant = exposed
             .positions
             .values()
@@ -418,23 +471,50 @@ impl<E: Exchange> Closing<'_, '_, E> {
             .collect();
     }
 
-    /// Whether the exchange shows nothing where our books still hold something. Answers that forget a
-    /// position have been seen: this one is believed only when it comes again and again.
+    /// Whether the exchange shows nothing where our books still hold something, and no trade explains
+    /// it: answers that forget every position for half an hour have been seen. Books that are explained
+    /// are brought in line.
     async fn is_doubtful(&mut self) -> bool {
+        let unresolved = self.hands.ledger.unresolved().await.unwrap_or_default();
         let held = self.hands.ledger.holdings().await.unwrap_or_default();
-        let mut missing =
+        let missing =
             held.iter().filter(|(symbol, holding)| self.scope.covers(symbol) && !holding.qty.is_zero());
-        let Some((symbol, holding)) = missing.next() else { return false };
-        self.empty += 1;
-        let doubtful = self.empty < EMPTY_LOOKS;
-        let (symbol, qty) = (symbol.clone(), holding.qty);
-        if doubtful {
-            let reason = "the exchange shows nothing, but no trade of ours closed it".to_owned();
-            self.closed.remaining = vec![Left { symbol, qty, reason }];
-        } else {
-            self.closed.note(format!("{symbol}: the exchange shows no position, our books hold {qty}"));
+        let mut closed = Vec::new();
+        for (symbol, holding) in missing {
+            // The exchange said itself that this was executed; only the executions are not booked yet.
+            if holding.qty + self.executed_unbooked(symbol) == Qty::ZERO {
+                continue;
+            }
+            let Hands { exchange, ledger, .. } = &mut *self.hands;
+            match strangers::is_explained(*exchange, ledger, symbol, holding, Qty::ZERO).await {
+                Ok(true) => closed.push((symbol.clone(), Qty::ZERO)),
+                Ok(false) => {
+                    let reason = "the exchange shows nothing, but no trade closed it".to_owned();
+                    self.closed.remaining.push(Left { symbol: symbol.clone(), qty: holding.qty, reason });
+                }
+                Err(error) => {
+                    let reason = format!("whether a trade closed it could not be read: {error}");
+                    self.closed.remaining.push(Left { symbol: symbol.clone(), qty: holding.qty, reason });
+                }
+            }
         }
-        doubtful
+        // What an order of unknown outcome did is booked later, on top of what the books say now.
+        closed.retain(|(symbol, _)| unresolved.iter().all(|intent| intent.symbol != *symbol));
+        let now = self.hands.exchange.now();
+        if let Err(error) = self.hands.ledger.confirm_positions(&closed, now).await {
+            self.closed.note(format!("that positions are closed could not be written down: {error}"));
+        }
+        !self.closed.remaining.is_empty()
+    }
+
+    /// What our orders of this pass did to a position by the exchange's word, and the books lack.
+    fn executed_unbooked(&self, symbol: &Symbol) -> Qty {
+        let unbooked = self
+            .closed
+            .sent
+            .iter()
+            .filter(|sent| sent.leg.symbol == *symbol && sent.outcome.state == IntentState::Accepted);
+        unbooked.filter_map(|sent| Some(sent.leg.side.signed(sent.outcome.order.as_ref()?.filled_qty))).sum()
     }
 
     /// One wave of closes; true where something was executed.
@@ -518,7 +598,9 @@ impl<E: Exchange> Closing<'_, '_, E> {
         match error {
             ExchangeError::RateLimited { until, .. } => self.wait_until(*until).await,
             ExchangeError::Refused { .. } => false,
-            ExchangeError::Unavailable { .. } | ExchangeError::Rejected { .. } => self.pause().await,
+            ExchangeError::Unavailable { .. }
+            | ExchangeError::Rejected { .. }
+            | ExchangeError::Incoherent(_) => self.pause().await,
         }
     }
 

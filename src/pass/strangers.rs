@@ -6,11 +6,13 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::domain::entry::Entry;
+use crate::domain::num::Qty;
 use crate::domain::order::{CLIENT_ID_PREFIX, ClientId, Order, Purpose};
+use crate::domain::snapshot::Coin;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::exchange::{Exchange, ExchangeError};
-use crate::ledger::{IntentState, Ledger};
+use crate::ledger::{Holding, IntentState, Ledger};
 
 use super::PassError;
 use super::observe::{Comparing, LAG_AT_MOST, LATE_ROWS};
@@ -68,18 +70,46 @@ pub(super) async fn refuse_unexplained<E: Exchange>(
 ) -> Result<(), PassError> {
     let known = comparing.changed().filter_map(|symbol| Some((symbol, comparing.holdings.get(symbol)?)));
     for (symbol, holding) in known {
-        let since = holding.confirmed_at - LATE_ROWS;
-        let mut explained = false;
-        for fill in exchange.fills_since(symbol, since).await? {
-            explained |= !ledger.has_fill(symbol, fill.trade_id).await?;
-        }
-        if !explained {
+        let found = comparing.coins.get(symbol).map_or(Qty::ZERO, Coin::qty);
+        if !is_explained(exchange, ledger, symbol, holding, found).await? {
             return Err(PassError::Incoherent(format!(
                 "no coherent snapshot: the position in {symbol} reads differently than our books, and no trade explains it"
             )));
         }
     }
     Ok(())
+}
+
+/// Whether a position may differ from our books: by trades that are not in them, or because they
+/// contradict themselves (an order of ours closed what somebody else had opened).
+///
+/// Of the trades that are not booked, the first may be in the books already (a position was taken over
+/// after them) and the last not in this look (reads lag); those between make up the difference.
+pub(super) async fn is_explained<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    symbol: &Symbol,
+    holding: &Holding,
+    found: Qty,
+) -> Result<bool, PassError> {
+    if ledger.is_overshot(symbol, holding.qty).await? {
+        return Ok(true);
+    }
+    let mut unbooked = Vec::new();
+    for fill in exchange.fills_since(symbol, holding.confirmed_at - LATE_ROWS).await? {
+        if !ledger.has_fill(symbol, fill.trade_id).await? {
+            unbooked.push(fill.signed_qty());
+        }
+    }
+    let differs_by = found - holding.qty;
+    let from = |first: usize| {
+        let mut sum = Qty::ZERO;
+        unbooked.iter().skip(first).any(|qty| {
+            sum += *qty;
+            sum == differs_by
+        })
+    };
+    Ok((0..unbooked.len()).any(from))
 }
 
 /// Orders with our prefix that this ledger never made stop the pass: the account is halted if the

@@ -29,7 +29,11 @@ pub fn plan(report: &PlanReport) -> String {
 #[must_use]
 pub fn pass(report: &PassReport) -> String {
     let quote = report.plan.as_ref().map_or("USDT", |plan| plan.quote.as_str());
-    let mut text = halt(report.halt_id.as_deref(), "") + &head("pass", &report.heading);
+    let mut text = halt(report.halt_id.as_deref(), "");
+    if let Some(alarm) = summary::pass_alarm(report) {
+        text.push_str(&format!("**{}**\n\n", escape(&alarm)));
+    }
+    text.push_str(&head("pass", &report.heading));
     text.push_str(&format!("{}\n", escape(&summary::pass_verdict(report).1)));
     if let Some(plan) = report.plan.as_ref().filter(|_| report.outcome == Outcome::DryRun) {
         text.push_str(&standings(plan));

@@ -34,7 +34,12 @@ pub(crate) fn verdict(report: &FlattenReport) -> (Tone, String) {
     }
     if report.flat {
         let named = count(report.symbols.len(), "contract");
-        return (Tone::Good, format!("Closed what was named ({named}): {}.", parts.join(", ")));
+        let others = match report.others {
+            0 => String::new(),
+            1 => " 1 other position stays open.".to_owned(),
+            many => format!(" {many} other positions stay open."),
+        };
+        return (Tone::Good, format!("Closed what was named ({named}): {}.{others}", parts.join(", ")));
     }
     let closed = if report.closed.is_empty() { "nothing was closed".to_owned() } else { parts.join(", ") };
     let left = match report.remaining.len() {

@@ -410,9 +410,12 @@ fn how_many_are_left_and_closed_is_said_in_words_that_agree() {
     let shown = flatten(&unseen, Format::Table, &style(120)).unwrap();
     assert!(shown.starts_with("NOT FLAT: nobody could see what remains; run"), "{shown}");
     assert!(shown.contains("Not flat: nothing was closed, what is left is not known."), "{shown}");
-    let named = FlattenReport { symbols: vec!["ADAUSDT".parse().unwrap()], ..nothing };
+    let named = FlattenReport { symbols: vec!["ADAUSDT".parse().unwrap()], others: 5, ..nothing };
     let shown = flatten(&named, Format::Table, &style(120)).unwrap();
-    assert_eq!(shown.lines().nth(1), Some("Closed what was named (1 contract): nothing to close."));
+    assert_eq!(
+        shown.lines().nth(1),
+        Some("Closed what was named (1 contract): nothing to close. 5 other positions stay open.")
+    );
 }
 
 #[test]
@@ -497,7 +500,7 @@ fn a_flatten_has_the_keys_of_the_contract() {
     let text = flatten(&not_flat(), Format::Json, &style(80)).unwrap();
     assert_eq!(text.lines().count(), 1);
     let value: Value = serde_json::from_str(&text).unwrap();
-    let rest = "symbols flat closed remaining cancelled rounds halted notes exit_code";
+    let rest = "symbols others flat closed remaining cancelled rounds halted notes exit_code";
     assert_eq!(keys(&value), words(&format!("{HEADING} {rest}")));
     assert_eq!(keys(&value["closed"][0]), words("symbol side qty avg_price realized_pnl fee fee_asset"));
     assert_eq!(keys(&value["remaining"][0]), words("symbol qty reason"));

@@ -6,7 +6,7 @@ use crate::domain::num::{Notional, Rate};
 use crate::domain::order::Side;
 use crate::render::paint::Tone;
 use crate::render::remarks::Remark;
-use crate::render::text::{count, fee, fixed, money, share, short_percent};
+use crate::render::text::{clean, count, fee, fixed, money, share, short_percent};
 use crate::report::lines::{Counts, Nearest};
 use crate::report::pass::{OrderOutcome, OrderReport, Outcome, PassReport};
 use crate::report::plan::PlanReport;
@@ -73,6 +73,20 @@ fn nearest(near: &Nearest, quote: &str) -> String {
     )
 }
 
+/// Positions that are left are said before everything else; `None` where there are none.
+pub(crate) fn pass_alarm(pass: &PassReport) -> Option<String> {
+    if pass.outcome != Outcome::NotFlat {
+        return None;
+    }
+    let left: Vec<String> =
+        pass.remaining.iter().map(|left| format!("{} {}", clean(left.symbol.as_str()), left.qty)).collect();
+    let left = match left.is_empty() {
+        true => "nobody could see what is left".to_owned(),
+        false => format!("{} left", left.join(", ")),
+    };
+    Some(format!("NOT FLAT: {left}. Every pass goes on closing; look at the exchange as well."))
+}
+
 /// What a pass came to.
 pub(crate) fn pass_verdict(pass: &PassReport) -> (Tone, String) {
     let orders = count(pass.orders.len(), "order");
@@ -94,16 +108,7 @@ pub(crate) fn pass_verdict(pass: &PassReport) -> (Tone, String) {
         (Outcome::Stopped, _) => {
             (Tone::Alarm, format!("HARD STOP: the account was closed with {orders} and is flat."))
         }
-        (Outcome::NotFlat, _) => {
-            let left: Vec<String> =
-                pass.remaining.iter().map(|left| format!("{} {}", left.symbol, left.qty)).collect();
-            let left =
-                if left.is_empty() { "nobody could see what is left".to_owned() } else { left.join(", ") };
-            (
-                Tone::Alarm,
-                format!("NOT FLAT: {left}. Every pass goes on closing; look at the exchange as well."),
-            )
-        }
+        (Outcome::NotFlat, _) => (Tone::Alarm, format!("Not flat after {orders}.")),
         (Outcome::Interrupted, _) => (
             Tone::Bad,
             format!("Interrupted after {orders}; what was in flight is recorded and settled next."),

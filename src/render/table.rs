@@ -33,6 +33,9 @@ pub fn plan(report: &PlanReport, style: &Style) -> String {
 pub fn pass(report: &PassReport, style: &Style) -> String {
     let mut page = Page::new(*style);
     page.halt(report.halt_id.as_deref(), "");
+    if let Some(alarm) = summary::pass_alarm(report) {
+        page.text.push_str(&paragraph(Tone::Alarm, &alarm, style));
+    }
     page.heading("pass", &report.heading);
     let (tone, verdict) = summary::pass_verdict(report);
     page.say(tone, &verdict);

@@ -84,6 +84,8 @@ pub struct FlattenReport {
     pub quote: String,
     /// The contracts that were to be closed; none named means all of them.
     pub symbols: Vec<Symbol>,
+    /// Positions that were not meant and stay open.
+    pub others: usize,
     /// Whether a last look showed that nothing of it is left.
     pub flat: bool,
     /// What was closed.
@@ -120,6 +122,7 @@ impl FlattenReport {
             heading,
             quote: quote.to_owned(),
             symbols: Vec::new(),
+            others: 0,
             flat: remaining.is_empty(),
             exit_code: if remaining.is_empty() { 0 } else { 8 },
             closed,

@@ -53,6 +53,10 @@ impl Ui {
     /// One message on stderr. Nobody is left to tell where stderr itself fails.
     fn aside(&self, color: &str, label: &str, text: &str) {
         let body = without_controls(text.trim_end());
+        let body = match self.stderr_tty {
+            true => wrapped(&body, label.len(), usize::from(self.width)),
+            false => body,
+        };
         let line = match (self.color_notes && !color.is_empty(), label.is_empty()) {
             (false, _) => format!("{label}{body}\n"),
             (true, true) => format!("{color}{body}{PLAIN}\n"),
@@ -75,9 +79,37 @@ fn without_controls(text: &str) -> String {
     text.chars().filter(|c| *c == '\n' || !(c.is_control() || bidi(*c))).collect()
 }
 
+/// Breaks lines between words; those after the first begin under its text. A word that is longer than
+/// a line stays whole, so that a path or a command can still be copied.
+fn wrapped(text: &str, indent: usize, width: usize) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for paragraph in text.split('\n') {
+        let mut line = String::new();
+        for word in paragraph.split(' ') {
+            let longer = indent + line.chars().count() + 1 + word.chars().count();
+            if !line.is_empty() && longer > width {
+                lines.push(std::mem::take(&mut line));
+            } else if !line.is_empty() {
+                line.push(' ');
+            }
+            line.push_str(word);
+        }
+        lines.push(line);
+    }
+    lines.join(&format!("\n{}", " ".repeat(indent)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_breaks_between_words_under_its_own_beginning() {
+        assert_eq!(wrapped("one two three", 6, 13), "one two\n      three");
+        assert_eq!(wrapped("one two three", 6, 19), "one two three");
+        assert_eq!(wrapped("a /a/path/longer/than/a/line b", 0, 10), "a\n/a/path/longer/than/a/line\nb");
+        assert_eq!(wrapped("first\nsecond  indented", 2, 80), "first\n  second  indented");
+    }
 
     struct Gone(ErrorKind);
     impl Write for Gone {

@@ -6,9 +6,11 @@
 
 mod world;
 
+mod alert;
 mod config;
 mod data;
 mod exchange;
+mod halt;
 mod http;
 mod process;
 mod proxy;

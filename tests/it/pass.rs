@@ -14,7 +14,9 @@ use rebal::domain::fill::Fill;
 use rebal::domain::market::{Mark, Market, Quote};
 use rebal::domain::num::{Notional, Price, Qty, Rate};
 use rebal::domain::order::{Order, OrderStatus, Resting};
+use rebal::domain::plan::Reason;
 use rebal::domain::plan::{Plan, SkipReason};
+use rebal::domain::scope::Scope;
 use rebal::domain::snapshot::{Coin, Snapshot};
 use rebal::domain::symbol::Symbol;
 use rebal::domain::time::Time;
@@ -22,6 +24,7 @@ use rebal::exchange::paper::{Clock, Paper};
 use rebal::exchange::{Exchange, ExchangeError, Exposed, Observation, Reply};
 use rebal::ledger::{IntentState, Ledger, LedgerError, PassRow};
 use rebal::pass::act::Acted;
+use rebal::pass::stop::{self, Closed, Hands};
 use rebal::pass::{self, Mode, PassError, Prepared, Settings, Stop, Watch, record};
 use rebal::sim::prices::Prices;
 use rebal::sim::{Terms, World, listing};
@@ -380,6 +383,20 @@ impl Bench {
         let acted = pass::carry_out(desk, &mut ledger, &settings, &prepared, &Unwatched, &self.stop).await?;
         ledger.close().await?;
         Ok((prepared, acted))
+    }
+
+    /// Closes everything, in a process of its own.
+    async fn flatten(&self) -> Closed {
+        let mut ledger = self.ledger().await;
+        let mut hands = Hands {
+            exchange: &self.desk,
+            ledger: &mut ledger,
+            lock: None,
+            concurrency: 1,
+            watch: &Unwatched,
+            stop: &self.stop,
+        };
+        stop::until_flat(&mut hands, &Scope::All, Reason::Flatten).await.unwrap()
     }
 
     /// The exit code of a pass, the coins it sent orders for, and the coins it left and why.
@@ -878,6 +895,54 @@ fn positions_that_vanish_without_a_trade_are_not_bought_again() {
             let _ = bench.pass().await;
         }
         assert_eq!(bench.held("A"), "10");
+    });
+}
+
+/// Seed 54 of `seeds.rs`: such an account was declared flat, and nobody closed it when it was back.
+#[test]
+fn an_account_that_reads_as_empty_is_not_flat() {
+    run(async {
+        let mut bench = Bench::new(&[]);
+        bench.pass().await.unwrap();
+        bench.desk.advance(300);
+        *bench.desk.frozen.borrow_mut() = Some(BTreeMap::new());
+        let closed = bench.flatten().await;
+        assert_eq!((closed.flat, closed.remaining.len()), (false, 3));
+        *bench.desk.frozen.borrow_mut() = None;
+        assert!(bench.flatten().await.flat);
+        assert_eq!(bench.held("A"), "0");
+    });
+}
+
+/// Seed 129 of `seeds.rs`: the books held less than nothing, and no reading was believed ever after.
+#[test]
+fn closing_more_than_the_books_knew_of_leaves_them_in_order() {
+    run(async {
+        let mut bench = Bench::new(&[]);
+        bench.coins = vec!["A"];
+        bench.pass().await.unwrap();
+        bench.hand("B", "5");
+        bench.desk.advance(8 * 3600);
+        assert!(bench.flatten().await.flat);
+        assert_eq!((bench.held("B"), bench.booked("B").await), ("0".into(), "0".into()));
+        bench.desk.advance(300);
+        assert_eq!(bench.told().await, (0, "A+".into(), CLEAN));
+    });
+}
+
+/// Seed 319 of `seeds.rs`: the entry price is another one, the quantity is not.
+#[test]
+fn who_sells_by_hand_and_buys_back_locks_nobody_out() {
+    run(async {
+        let mut bench = Bench::new(&[]);
+        bench.pass().await.unwrap();
+        bench.desk.advance(300);
+        bench.pass().await.unwrap();
+        bench.prices("10.3", "10", "10");
+        bench.desk.advance(300);
+        bench.hand("A", "-5");
+        bench.hand("A", "5");
+        assert_eq!(bench.told().await, (0, String::new(), CLEAN));
     });
 }
 

@@ -122,10 +122,7 @@ async fn open_orders(session: &Session) -> Result<Vec<Order>, ExchangeError> {
 }
 
 fn incoherent(what: &str) -> ExchangeError {
-    ExchangeError::Unavailable {
-        endpoint: Call::Account.name().into(),
-        detail: format!("no coherent snapshot: {what}"),
-    }
+    ExchangeError::Incoherent(what.to_owned())
 }
 
 /// Rules, tiers and fee: from the cache, or read in the same wave.

@@ -522,6 +522,11 @@ fn x22_after_a_liquidation_nothing_is_opened() {
     let run = home.rebalance();
     assert!(run.code == Some(4) || run.orders().is_empty(), "{run:?}");
     assert!(!sim.posts(before).contains(&ORDER.to_owned()), "{run:?}");
+    assert_eq!(
+        home.sql("SELECT count(*) FROM outbox WHERE level = 'critical'"),
+        ["1"],
+        "it is told: {run:?}"
+    );
 }
 
 #[test]
@@ -539,7 +544,7 @@ fn x23_fees_in_another_asset_are_booked_in_that_asset() {
 }
 
 /// Totals and balances of the account are zero, as some saw on 2025-10-10.
-fn zeroed(body: &str) -> String {
+pub(super) fn zeroed(body: &str) -> String {
     let mut json: Value = serde_json::from_str(body).unwrap();
     fn zero(value: &mut Value) {
         for (name, value) in value.as_object_mut().unwrap() {

@@ -13,6 +13,18 @@ fn signalled(signal: &'static str, at: &str, nth: usize, delivered: bool) -> (Si
     let sim = Sim::start();
     let proxy = Proxy::before(&sim.url);
     let home = Home::at(&proxy.url).set("execution.concurrency=1");
+    let run = signalled_in(&home, &proxy, &["rebalance"], signal, (at, nth, delivered));
+    (sim, home, run)
+}
+
+/// The same with what runs given.
+pub(super) fn signalled_in(
+    home: &Home,
+    proxy: &Proxy,
+    arguments: &[&str],
+    signal: &'static str,
+    (at, nth, delivered): (&str, usize, bool),
+) -> Run {
     let pass: Arc<Mutex<Option<u32>>> = Arc::default();
     let known = Arc::clone(&pass);
     let end = move || {
@@ -23,10 +35,9 @@ fn signalled(signal: &'static str, at: &str, nth: usize, delivered: bool) -> (Si
         until("the signal arrives", || signal != "-KILL" || is_gone(&id));
     };
     proxy.on(at, nth, 1, if delivered { Act::after(end) } else { Act::before(end) });
-    let child: Child = home.start();
+    let child: Child = home.start_with(arguments);
     *pass.lock().unwrap() = Some(child.id());
-    let run = wait(child);
-    (sim, home, run)
+    wait(child)
 }
 
 /// Dead, though perhaps not yet waited for.

@@ -115,6 +115,42 @@ fn copy(from: &Path, to: &Path, only: &[&str]) {
     }
 }
 
+/// Makes the ledger one of the first schema, with what it holds.
+fn age(home: &Home) {
+    home.sql(
+        "DROP TABLE outbox; DROP TABLE alert;
+         ALTER TABLE halt DROP COLUMN flat_at; ALTER TABLE halt DROP COLUMN scope;
+         PRAGMA user_version = 1",
+    );
+}
+
+#[test]
+fn s5_an_older_ledger_is_migrated_with_its_rows() {
+    let (sim, home) = allocated();
+    age(&home);
+    let kept = ["SELECT count(*) FROM fill", "SELECT client_id FROM intent", "SELECT qty FROM position"];
+    let before = kept.map(|sql| home.sql(sql));
+    // Whoever only looks changes nothing.
+    assert_eq!(home.run(&["plan", "--dry-run"]).code, Some(0));
+    assert_eq!(home.sql("SELECT user_version FROM pragma_user_version"), ["1"]);
+    home.quiet();
+    assert_eq!(home.sql("SELECT user_version FROM pragma_user_version"), ["2"]);
+    assert_eq!(kept.map(|sql| home.sql(sql)), before);
+    home.agrees_with(&sim);
+}
+
+#[test]
+fn s5_a_halt_of_an_older_ledger_stays_in_force() {
+    let (sim, home) = allocated();
+    age(&home);
+    home.sql("INSERT INTO halt (id, at, reason) VALUES ('h77', 1, 'test')");
+    let plan = home.run(&["plan", "--dry-run"]);
+    assert_eq!((plan.code, text(&plan.report, "halt_id")), (Some(0), "h77".to_owned()), "{plan:?}");
+    let run = refuses(&sim, &home, 6, "halted");
+    assert!(run.message().contains("h77"), "{run:?}");
+    assert_eq!(sim.positions().len(), BASKET.len(), "nothing was to be closed then");
+}
+
 #[test]
 fn s6_a_ledger_restored_from_a_backup_meets_orders_it_does_not_know() {
     let (sim, home) = allocated();
@@ -240,16 +276,20 @@ fn s10_halted_if_either_the_file_or_the_ledger_says_so() {
         let (sim, home) = allocated();
         sim.price("ADAUSDT", "1.3");
         if file {
-            fs::write(home.file("HALT"), "h77\n").unwrap();
+            // What a person wrote there has no name, but halts.
+            fs::write(home.file("HALT"), "not today\n").unwrap();
         }
         if row {
-            home.sql("INSERT INTO halt (id, at, reason) VALUES ('h77', 1, 'test')");
+            home.sql("INSERT INTO halt (id, at, reason, flat_at) VALUES ('h77', 1, 'test', 1)");
         }
         if file || row {
             let before = sim.requests();
             let run = refuses(&sim, &home, 6, "halted");
-            assert!(run.message().contains("h77"), "{run:?}");
-            assert_eq!(sim.requests(), before);
+            let named =
+                if row { "HALTED (halt h77): test" } else { "HALTED (halt HALT): the file HALT is there" };
+            assert!(run.message().contains(named), "{run:?}");
+            // A halt that closed nothing is watched over; one that closed everything asks nothing.
+            assert_eq!(sim.requests() == before, row);
         } else {
             home.rebalance().ended(0, "traded");
         }

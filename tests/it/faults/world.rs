@@ -125,6 +125,13 @@ impl Sim {
         rows.map(|row| (text(row, "symbol"), text(row, "qty"))).filter(|(_, qty)| qty != "0").collect()
     }
 
+    /// The basket loses nine tenths: more than a third of the account.
+    pub(crate) fn crash(&self) {
+        for coin in BASKET {
+            self.price(coin, "0.1");
+        }
+    }
+
     /// No client id was accepted twice.
     pub(crate) fn once_each(&self) {
         let mut ids: Vec<String> = self.orders().iter().map(|order| text(order, "client_order_id")).collect();
@@ -327,6 +334,11 @@ impl Home {
         self.run(&["rebalance"])
     }
 
+    /// Closes everything and halts.
+    pub(crate) fn flatten(&self) -> Run {
+        self.run(&["flatten", "--yes"])
+    }
+
     /// Runs in another state folder.
     pub(crate) fn rebalance_in(&self, state: &Path) -> Run {
         finish(self.with_program(REBAL.as_ref(), &[], state, &["rebalance"]).arg("--json"))
@@ -334,7 +346,11 @@ impl Home {
 
     /// Starts a pass and does not wait for it.
     pub(crate) fn start(&self) -> Child {
-        let mut command = self.command(&["rebalance"]);
+        self.start_with(&["rebalance"])
+    }
+
+    pub(crate) fn start_with(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
         command.arg("--json").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     }
 

@@ -52,13 +52,21 @@ pub(crate) enum Kind {
     ProcessDies,
     Interrupted,
     TornCsv,
+    // What the hard stop meets.
+    Slide,
+    BigTransfer,
+    LeftWaiting,
+    CloseRefused,
+    CancelFails,
+    HaltFileLost,
+    LedgerLost,
     // Not drawn: follows from the others.
     Liquidated,
 }
 
 use Kind::*;
 
-const KINDS: [Kind; 41] = [
+const KINDS: [Kind; 48] = [
     AnswerLost,
     ArrivesLate,
     ArrivesTooLate,
@@ -100,6 +108,13 @@ const KINDS: [Kind; 41] = [
     ProcessDies,
     Interrupted,
     TornCsv,
+    Slide,
+    BigTransfer,
+    LeftWaiting,
+    CloseRefused,
+    CancelFails,
+    HaltFileLost,
+    LedgerLost,
 ];
 
 impl Kind {
@@ -109,6 +124,10 @@ impl Kind {
             Foreign | HedgeMode | Delisting => 15,
             MarketCrash | EmptyAccount | RateLimited | Isolated => 60,
             ReadFails => 40,
+            Slide => 250,
+            LedgerLost => 100,
+            LeftWaiting => 120,
+            CloseRefused | CancelFails => 600,
             ProcessDies => 500,
             _ => 300,
         }
@@ -133,6 +152,11 @@ impl Faults {
             }
         }
         Faults { permille, calm: false, struck: BTreeMap::new() }
+    }
+
+    /// This does not happen in this run.
+    pub(crate) fn forbid(&mut self, kind: Kind) {
+        self.permille.remove(&kind);
     }
 
     /// Whether trouble of this kind strikes here and now.

@@ -9,15 +9,19 @@ use std::time::Duration;
 
 use rebal::domain::num::{Notional, Price, Qty, Rate};
 use rebal::domain::order::{CLIENT_ID_PREFIX, OrderKind, OrderRequest, Side};
+use rebal::domain::order::{ClientId, Purpose};
 use rebal::domain::plan::{Reason, SkipReason, Skipped};
+use rebal::domain::scope::Scope;
 use rebal::domain::snapshot::Block;
 use rebal::domain::symbol::Symbol;
 use rebal::domain::time::Time;
-use rebal::ledger::{EquityRow, Holding, Intent, IntentState};
+use rebal::ledger::{EquityRow, Halt, Holding, Intent, IntentState, Message};
 use rebal::pass::act::Acted;
+use rebal::pass::stop::Closed;
 use rebal::pass::{PassError, Prepared};
 
-use super::world::{Flight, Sight, World};
+use super::truth::{self, SLACK};
+use super::world::{Flight, Job, Sight, World};
 
 /// One broken promise.
 #[derive(Clone, Debug)]
@@ -49,20 +53,80 @@ pub(crate) struct Sending<'a> {
     pub(crate) stamp: Time,
     /// What the ledger's file holds at this moment, read through a second connection.
     pub(crate) unresolved: &'a [Intent],
+    /// Both halves of the latch, as they are on the disk at this moment.
+    pub(crate) halves: &'a (Option<Halt>, Option<Halt>),
+}
+
+/// Whether an order is one of those that close everything.
+pub(crate) fn closes(request: &OrderRequest) -> bool {
+    ClientId::read(&request.client_id).is_some_and(|id| id.purpose == Purpose::Flatten)
 }
 
 pub(crate) fn on_send(sending: &Sending<'_>) -> Vec<Violation> {
-    let list: &[Named<Sending<'_>>] = &[
+    let always: &[Named<Sending<'_>>] = &[
         ("I1 one POST per id", one_post),
         ("I2 SENDING is durable first", sending_is_durable),
+        ("I7 a halted account only closes", only_closes_when_halted),
+        ("I9b the latch is durable before anything else is sent", latch_comes_first),
+        ("I6 nothing in a mode that is not traded", right_modes),
+    ];
+    let of_closing: &[Named<Sending<'_>>] = &[("I7 closing only closes", only_reduces)];
+    let of_trading: &[Named<Sending<'_>>] = &[
         ("I3 nothing beside an unresolved order", nothing_unresolved),
         ("I5 valid by the rules that were read", valid),
         ("I6 orders per pass", few_orders),
         ("I6 turnover per pass", small_turnover),
         ("I18 nothing beside a stranger's order", no_stranger),
-        ("I6 nothing in a mode that is not traded", right_modes),
+        ("I19 only a rebalance trades", only_a_rebalance),
     ];
-    all(list, sending.world.pass, sending)
+    let rest = if closes(sending.request) { of_closing } else { of_trading };
+    let pass = sending.world.pass;
+    [all(always, pass, sending), all(rest, pass, sending)].concat()
+}
+
+/// I7: while either half of the latch says so, every order is one that closes.
+fn only_closes_when_halted(of: &Sending<'_>) -> Option<String> {
+    let halt = of.halves.0.as_ref().or(of.halves.1.as_ref())?;
+    let closing = of.request.reduce_only && closes(of.request);
+    (!closing).then(|| format!("{:?} although halt {} is in force", of.request, halt.id))
+}
+
+/// I9b: where the pass, or every one of its looks in truth, says that the loss is beyond the limit, both
+/// halves of the latch are on the disk before any order leaves. `rebal flatten` looks at no loss.
+fn latch_comes_first(of: &Sending<'_>) -> Option<String> {
+    if matches!(of.world.job, Job::Flatten { .. }) || (of.halves.0.is_some() && of.halves.1.is_some()) {
+        return None;
+    }
+    let limit = truth::rate(of.world.scenario.limits.max_drawdown);
+    let truly = of.world.truth.surely().filter(|least| *least >= limit + SLACK);
+    (of.world.breached || truly.is_some())
+        .then(|| format!("{} before the latch {:?}, the loss is {truly:?}", of.request.client_id, of.halves))
+}
+
+/// I7: an order that closes everything can open nothing, and no contract takes more at once.
+fn only_reduces(of: &Sending<'_>) -> Option<String> {
+    let request = of.request;
+    let sound = request.reduce_only && request.qty.is_positive() && request.kind == OrderKind::Market;
+    (!sound).then(|| format!("{request:?}"))
+}
+
+fn only_a_rebalance(of: &Sending<'_>) -> Option<String> {
+    (of.world.job != Job::Rebalance).then(|| format!("{:?} sent {}", of.world.job, of.request.client_id))
+}
+
+/// I9a: the stop fires only where, by the simulator's own money with transfers taken out, the loss may
+/// really be beyond the limit.
+pub(crate) fn on_stop(world: &World) -> Vec<Violation> {
+    let violated = |name, what| vec![Violation { name, pass: world.pass, what }];
+    let limit = truth::rate(world.scenario.limits.max_drawdown);
+    if world.truth.looks() < 2 {
+        return violated("I9a one look stops nothing", "it fired after one look".to_owned());
+    }
+    let Some((least, most)) = world.truth.drawdown().filter(|(_, most)| *most < limit - SLACK) else {
+        return Vec::new();
+    };
+    let what = format!("it fired at a loss of {least:.3} to {most:.3}, the limit is {limit}");
+    violated("I9a the stop fires only on a real loss", what)
 }
 
 fn one_post(of: &Sending<'_>) -> Option<String> {
@@ -151,7 +215,8 @@ fn no_stranger(of: &Sending<'_>) -> Option<String> {
     // somebody undid leaves no trace, and the exchange lists no more than seven days.
     let waits = of.unresolved.iter().any(|intent| intent.symbol == *symbol);
     let undone = of.world.disturbed.get(symbol).is_some_and(|at| at > since);
-    let listed = of.stamp.since(*since) < Duration::from_secs(7 * 86_400 - 120);
+    let listed =
+        of.stamp.since(*since) < Duration::from_secs(7 * 86_400 - 120) && !of.world.is_forgotten(symbol);
     (sight.as_of >= *since && !waits && !undone && listed)
         .then(|| format!("{} although a stranger traded {symbol}", of.request.client_id))
 }
@@ -173,8 +238,11 @@ pub(crate) struct Accepting<'a> {
 }
 
 pub(crate) fn on_accept(accepting: &Accepting<'_>) -> Vec<Violation> {
-    let list: &[Named<Accepting<'_>>] =
-        &[("I1 one order per id", one_order), ("I3 no double execution", not_beyond_target)];
+    let list: &[Named<Accepting<'_>>] = &[
+        ("I1 one order per id", one_order),
+        ("I3 no double execution", not_beyond_target),
+        ("I7 closing never turns a position round", not_beyond_zero),
+    ];
     all(list, accepting.flight.pass, accepting)
 }
 
@@ -185,7 +253,10 @@ fn one_order(of: &Accepting<'_>) -> Option<String> {
 /// An order may bring a position to its target, never past it: whatever is past it was executed
 /// twice, unless somebody else moved the position after the pass had looked.
 fn not_beyond_target(of: &Accepting<'_>) -> Option<String> {
-    let (request, sight) = (&of.flight.request, &of.flight.sight);
+    let (request, sight) = (&of.flight.request, of.flight.sight.as_ref()?);
+    if closes(request) || of.flight.life != of.world.life {
+        return None;
+    }
     let touched = of.world.disturbed.get(&request.symbol).is_some_and(|at| *at >= sight.as_of);
     if touched || !sight.members.contains(&request.symbol) {
         return None;
@@ -211,6 +282,18 @@ fn not_beyond_target(of: &Accepting<'_>) -> Option<String> {
     })
 }
 
+/// I7, as the exchange sees it: a close leaves less of the same position, or nothing.
+fn not_beyond_zero(of: &Accepting<'_>) -> Option<String> {
+    if !closes(&of.flight.request) {
+        return None;
+    }
+    let turned = !of.after.is_zero() && of.after.is_negative() != of.before.is_negative();
+    (turned || of.after.abs() > of.before.abs()).then(|| {
+        let request = &of.flight.request;
+        format!("{} took {} from {} to {}", request.client_id, request.symbol, of.before, of.after)
+    })
+}
+
 /// Codes that say that an order broke the rules of its contract.
 const RULE_CODES: [i64; 16] = [
     -1111, -4001, -4002, -4003, -4004, -4005, -4013, -4014, -4015, -4016, -4023, -4024, -4164, -4140, -4141,
@@ -218,7 +301,8 @@ const RULE_CODES: [i64; 16] = [
 ];
 
 pub(crate) fn on_refusal(world: &World, flight: &Flight, code: i64) -> Vec<Violation> {
-    let sight = &flight.sight;
+    // A close is asked for as it is: what is held may fit no rule any more.
+    let Some(sight) = flight.sight.as_ref().filter(|_| !closes(&flight.request)) else { return Vec::new() };
     let same = sight.rules_no == world.rules_no && sight.prices_no == world.prices_no();
     let listed = sight.rules.get(&flight.request.symbol);
     let over = listed.and_then(|rules| rules.delivery).is_some_and(|at| at <= world.now());
@@ -248,10 +332,24 @@ pub(crate) struct Books {
     pub(crate) of_pass: Vec<(String, Qty, Option<IntentState>)>,
     pub(crate) reading: Option<EquityRow>,
     pub(crate) csv: Option<String>,
+    /// The latch's two halves.
+    pub(crate) halt: Option<Halt>,
+    pub(crate) file: Option<Halt>,
+    /// The tables of the next two were taken away.
+    pub(crate) mute: bool,
+    /// Words of the alerts that are raised, and every message to the owner.
+    pub(crate) alerts: Vec<String>,
+    pub(crate) outbox: Vec<Message>,
+}
+
+impl Books {
+    /// The halt in force: either half is enough.
+    pub(crate) fn in_force(&self) -> Option<&Halt> {
+        self.halt.as_ref().or(self.file.as_ref())
+    }
 }
 
 /// How a pass ended.
-#[expect(clippy::large_enum_variant, reason = "one value per pass of a test")]
 pub(crate) enum Ended {
     /// The process died.
     Died,
@@ -259,6 +357,23 @@ pub(crate) enum Ended {
     Failed(PassError),
     /// With a word and an exit code.
     Done(Box<Prepared>, Acted, u8),
+    /// Halted and flat, or halted by what another ledger did: exit code 6.
+    Refused(Halt),
+    /// It closed what it could.
+    Closed(Closing),
+    /// A risk-check that had nothing to close, or nothing to resume.
+    Looked,
+    /// A person lifted the halt.
+    Resumed,
+}
+
+/// What closing came to.
+pub(crate) struct Closing {
+    pub(crate) at: Time,
+    pub(crate) halt: Option<Halt>,
+    pub(crate) scope: Scope,
+    pub(crate) closed: Closed,
+    pub(crate) code: u8,
 }
 
 /// A pass that is over.
@@ -277,8 +392,146 @@ pub(crate) fn after_pass(over: &Over<'_>) -> Vec<Violation> {
         ("I21 exit 0 means all is accounted for", zero_means_done),
         ("I21 all accounted for means exit 0", done_means_zero),
         ("I6 gross exposure", gross_is_capped),
+        ("I7 halted and flat: nothing is sent", refusal_sends_nothing),
+        ("I8 the latch moves only as allowed", latch_moves_as_allowed),
+        ("I8 both halves of the latch stand", latch_is_whole),
+        ("I9b a loss beyond the limit halts", loss_halts),
+        ("I10 flat means flat", flat_is_flat),
+        ("I10 what is not flat says so", not_flat_says_so),
+        ("I27 what is critical is in the outbox", critical_is_told),
     ];
     all(list, over.world.pass, over)
+}
+
+/// I7: a pass that ends with 6 sent nothing and changed nothing at the exchange.
+fn refusal_sends_nothing(of: &Over<'_>) -> Option<String> {
+    let Ended::Refused(halt) = of.ended else { return None };
+    (!of.world.sent.is_empty()).then(|| format!("{} orders under halt {}", of.world.sent.len(), halt.id))
+}
+
+/// I8: RUNNING → HALTING by a loss, a flatten, or another ledger's flatten; HALTING → HALTED by closing;
+/// → RUNNING by a person alone. Whatever dies, whichever half is lost.
+fn latch_moves_as_allowed(of: &Over<'_>) -> Option<String> {
+    let job = &of.world.job;
+    match (&of.world.latch, of.books.in_force()) {
+        (None, None) => None,
+        (None, Some(after)) => {
+            let by_hand = matches!(job, Job::Flatten { halt: true, .. });
+            let elsewhere = of.world.foreign.is_some()
+                && (matches!(of.ended, Ended::Died) || matches!(of.ended, Ended::Refused(_)));
+            (!by_hand && !elsewhere && !of.world.breached).then(|| format!("{job:?} set {after:?}"))
+        }
+        (Some(before), None) => (*job != Job::Resume).then(|| format!("{job:?} lifted {before:?}")),
+        (Some(before), Some(after)) => {
+            let by_hand = matches!(job, Job::Flatten { halt: true, .. });
+            let other = before.id != after.id;
+            // What a halt left open is watched over: a loss beyond the limit closes that as well.
+            let reopened =
+                before.flat_at.is_some() && after.flat_at.is_none() && !by_hand && !of.world.breached;
+            let narrower = before.flat_at.is_none() && before.scope.and(&after.scope) != after.scope;
+            (other || reopened || narrower).then(|| format!("{job:?} made {before:?} into {after:?}"))
+        }
+    }
+}
+
+/// I8: a pass that lived to its end leaves the latch in both places, so that the next loss of one half
+/// does not lift it.
+fn latch_is_whole(of: &Over<'_>) -> Option<String> {
+    let half = of.books.halt.is_some() != of.books.file.is_some();
+    // `flatten --no-halt` asks for no latch and touches none.
+    let looked = !matches!(of.world.job, Job::Flatten { halt: false, .. });
+    (half && looked && !matches!(of.ended, Ended::Died))
+        .then(|| format!("the ledger says {:?}, the file {:?}", of.books.halt, of.books.file))
+}
+
+/// I9b: no pass that trades ends as if nothing were wrong where each of its looks shows, by the pass' own
+/// figures or in truth, a loss beyond the limit.
+fn loss_halts(of: &Over<'_>) -> Option<String> {
+    let Ended::Done(prepared, ..) = of.ended else { return None };
+    let limit = of.world.scenario.limits.max_drawdown;
+    let own = prepared.nav.drawdown();
+    if own >= limit {
+        return Some(format!("it went on with a loss of {own}, the limit is {limit}"));
+    }
+    let truly = of.world.truth.surely().filter(|least| *least >= truth::rate(limit) + SLACK)?;
+    Some(format!("it went on with a true loss of {truly:.3} (it says {own}), the limit is {limit}"))
+}
+
+/// What is really open in `scope`: positions, waiting orders of ours, and orders under way that open.
+pub(crate) fn open_in(world: &World, scope: &Scope, closed_at: Time) -> Option<String> {
+    let held = world.sim.positions();
+    // What somebody opened after the last look, or shortly before one that lags, is not in it.
+    let lag = if world.account_lag.is_zero() { Duration::ZERO } else { Duration::from_secs(120) };
+    let since = |symbol: &Symbol| world.disturbed.get(symbol).is_some_and(|at| *at + lag >= closed_at);
+    let mut held = held.values().filter(|held| scope.covers(&held.symbol) && !since(&held.symbol));
+    let held = held.find(|held| !held.qty.is_zero());
+    let waits = world.sim.waiting();
+    let waits = waits.iter().find(|order| order.is_ours() && scope.covers(&order.symbol));
+    let comes = world
+        .under_way()
+        .iter()
+        .filter(|flight| flight.arrives <= flight.stamp + world.scenario.recv_window)
+        .find(|flight| !flight.request.reduce_only && scope.covers(&flight.request.symbol));
+    held.map(|held| format!("{} {} is held", held.symbol, held.qty))
+        .or_else(|| waits.map(|order| format!("{} {} waits", order.symbol, order.client_id)))
+        .or_else(|| comes.map(|flight| format!("{} is under way", flight.request.client_id)))
+}
+
+/// I10: "flat" is said, by exit code or in the latch, only where the exchange itself shows no position
+/// and no waiting order of ours. The same is asked again half a minute later.
+pub(crate) fn flat_is_flat(of: &Over<'_>) -> Option<String> {
+    let Ended::Closed(closing) = of.ended else { return None };
+    let says = closing.closed.flat || matches!(closing.code, 0 | 7);
+    let found = open_in(of.world, &closing.scope, closing.at).filter(|_| says)?;
+    // Neither the books nor the exchange ever showed this position: nobody could know.
+    let unknown = |symbol: &Symbol| of.world.known.get(symbol).is_none_or(|qty| qty.is_zero());
+    let hidden = of.world.reads_empty()
+        && of.world.sim.positions().keys().all(unknown)
+        && of.world.sim.waiting().iter().all(|order| !order.is_ours());
+    (!hidden).then(|| format!("{found}, but it ended with {}: {:?}", closing.code, closing.closed.notes))
+}
+
+/// I10: what is not flat ends with another exit code, its halt stands unfinished, and the owner hears.
+fn not_flat_says_so(of: &Over<'_>) -> Option<String> {
+    let Ended::Closed(closing) = of.ended else { return None };
+    if closing.closed.flat {
+        let unfinished = closing.halt.is_some() && of.books.in_force().is_none_or(|h| h.flat_at.is_none());
+        return unfinished.then(|| "all is closed, and the halt does not say so".to_owned());
+    }
+    let finished = of.books.in_force().is_some_and(|halt| halt.flat_at.is_some());
+    if matches!(closing.code, 0 | 7) || (closing.halt.is_some() && finished) {
+        return Some(format!("it ended with {}, the halt is {:?}", closing.code, of.books.in_force()));
+    }
+    let told = |kind: &str| of.books.outbox.iter().any(|message| message.kind == kind);
+    let raised = of.books.alerts.iter().any(|kind| kind == "not_flat");
+    (closing.halt.is_some() && !of.books.mute && !(raised && told("not_flat")))
+        .then(|| format!("nobody hears of it: {:?}", of.books.alerts))
+}
+
+/// I27: what is critical is in the outbox before the pass ends.
+fn critical_is_told(of: &Over<'_>) -> Option<String> {
+    let kinds: Vec<&str> = match of.ended {
+        Ended::Died | Ended::Looked | Ended::Resumed | Ended::Done(..) => Vec::new(),
+        Ended::Closed(closing) if closing.halt.is_none() => Vec::new(),
+        Ended::Closed(_) | Ended::Refused(_) => vec!["halted"],
+        Ended::Failed(error) => {
+            let own = match error {
+                PassError::Incoherent(_) | PassError::Unexplained(_) => Some("equity_unavailable"),
+                PassError::Foreign(_) | PassError::HaltedElsewhere { .. } => Some("foreign_orders"),
+                PassError::Breached(_) => Some("refused"),
+                _ => None,
+            };
+            // A halt in force is told again by every pass, whatever it dies of; a person who resumes knows.
+            let halted = of.books.in_force().filter(|_| of.world.job != Job::Resume).map(|_| "halted");
+            own.into_iter().chain(halted).collect()
+        }
+    };
+    let heard = |kind: &str| {
+        of.books.alerts.iter().any(|raised| raised == kind)
+            && of.books.outbox.iter().any(|message| message.kind == kind)
+    };
+    let silent = kinds.into_iter().find(|kind| !of.books.mute && !heard(kind))?;
+    Some(format!("{silent} is not: {:?}", of.books.alerts))
 }
 
 fn every_order_is_known(of: &Over<'_>) -> Option<String> {
@@ -390,14 +643,18 @@ fn gross_is_capped(of: &Over<'_>) -> Option<String> {
     let touched = |symbol: &Symbol| of.world.disturbed.get(symbol).is_some_and(|at| *at >= sight.as_of);
     let mark = |symbol: &Symbol| sight.markets.get(symbol).map_or(Price::ZERO, |market| market.mark.price);
     let mut gross = Notional::ZERO;
-    for (symbol, qty) in &of.world.held {
-        if touched(symbol) {
+    for symbol in of.world.scenario.contracts() {
+        let held = of.world.qty(&symbol);
+        if !held.is_zero() && touched(&symbol) {
             return None;
         }
-        gross += qty.abs() * mark(symbol);
-    }
-    for flight in of.world.under_way().iter().filter(|flight| !flight.request.reduce_only) {
-        gross += flight.request.qty * mark(&flight.request.symbol);
+        let opens = |flight: &&Flight| {
+            let in_time = flight.arrives <= flight.stamp + of.world.scenario.recv_window;
+            flight.request.symbol == symbol && !flight.request.reduce_only && in_time
+        };
+        let comes = of.world.under_way().iter().filter(opens);
+        let then = held + comes.map(|flight| flight.request.side.signed(flight.request.qty)).sum::<Qty>();
+        gross += held.abs().max(then.abs()) * mark(&symbol);
     }
     let most = sight.equity * of.world.scenario.limits.max_effective_leverage * Rate::new(102, 2);
     (gross > most).then(|| format!("{gross} is carried, {most} is allowed on an equity of {}", sight.equity))
@@ -427,6 +684,23 @@ pub(crate) struct End<'a> {
     pub(crate) world: &'a World,
     pub(crate) books: &'a Books,
     pub(crate) last: &'a Ended,
+}
+
+/// Liveness: once faults have stopped, a halted account is flat within three passes. What the exchange
+/// does not trade any more, and crumbs below its step, nobody can close.
+pub(crate) fn closed_at_last(world: &World) -> Vec<Violation> {
+    let Some(halt) = world.latch.as_ref().filter(|halt| halt.flat_at.is_none()) else { return Vec::new() };
+    let stuck =
+        world.sim.positions().into_values().filter(|held| halt.scope.covers(&held.symbol)).any(|held| {
+            let rules = &world.sim.world().listing[&held.symbol].rules;
+            let crumb = held.qty.abs() < rules.lot.step.max(rules.lot.min).max(rules.market_lot.min);
+            crumb || world.sim.status(&held.symbol).as_str() != "TRADING"
+        });
+    if stuck {
+        return Vec::new();
+    }
+    let what = format!("{halt:?}: {:?}", open_in(world, &halt.scope, world.now()));
+    vec![Violation { name: "I12 a halted account becomes flat", pass: world.pass, what }]
 }
 
 pub(crate) fn at_end(end: &End<'_>) -> Vec<Violation> {
@@ -483,6 +757,8 @@ fn every_coin_has_its_place(of: &End<'_>) -> Option<String> {
         Ended::Done(prepared, acted, code) => (prepared, acted, *code),
         Ended::Failed(error) => return Some(format!("the last pass failed: {error}")),
         Ended::Died => return Some("the last pass died".into()),
+        Ended::Refused(halt) => return Some(format!("it is halted still or again: {halt:?}")),
+        Ended::Closed(_) | Ended::Looked | Ended::Resumed => return Some("it does not trade".into()),
     };
     let plan = prepared.plan();
     if code != 0 {
@@ -579,7 +855,9 @@ fn orders_agree(of: &End<'_>) -> Option<String> {
         }
     }
     let ours = |id: &&String| id.starts_with(CLIENT_ID_PREFIX);
-    let orphan = of.world.taken.keys().filter(ours).find(|id| !of.books.posted.contains_key(*id))?;
+    let of_this_ledger = of.world.taken.iter().filter(|(_, taken)| taken.life == of.world.life);
+    let mut taken = of_this_ledger.map(|(id, _)| id).filter(ours);
+    let orphan = taken.find(|id| !of.books.posted.contains_key(*id))?;
     Some(format!("{orphan} is not in the ledger"))
 }
 

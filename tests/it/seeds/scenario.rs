@@ -22,6 +22,9 @@ pub(crate) struct Scenario {
     pub(crate) concurrency: usize,
     pub(crate) recv_window: Duration,
     pub(crate) passes: u64,
+    /// How often, a thousand, a person closes something or only looks.
+    pub(crate) flattens: u64,
+    pub(crate) checks: u64,
 }
 
 const NAMES: [&str; 8] =
@@ -89,6 +92,8 @@ impl Scenario {
             concurrency: rng.pick(&[1, 2, 8]),
             recv_window: Duration::from_secs(rng.within(3, 5)),
             passes: rng.within(8, 16),
+            flattens: rng.pick(&[0, 0, 40, 150]),
+            checks: rng.pick(&[0, 50, 200]),
         }
     }
 

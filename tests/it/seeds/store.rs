@@ -6,6 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
+use sqlx::{ConnectOptions, Connection};
+
 pub(crate) struct Store {
     folder: tempfile::TempDir,
 }
@@ -14,6 +16,13 @@ pub(crate) struct Store {
 pub(crate) struct Saved {
     db: Vec<u8>,
     wal: Vec<u8>,
+}
+
+/// How long the log is, and what the latch's file says.
+#[derive(Clone, Default)]
+pub(crate) struct Mark {
+    pub(crate) wal: usize,
+    halt: Option<Vec<u8>>,
 }
 
 const WAL_HEADER: usize = 32;
@@ -38,9 +47,32 @@ impl Store {
         self.folder().join(name)
     }
 
-    /// How long the log is: a mark to tell later commits from earlier ones.
-    pub(crate) fn wal_len(&self) -> usize {
-        std::fs::metadata(self.file("ledger.db-wal")).map_or(0, |file| file.len() as usize)
+    /// What is on the disk now, to tell what comes later from it.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark {
+            wal: std::fs::metadata(self.file("ledger.db-wal")).map_or(0, |file| file.len() as usize),
+            halt: std::fs::read(self.file("HALT")).ok(),
+        }
+    }
+
+    /// Puts the latch's file back as it was.
+    pub(crate) fn restore_halt(&self, mark: &Mark) {
+        match &mark.halt {
+            Some(text) => std::fs::write(self.file("HALT"), text).unwrap(),
+            None => self.lose_halt(),
+        }
+    }
+
+    /// Half of the latch is gone.
+    pub(crate) fn lose_halt(&self) {
+        let _ = std::fs::remove_file(self.file("HALT"));
+    }
+
+    /// The other half is gone, and everything that was known with it.
+    pub(crate) fn lose_ledger(&self) {
+        for name in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+            let _ = std::fs::remove_file(self.file(name));
+        }
     }
 
     pub(crate) fn save(&self) -> Saved {
@@ -53,6 +85,17 @@ impl Store {
         let _ = std::fs::remove_file(self.file("ledger.db-shm"));
         std::fs::write(self.file("ledger.db"), &saved.db).unwrap();
         std::fs::write(self.file("ledger.db-wal"), &saved.wal[..keep.min(saved.wal.len())]).unwrap();
+    }
+
+    /// From now on no alert and no message can be written down.
+    pub(crate) async fn lose_alerts(&self) {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(self.file("ledger.db"));
+        let mut db = options.connect().await.unwrap();
+        sqlx::raw_sql("DROP TABLE IF EXISTS alert; DROP TABLE IF EXISTS outbox")
+            .execute(&mut db)
+            .await
+            .unwrap();
+        db.close().await.unwrap();
     }
 
     /// Cuts the last bytes off `trades.csv`, as a death in the middle of a write does.

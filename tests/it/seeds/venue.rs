@@ -14,19 +14,19 @@ use rebal::domain::symbol::Symbol;
 use rebal::domain::time::Time;
 use rebal::exchange::{Exchange, ExchangeError, Exposed, Observation, Reply};
 use rebal::ledger::Ledger;
-use rebal::pass::Stop;
+use rebal::pass::{Stop, latch};
 use rebal::sim::matching::{Placed, Which};
 
 use super::fault::Kind;
 use super::invariant::{self, Sending};
-use super::store::Store;
+use super::store::{Mark, Store};
 use super::world::World;
 
 pub(crate) struct Venue<'a> {
     pub(crate) world: &'a RefCell<World>,
     pub(crate) store: &'a Store,
     /// Where the log stood when the last call began.
-    pub(crate) mark: &'a RefCell<usize>,
+    pub(crate) mark: &'a RefCell<Mark>,
     /// A second connection to the ledger: what it reads is what another process would.
     pub(crate) reader: RefCell<Option<Ledger>>,
     pub(crate) stop: Rc<Stop>,
@@ -69,7 +69,7 @@ impl Venue<'_> {
                     world.dead = true;
                     world.died.notify_one();
                 } else {
-                    *self.mark.borrow_mut() = self.store.wal_len();
+                    *self.mark.borrow_mut() = self.store.mark();
                 }
                 if world.stop_at == Some(number) {
                     world.note("asked to stop");
@@ -156,11 +156,13 @@ impl Venue<'_> {
     }
 
     /// The trouble that an order meets, drawn once: how its sender hears of it, if at all.
-    fn fate(&self) -> Fate {
+    fn fate(&self, closes: bool) -> Fate {
         let mut world = self.world.borrow_mut();
         let window = world.scenario.recv_window.as_millis() as u64;
         if world.strikes(Kind::NotSent) {
             Fate::NotSent
+        } else if closes && world.strikes(Kind::CloseRefused) {
+            Fate::Rejected(world.rng.pick(&[-1008, -4131, -2022]))
         } else if world.strikes(Kind::Rejected) {
             Fate::Rejected(world.rng.pick(&REFUSALS))
         } else if world.strikes(Kind::Dropped) {
@@ -179,8 +181,9 @@ impl Venue<'_> {
     fn on_send(&self, order: &ApprovedOrder, stamp: Time) {
         let request = order.request();
         let mut reader = self.reader.borrow_mut();
-        let unresolved =
-            now_or_wait(reader.as_mut().expect("the ledger is there before an order").unresolved()).unwrap();
+        let ledger = reader.as_mut().expect("the ledger is there before an order");
+        let unresolved = now_or_wait(ledger.unresolved()).unwrap();
+        let halves = (now_or_wait(ledger.halt()).unwrap(), latch::in_file(self.store.folder()));
         let mut world = self.world.borrow_mut();
         *world.posted.entry(request.client_id.clone()).or_default() += 1;
         world.sent.push(request.clone());
@@ -193,7 +196,7 @@ impl Venue<'_> {
             request.reduce_only,
             request.kind
         ));
-        let sending = Sending { world: &world, request, stamp, unresolved: &unresolved };
+        let sending = Sending { world: &world, request, stamp, unresolved: &unresolved, halves: &halves };
         let found = invariant::on_send(&sending);
         world.violate(found);
     }
@@ -284,7 +287,7 @@ impl Exchange for Venue<'_> {
         let number = self.begin("place").await;
         self.world.borrow_mut().writes += 1;
         self.on_send(order, stamp);
-        let fate = self.fate();
+        let fate = self.fate(invariant::closes(order.request()));
         let now = self.now();
         let banned = self.world.borrow().banned_until.is_some_and(|until| now < until);
         let launch = |after_ms| {
@@ -410,6 +413,10 @@ impl Exchange for Venue<'_> {
     }
 
     async fn cancel_resting(&self, order: &Resting) -> Result<(), ExchangeError> {
+        if self.world.borrow_mut().strikes(Kind::CancelFails) {
+            let (endpoint, detail) = ("cancel resting".to_owned(), "no answer".to_owned());
+            return Err(ExchangeError::Unavailable { endpoint, detail });
+        }
         self.set("cancel resting", |world| world.sim.cancel_waiting(order)).await
     }
 

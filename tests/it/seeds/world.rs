@@ -9,8 +9,11 @@ use rebal::domain::market::{Mark, Market, Quote};
 use rebal::domain::num::{Notional, Price, Qty, Rate};
 use rebal::domain::order::{ClientId, Order, OrderKind, OrderRequest, Purpose, Side, TimeInForce};
 use rebal::domain::rules::{Rules, Status};
+use rebal::domain::scope::Scope;
 use rebal::domain::symbol::Symbol;
 use rebal::domain::time::Time;
+use rebal::ledger::Halt;
+use rebal::sim::algo::{AlgoRequest, Trigger};
 use rebal::sim::{self, prices::Prices};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -19,6 +22,20 @@ use super::fault::{Faults, Kind};
 use super::invariant::{self, Accepting, Violation};
 use super::rng::Rng;
 use super::scenario::Scenario;
+use super::truth::Truth;
+
+/// What somebody started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Job {
+    /// `rebal rebalance`, from cron.
+    Rebalance,
+    /// `rebal flatten`, with or without `--symbols` and `--no-halt`.
+    Flatten { scope: Scope, halt: bool },
+    /// `rebal risk-check`.
+    Check,
+    /// `rebal risk-check --resume`.
+    Resume,
+}
 
 /// What a pass was shown when it looked: orders are judged by it.
 pub(crate) struct Sight {
@@ -42,8 +59,11 @@ pub(crate) struct Flight {
     pub(crate) stamp: Time,
     pub(crate) request: OrderRequest,
     pub(crate) fraction: Option<Rate>,
-    pub(crate) sight: Rc<Sight>,
+    /// What it was decided on; closing needs no look at the market.
+    pub(crate) sight: Option<Rc<Sight>>,
     pub(crate) pass: u64,
+    /// The ledger it came from.
+    pub(crate) life: u64,
 }
 
 /// An order of ours that the exchange took.
@@ -51,6 +71,8 @@ pub(crate) struct Taken {
     pub(crate) order: Order,
     pub(crate) at: Time,
     pub(crate) pass: u64,
+    /// The ledger it came from.
+    pub(crate) life: u64,
     /// The position is larger than before.
     pub(crate) adds: bool,
     /// From when a query by id, and the list, show it.
@@ -100,7 +122,23 @@ pub(crate) struct World {
     empty_until: Time,
     /// When a stranger's order with our prefix came, and for which contract.
     pub(crate) foreign: Option<(Time, Symbol)>,
+    /// Orders of an earlier life that were left waiting in the book, and since when.
+    left: BTreeMap<Symbol, Vec<(Time, String)>>,
+    /// Orders wait somewhere, so that positions may move by themselves.
+    rests: bool,
+    /// Steps that a crash still has, and what each does to prices, in millionths.
+    slide: Option<(u64, i64)>,
+    /// How many ledgers this account has had before this one.
+    pub(crate) life: u64,
+    pub(crate) truth: Truth,
+    /// The halt that was on the disk when the last pass was over.
+    pub(crate) latch: Option<Halt>,
+    /// What the ledger held of each contract when the last pass was over.
+    pub(crate) known: BTreeMap<Symbol, Qty>,
     // The pass that runs.
+    pub(crate) job: Job,
+    /// It said that the loss is beyond its limit.
+    pub(crate) breached: bool,
     pub(crate) pass: u64,
     pub(crate) sight: Option<Rc<Sight>>,
     pub(crate) first_sight: Option<Rc<Sight>>,
@@ -188,6 +226,15 @@ impl World {
             banned_until: None,
             empty_until: Time::default(),
             foreign: None,
+            left: BTreeMap::new(),
+            rests: false,
+            slide: None,
+            life: 0,
+            truth: Truth::default(),
+            latch: None,
+            known: BTreeMap::new(),
+            job: Job::Rebalance,
+            breached: false,
             pass: 0,
             sight: None,
             first_sight: None,
@@ -269,6 +316,7 @@ impl World {
     /// Orders that the exchange itself made: liquidations, settlements.
     fn forced(&mut self, before: u64) {
         if self.sim.accepted_count() == before {
+            self.reconcile();
             return;
         }
         let now = self.sim.now();
@@ -283,9 +331,37 @@ impl World {
             self.faults.count(Kind::Liquidated);
             self.trace.note(now, &format!("{} {} {}", order.client_id, order.symbol, order.filled_qty));
             self.moved(&order.symbol, order.side.signed(order.filled_qty));
+            if order.client_id.starts_with("rb1") {
+                self.foreign = Some((now, order.symbol.clone()));
+            }
             self.disturbed.insert(order.symbol, now);
         }
+        self.reconcile();
         self.remember();
+    }
+
+    /// What waiting orders did as prices reached them.
+    fn reconcile(&mut self) {
+        if !self.rests {
+            return;
+        }
+        let now = self.sim.now();
+        let positions = self.sim.positions();
+        let mut moved = false;
+        for symbol in self.scenario.contracts() {
+            let found = positions.get(&symbol).map_or(Qty::ZERO, |position| position.qty);
+            let by = found - self.qty(&symbol);
+            if !by.is_zero() {
+                self.trace.note(now, &format!("a waiting order moved {symbol} by {by}"));
+                self.moved(&symbol, by);
+                self.disturbed.insert(symbol.clone(), now);
+                self.foreign = Some((now, symbol));
+                moved = true;
+            }
+        }
+        if moved {
+            self.remember();
+        }
     }
 
     fn moved(&mut self, symbol: &Symbol, by: Qty) {
@@ -304,6 +380,12 @@ impl World {
                 world.walk(gap / steps);
             }
         }
+    }
+
+    /// Lets time pass in which nobody does anything: what is under way arrives.
+    pub(crate) async fn stand(world: &std::cell::RefCell<World>, span: Duration) {
+        tokio::time::sleep(span).await;
+        world.borrow_mut().tick();
     }
 
     // ---- prices
@@ -342,8 +424,10 @@ impl World {
             let tick = self.sim.world().listing[&symbol].rules.tick;
             let middle = mark * (Rate::ONE + Rate::new(gap_bps, 4));
             let half = middle * Rate::new(half_bps, 4);
-            let bid = (middle - half).floor_to(tick);
-            let ask = (middle + half).ceil_to(tick).max(bid + tick);
+            // Prices lie on the contract's ticks, counted from its lowest price.
+            let lowest = self.sim.world().listing[&symbol].rules.price_bounds.0;
+            let bid = (middle - half - lowest).floor_to(tick) + lowest;
+            let ask = ((middle + half - lowest).ceil_to(tick) + lowest).max(bid + tick);
             let depth = if self.faults.enabled(Kind::ThinBook) && self.rng.chance(300) {
                 self.faults.count(Kind::ThinBook);
                 let step = self.sim.world().listing[&symbol].rules.lot.step;
@@ -363,7 +447,9 @@ impl World {
             markets.insert(symbol, Market { mark, quote });
         }
         self.fed.clone_from(&markets);
+        let before = self.sim.accepted_count();
         self.sim.feed(markets);
+        self.forced(before);
         self.remember();
     }
 
@@ -384,6 +470,11 @@ impl World {
         while self.history.len() > 1 && self.history[1].0 + Duration::from_secs(120) < now {
             self.history.pop_front();
         }
+    }
+
+    /// The exchange answers as if there were nothing, or shows what was before.
+    pub(crate) fn reads_empty(&self) -> bool {
+        self.now() < self.empty_until + Duration::from_secs(120) || !self.account_lag.is_zero()
     }
 
     /// Totals and positions as a read shows them now, and as of when.
@@ -425,6 +516,99 @@ impl World {
         });
         self.first_sight.get_or_insert_with(|| Rc::clone(&sight));
         self.sight = Some(sight);
+        self.truth.look(at, self.sim.balance().equity);
+    }
+
+    /// The pass says that the loss is beyond its limit.
+    pub(crate) fn says_breached(&mut self) {
+        self.breached = true;
+        self.note("the hard stop fires");
+        let found = invariant::on_stop(self);
+        self.violate(found);
+    }
+
+    /// The ledger is gone; the next one knows nothing of what this one ordered.
+    pub(crate) fn ledger_is_lost(&mut self) {
+        self.note("the ledger is lost");
+        self.life += 1;
+        self.posted.clear();
+        self.truth.settle(None);
+        self.known.clear();
+        let ours = self.taken.values().filter(|taken| !taken.order.filled_qty.is_zero());
+        if let Some(newest) = ours.max_by_key(|taken| taken.at) {
+            self.foreign = Some((newest.at, newest.order.symbol.clone()));
+        }
+    }
+
+    /// Money comes in or leaves.
+    fn transfer(&mut self, amount: Notional) {
+        let amount = amount.rounded(2);
+        if self.sim.transfer(amount).is_ok() {
+            self.note(&format!("  transfer {amount}"));
+            let now = self.now();
+            self.truth.transfer(now, amount);
+        }
+    }
+
+    /// Whether the exchange no longer lists an order that was left waiting for this contract: it ended
+    /// unfilled, or was made more than seven days ago.
+    pub(crate) fn is_forgotten(&self, symbol: &Symbol) -> bool {
+        self.left.get(symbol).into_iter().flatten().any(|(since, id)| {
+            let found = self.sim.order(symbol, sim::matching::Which::Client(id));
+            let old = self.now().since(*since) > Duration::from_secs(7 * 86_400 - 120);
+            found.is_none_or(|placed| {
+                placed.order.status.is_final() && (old || placed.order.filled_qty.is_zero())
+            })
+        })
+    }
+
+    /// An order of ours that an earlier life left waiting: in the book, or for a price.
+    fn leave_waiting(&mut self) {
+        let symbol = self.any_contract();
+        let (rules, mark) = (self.sim.world().listing[&symbol].rules.clone(), self.marks[&symbol]);
+        let share = Rate::new(self.rng.pick(&[30, 55, 80]), 2);
+        let price = (mark * share).floor_to(rules.tick);
+        let number = u32::try_from(self.rng.below(1 << 20)).unwrap();
+        let client_id = ClientId { install: 0xabcdef, decision: number, leg: 1, purpose: Purpose::Open };
+        let client_id = client_id.to_string();
+        let qty = rules.least_open(price, false).unwrap_or(rules.lot.min);
+        let now = self.now();
+        let placed = if self.rng.chance(500) {
+            let request = AlgoRequest {
+                symbol: symbol.clone(),
+                side: Side::Sell,
+                trigger: Trigger::Stop(price),
+                qty: Qty::ZERO,
+                limit: None,
+                reduce_only: false,
+                close_position: true,
+                on_mark: true,
+                client_id,
+            };
+            self.sim.place_algo(request).map(|algo| algo.request.client_id)
+        } else {
+            let kind = OrderKind::Limit { price, time_in_force: TimeInForce::Gtc };
+            let request = OrderRequest {
+                qty,
+                kind,
+                client_id,
+                side: Side::Buy,
+                reduce_only: false,
+                symbol: symbol.clone(),
+            };
+            let placed = self.sim.place(&request).map(|placed| placed.order.client_id);
+            if placed.is_ok() {
+                self.foreign = Some((now, symbol.clone()));
+                let left = self.left.entry(symbol.clone()).or_default();
+                left.extend(placed.as_ref().ok().map(|id| (now, id.clone())));
+            }
+            placed
+        };
+        if let Ok(id) = placed {
+            self.rests = true;
+            self.note(&format!("  left waiting: {id} {symbol} at {price}"));
+            self.reconcile();
+        }
     }
 
     // ---- orders
@@ -438,8 +622,9 @@ impl World {
     ) -> u64 {
         self.next_flight += 1;
         let number = self.next_flight;
-        let sight = Rc::clone(self.sight.as_ref().unwrap());
-        let flight = Flight { number, arrives, stamp, request, fraction: part, sight, pass: self.pass };
+        let sight = self.sight.clone();
+        let (pass, life) = (self.pass, self.life);
+        let flight = Flight { number, arrives, stamp, request, fraction: part, sight, pass, life };
         self.flights.push(flight);
         number
     }
@@ -481,7 +666,12 @@ impl World {
                 let found = invariant::on_accept(&accepting);
                 self.violate(found);
                 let adds = after.abs() > before.abs();
-                self.keep(&order, at, flight.pass, adds);
+                if flight.life != self.life {
+                    // The ledger that sent it is gone: to the one that is there it is a stranger's.
+                    self.disturbed.insert(order.symbol.clone(), at);
+                    self.foreign = Some((at, order.symbol.clone()));
+                }
+                self.keep(&order, at, &flight, adds);
                 self.remember();
                 Ok(Order { avg_price: placed.quote_filled.over_qty(order.filled_qty), ..order })
             }
@@ -499,14 +689,15 @@ impl World {
         self.answers.insert(flight.number, answer);
     }
 
-    fn keep(&mut self, order: &Order, at: Time, pass: u64, adds: bool) {
+    fn keep(&mut self, order: &Order, at: Time, flight: &Flight, adds: bool) {
         let late = |world: &mut World, kind, most_ms| {
             if world.strikes(kind) { at + Duration::from_millis(world.rng.within(1, most_ms)) } else { at }
         };
         let visible = late(self, Kind::LookupLags, 9_000);
         let denied = late(self, Kind::Denied, 1_200_000);
         let fills_visible = late(self, Kind::FillsLag, 60_000);
-        let taken = Taken { order: order.clone(), at, pass, adds, visible, denied, fills_visible };
+        let (pass, life) = (flight.pass, flight.life);
+        let taken = Taken { order: order.clone(), at, pass, life, adds, visible, denied, fills_visible };
         self.taken.insert(order.client_id.clone(), taken);
     }
 
@@ -594,15 +785,25 @@ impl World {
                 reduce_only: false,
                 symbol,
             };
-            let _ = self.sim.place(&request);
+            self.rests |= self.sim.place(&request).is_ok();
         }
         if self.strikes(Kind::Deposit) {
             let amount = self.scenario.terms.equity * Rate::new(self.rng.within(1, 100) as i64, 2);
-            let _ = self.sim.transfer(amount);
+            self.transfer(amount);
         }
         if self.strikes(Kind::Withdrawal) {
             let amount = self.sim.withdrawable() * Rate::new(self.rng.within(1, 60) as i64, 2);
-            let _ = self.sim.transfer(-amount.rounded(2));
+            self.transfer(-amount);
+        }
+        if self.strikes(Kind::BigTransfer) {
+            let equity = self.sim.balance().equity;
+            match self.rng.chance(500) {
+                true => self.transfer(equity * Rate::new(50, 2)),
+                false => self.transfer(-(equity * Rate::new(35, 2)).min(self.sim.withdrawable())),
+            }
+        }
+        if self.strikes(Kind::LeftWaiting) {
+            self.leave_waiting();
         }
         if self.strikes(Kind::StatusChange) {
             let word = self.rng.pick(&["TRADING", "TRADING", "SETTLING", "PRE_SETTLE", "CLOSE", "BREAK"]);
@@ -620,6 +821,8 @@ impl World {
                         rebal::domain::rules::Lot { max: listed.rules.market_lot.max, ..listed.rules.lot };
                 }
                 1 => listed.rules.min_notional = listed.rules.min_notional * Rate::from(4),
+                // A tick wider than the slippage that is allowed could not be traded at all.
+                2 if listed.rules.tick * Rate::from(10_000) > listed.shape.price => {}
                 2 => listed.rules.tick = listed.rules.tick * Rate::from(10),
                 _ => {
                     let lot = &mut listed.rules.market_lot;
@@ -675,6 +878,20 @@ impl World {
             }
             moved = true;
         }
+        if self.slide.is_none() && self.strikes(Kind::Slide) {
+            // A fall of 20 to 45 per cent over a few passes.
+            let steps = self.rng.within(1, 4);
+            let fall = self.rng.within(200, 450) as f64 / 1000.0;
+            let step = (1.0 - fall).powf(1.0 / steps as f64);
+            self.slide = Some((steps, (step * 1_000_000.0) as i64));
+        }
+        if let Some((steps, ppm)) = self.slide {
+            for symbol in self.scenario.contracts() {
+                self.jump(&symbol, ppm);
+            }
+            self.slide = (steps > 1).then_some((steps - 1, ppm));
+            moved = true;
+        }
         self.spreads.clear();
         if self.strikes(Kind::WideSpread) {
             let symbol = self.any_contract();
@@ -719,6 +936,7 @@ impl World {
         self.income_lag = Duration::ZERO;
         self.banned_until = None;
         self.empty_until = Time::default();
+        self.slide = None;
         self.spreads.clear();
         self.served_rules = None;
         for taken in self.taken.values_mut() {
@@ -737,6 +955,8 @@ impl World {
     }
 
     pub(crate) fn begin_pass(&mut self) {
+        self.truth.begin_pass();
+        self.breached = false;
         self.pass += 1;
         self.sight = None;
         self.first_sight = None;
