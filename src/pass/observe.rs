@@ -8,7 +8,7 @@ use crate::decide::nav::Transfer;
 use crate::domain::account::Position;
 use crate::domain::entry::Entry;
 use crate::domain::num::{Notional, Price, Qty, Rate};
-use crate::domain::order::CLIENT_ID_PREFIX;
+use crate::domain::order::{ClientId, Order};
 use crate::domain::plan::Warning;
 use crate::domain::snapshot::{Block, Coin, Snapshot};
 use crate::domain::symbol::Symbol;
@@ -273,11 +273,13 @@ impl Comparing<'_> {
                 .map_or(sent_at, |holding| holding.confirmed_at.min(sent_at));
             let fills = exchange.fills_since(&intent.symbol, since).await?;
             let orders = exchange.orders_since(&intent.symbol, since - LATE_ROWS).await?;
-            let others = |order_id: i64| {
-                orders
-                    .iter()
-                    .any(|order| order.order_id == order_id && !order.client_id.starts_with(CLIENT_ID_PREFIX))
-            };
+            // An id of another ledger's is somebody else's: of a second machine, or of a flatten that had to
+            // do without this ledger.
+            let install = ledger.install().await?;
+            let foreign =
+                |order: &Order| ClientId::read(&order.client_id).is_none_or(|id| id.install != install);
+            let others =
+                |order_id: i64| orders.iter().any(|order| order.order_id == order_id && foreign(order));
             let mut unbooked = Vec::new();
             for fill in fills {
                 if !ledger.has_fill(&fill.symbol, fill.trade_id).await? {
