@@ -424,8 +424,10 @@ impl World {
             let tick = self.sim.world().listing[&symbol].rules.tick;
             let middle = mark * (Rate::ONE + Rate::new(gap_bps, 4));
             let half = middle * Rate::new(half_bps, 4);
-            let bid = (middle - half).floor_to(tick);
-            let ask = (middle + half).ceil_to(tick).max(bid + tick);
+            // Prices lie on the contract's ticks, counted from its lowest price.
+            let lowest = self.sim.world().listing[&symbol].rules.price_bounds.0;
+            let bid = (middle - half - lowest).floor_to(tick) + lowest;
+            let ask = ((middle + half - lowest).ceil_to(tick) + lowest).max(bid + tick);
             let depth = if self.faults.enabled(Kind::ThinBook) && self.rng.chance(300) {
                 self.faults.count(Kind::ThinBook);
                 let step = self.sim.world().listing[&symbol].rules.lot.step;
