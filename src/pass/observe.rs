@@ -8,6 +8,7 @@ use crate::decide::nav::Transfer;
 use crate::domain::account::Position;
 use crate::domain::entry::Entry;
 use crate::domain::num::{Notional, Price, Qty, Rate};
+use crate::domain::order::ClientId;
 use crate::domain::plan::Warning;
 use crate::domain::snapshot::{Block, Coin, Snapshot};
 use crate::domain::symbol::Symbol;
@@ -331,9 +332,12 @@ async fn moved_by_others<E: Exchange>(
     // Orders that close everything are sent whatever the books say: what differs may be older.
     let sent_at = intent.sent_at.unwrap_or(at);
     let since = holding.map_or(sent_at, |holding| holding.confirmed_at.min(sent_at));
+    // An id of another ledger's is somebody else's: of a second machine, or of a flatten that had to do
+    // without this ledger.
+    let install = ledger.install().await?;
     let mut others = BTreeSet::new();
     for order in exchange.orders_since(&intent.symbol, since - LATE_ROWS).await? {
-        if ledger.intent_state(&order.client_id).await?.is_none() {
+        if ClientId::read(&order.client_id).is_none_or(|id| id.install != install) {
             others.insert(order.order_id);
         }
     }

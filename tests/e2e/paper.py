@@ -96,7 +96,9 @@ def crash_day(folder, data):
     sets = {"mode": "paper", "paper.equity": 300, "paper.prices": f"{data}/klines_5m_2025-09_2025-12",
             "paper.funding": f"{data}/funding", "paper.start": "2025-10-10T15:00:00Z",
             "paper.exchange_info": f"{data}/exchange_info/testnet_exchangeInfo_2025-12-24.json.gz",
-            "basket.symbols": json.dumps([f"{coin}USDT" for coin in COINS]), "basket.size": 15, "basket.target_value": 40}
+            "basket.symbols": json.dumps([f"{coin}USDT" for coin in COINS]), "basket.size": 15, "basket.target_value": 40,
+            # The books have to agree all the way down; crash_day.py has the stop.
+            "risk.max_drawdown": 0.9}
     flags = [f"--set={key}={value}" for key, value in sets.items()]
     codes, reasons, low = Counter(), Counter(), Decimal(300)
     for _ in range(110):

@@ -337,6 +337,33 @@ fn s9_flatten_closes_beside_a_locked_ledger_under_one_halt() {
 }
 
 #[test]
+fn s7_what_another_ledger_closed_under_orders_of_ours_that_never_left_is_taken_over() {
+    let (sim, proxy, home) = held();
+    proxy.on(ORDER, 1, 99, Act::RawThenSilence(Vec::new()));
+    let asked = proxy.count(ORDER);
+    let mut child = home.start_with(&["flatten", "--yes"]);
+    super::world::until("it sends", || proxy.count(ORDER) > asked);
+    child.kill().unwrap();
+    wait(child);
+    proxy.clear();
+    assert_eq!(home.sql("SELECT DISTINCT state FROM intent WHERE reason = 'flatten'"), ["sending"]);
+    // Another machine closes, or a flatten that has to do without this ledger.
+    let other = Home::at(&sim.url);
+    assert_eq!(other.flatten().code, Some(0));
+    sim.advance(1);
+    home.rebalance().ended(7, "stopped");
+    let id = halt_of(&home);
+    let run = home.run(&["risk-check"]);
+    assert!(run.ended(6, "halted").message().contains(&id), "{run:?}");
+    assert_eq!(halt_of(&home), id);
+    assert_eq!(home.run(&["risk-check", "--resume", "--confirm", &id]).code, Some(0));
+    home.agrees_with(&sim);
+    home.allocate();
+    home.agrees_with(&sim);
+    sim.once_each();
+}
+
+#[test]
 fn s10_either_half_of_a_latch_goes_on_closing_alone() {
     for keeps in ["file", "row"] {
         let (sim, proxy, home) = held();
