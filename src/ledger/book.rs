@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sqlx::sqlite::SqliteConnection;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection, Row};
 
 use super::{Ledger, LedgerError, database};
-use crate::domain::account::Position;
 use crate::domain::entry::Entry;
+use crate::domain::history::{AssetPrice, Sample};
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::order::Side;
 use crate::domain::symbol::Symbol;
@@ -125,15 +125,7 @@ impl Ledger {
         .map_err(|source| database(&self.path, source))?;
         let mut booked: BTreeMap<Entry, usize> = BTreeMap::new();
         for row in &rows {
-            let entry = Entry {
-                at: self.time(row, "at")?,
-                kind: self.text(row, "kind")?,
-                symbol: self.text(row, "symbol")?,
-                amount: self.parsed(row, "amount")?,
-                asset: self.text(row, "asset")?,
-                tran_id: self.integer(row, "tran_id")?,
-                trade_id: self.text(row, "trade_id")?,
-            };
+            let entry = self.entry(row)?;
             *booked.entry(entry).or_default() += 1;
         }
         let mut is_new = |entry: &Entry| match booked.get_mut(entry) {
@@ -144,6 +136,18 @@ impl Ledger {
             _ => true,
         };
         Ok(entries.into_iter().filter(|entry| is_new(entry)).collect())
+    }
+
+    pub(super) fn entry(&self, row: &SqliteRow) -> Result<Entry, LedgerError> {
+        Ok(Entry {
+            at: self.time(row, "at")?,
+            kind: self.text(row, "kind")?,
+            symbol: self.text(row, "symbol")?,
+            amount: self.parsed(row, "amount")?,
+            asset: self.text(row, "asset")?,
+            tran_id: self.integer(row, "tran_id")?,
+            trade_id: self.text(row, "trade_id")?,
+        })
     }
 
     /// The last reading of the account.
@@ -255,33 +259,49 @@ impl Ledger {
             .collect()
     }
 
-    /// One transaction: a reading of the account, its positions, and the income rows that explain
-    /// it, so that no transfer can be counted without its reading or twice.
+    /// One transaction: a reading of the account, its coins, and the income rows that explain it, so
+    /// that no transfer can be counted without its reading or twice.
     pub async fn record_equity(
         &mut self,
         pass_id: i64,
         reading: &EquityRow,
-        positions: &[&Position],
+        samples: &[Sample],
         unbooked: &[Entry],
     ) -> Result<(), LedgerError> {
         let path = self.path.clone();
         let failed = |source| database(&path, source);
         let mut transaction = self.db.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         for entry in unbooked {
-            insert_income(&mut transaction, entry).await.map_err(failed)?;
+            insert_income(&mut transaction, pass_id, entry).await.map_err(failed)?;
         }
         insert_equity(&mut transaction, pass_id, reading).await.map_err(failed)?;
         sqlx::query("DELETE FROM reading").execute(&mut *transaction).await.map_err(failed)?;
-        for position in positions {
-            sqlx::query("INSERT INTO reading (symbol, qty, entry) VALUES (?, ?, ?)")
-                .bind(position.symbol.as_str())
-                .bind(position.qty.to_string())
-                .bind(position.entry_price.to_string())
-                .execute(&mut *transaction)
-                .await
-                .map_err(failed)?;
+        for sample in samples {
+            insert_sample(&mut transaction, pass_id, sample).await.map_err(failed)?;
         }
         transaction.commit().await.map_err(failed)
+    }
+
+    /// Assets other than `quote` in which fees were paid after fill number `seq`.
+    pub async fn fee_assets_after(&mut self, seq: i64, quote: &str) -> Result<Vec<String>, LedgerError> {
+        sqlx::query_scalar("SELECT DISTINCT fee_asset FROM fill WHERE seq > ? AND fee_asset <> ?")
+            .bind(seq)
+            .bind(quote)
+            .fetch_all(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))
+    }
+
+    /// Writes down what an asset was worth when a fee was paid in it.
+    pub async fn keep_asset_price(&mut self, price: &AssetPrice) -> Result<(), LedgerError> {
+        sqlx::query("INSERT OR REPLACE INTO asset_price (asset, at, price) VALUES (?, ?, ?)")
+            .bind(&price.asset)
+            .bind(price.at.ms())
+            .bind(price.price.to_string())
+            .execute(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+        Ok(())
     }
 }
 
@@ -307,13 +327,39 @@ async fn insert_equity(
     .map(|_| ())
 }
 
-/// Books one income row; rows equal in every field are told apart by their number.
-async fn insert_income(db: &mut SqliteConnection, entry: &Entry) -> Result<(), sqlx::Error> {
+async fn insert_sample(db: &mut SqliteConnection, pass_id: i64, sample: &Sample) -> Result<(), sqlx::Error> {
     sqlx::query(
-        "INSERT INTO income (at, kind, symbol, amount, asset, tran_id, trade_id, ordinal)
+        "INSERT OR REPLACE INTO sample (pass_id, symbol, qty, entry, mark, unrealized, target)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(pass_id)
+    .bind(sample.symbol.as_str())
+    .bind(sample.qty.to_string())
+    .bind(sample.entry.to_string())
+    .bind(sample.mark.map(|mark| mark.to_string()))
+    .bind(sample.unrealized.to_string())
+    .bind(sample.target.map(|target| target.to_string()))
+    .execute(&mut *db)
+    .await?;
+    if sample.qty.is_zero() {
+        return Ok(());
+    }
+    sqlx::query("INSERT INTO reading (symbol, qty, entry) VALUES (?, ?, ?)")
+        .bind(sample.symbol.as_str())
+        .bind(sample.qty.to_string())
+        .bind(sample.entry.to_string())
+        .execute(db)
+        .await
+        .map(|_| ())
+}
+
+/// Books one income row; rows equal in every field are told apart by their number.
+async fn insert_income(db: &mut SqliteConnection, pass_id: i64, entry: &Entry) -> Result<(), sqlx::Error> {
+    sqlx::query(
+        "INSERT INTO income (at, kind, symbol, amount, asset, tran_id, trade_id, ordinal, pass_id)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7,
             (SELECT count(*) FROM income WHERE at = ?1 AND kind = ?2 AND symbol = ?3 AND amount = ?4
-                AND asset = ?5 AND tran_id = ?6 AND trade_id = ?7))",
+                AND asset = ?5 AND tran_id = ?6 AND trade_id = ?7), ?8)",
     )
     .bind(entry.at.ms())
     .bind(&entry.kind)
@@ -322,6 +368,7 @@ async fn insert_income(db: &mut SqliteConnection, entry: &Entry) -> Result<(), s
     .bind(&entry.asset)
     .bind(entry.tran_id)
     .bind(&entry.trade_id)
+    .bind(pass_id)
     .execute(db)
     .await
     .map(|_| ())

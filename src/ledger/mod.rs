@@ -2,6 +2,7 @@
 
 mod book;
 mod halt;
+mod history;
 mod intent;
 mod outbox;
 mod recorder;
@@ -133,7 +134,11 @@ impl Ledger {
             .disable_statement_logging();
         let db = options.connect().await.map_err(|source| database(&path, source))?;
         let mut ledger = Ledger { db, path };
-        schema::recognise(&mut ledger).await?;
+        let version = schema::recognise(&mut ledger).await?;
+        if schema::is_old(version) {
+            // Queries are written for the newest tables only. A migration adds and loses nothing.
+            Ledger::open(folder).await?.close().await?;
+        }
         Ok(Some(ledger))
     }
 

@@ -11,7 +11,7 @@ use super::{Ledger, LedgerError, database, show};
 const APPLICATION_ID: i64 = 0x7265_626c;
 
 /// Each step takes a ledger from its index to the next schema. Steps are only ever added.
-const MIGRATIONS: [&str; 3] = [FIRST, HALTS_AND_ALERTS, UNIVERSE];
+const MIGRATIONS: [&str; 4] = [FIRST, HALTS_AND_ALERTS, UNIVERSE, MONEY];
 
 const FIRST: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -158,6 +158,35 @@ CREATE TABLE universe (
 CREATE TABLE scan (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, report TEXT NOT NULL);
 ";
 
+const MONEY: &str = "
+-- Every coin of a reading. What a coin earned between two readings follows from both.
+CREATE TABLE sample (
+    pass_id INTEGER NOT NULL REFERENCES equity (pass_id),
+    symbol TEXT NOT NULL,
+    qty TEXT NOT NULL,
+    entry TEXT NOT NULL,
+    mark TEXT,
+    unrealized TEXT NOT NULL,
+    target TEXT,
+    PRIMARY KEY (pass_id, symbol)
+) WITHOUT ROWID;
+
+-- What one unit of an asset was worth in the quote asset when a fee was paid in it.
+CREATE TABLE asset_price (
+    asset TEXT NOT NULL,
+    at INTEGER NOT NULL,
+    price TEXT NOT NULL,
+    PRIMARY KEY (asset, at)
+) WITHOUT ROWID;
+
+-- The reading that a row explained: a row may be dated before a reading that did not contain it yet.
+ALTER TABLE income ADD COLUMN pass_id INTEGER;
+
+CREATE INDEX income_by_pass ON income (pass_id);
+CREATE INDEX fill_by_time ON fill (at);
+CREATE INDEX equity_by_time ON equity (at);
+";
+
 /// Makes or migrates the tables in one transaction, after recognising the file as ours.
 pub(super) async fn prepare(ledger: &mut Ledger) -> Result<(), LedgerError> {
     let version = recognise(ledger).await?;
@@ -175,6 +204,11 @@ pub(super) async fn prepare(ledger: &mut Ledger) -> Result<(), LedgerError> {
     let stamp = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {known};");
     sqlx::raw_sql(AssertSqlSafe(stamp)).execute(&mut *transaction).await.map_err(failed)?;
     transaction.commit().await.map_err(failed)
+}
+
+/// Whether a file of this version still has to be migrated.
+pub(super) fn is_old(version: usize) -> bool {
+    (1..MIGRATIONS.len()).contains(&version)
 }
 
 /// Checks that the file is a whole ledger of ours (or empty) and returns its schema version.

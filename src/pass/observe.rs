@@ -44,13 +44,15 @@ pub struct Seen {
     pub unbooked: Vec<Entry>,
     /// What the last reading leaves to be expected; `None` before the first.
     pub expected: Option<Expected>,
+    /// What one unit of an asset that fees may be paid in is worth, in the quote asset.
+    pub fee_prices: BTreeMap<String, Price>,
     /// What the owner should know.
     pub warnings: Vec<Warning>,
     /// Positions to take over into our books as the exchange shows them.
     confirmed: Vec<(Symbol, Qty)>,
     /// Orders of ours that our books believed dead and the exchange shows filled.
     revived: Vec<(Symbol, String)>,
-    quote: String,
+    pub(super) quote: String,
 }
 
 impl Seen {
@@ -134,17 +136,30 @@ pub async fn observe<E: Exchange>(
         None => None,
     };
     let coins = comparing.coins;
+    let fee_prices = fee_prices(&found, &settings.quote);
     Ok(Seen {
         snapshot: Snapshot { at: found.at, balance: found.balance, modes: found.modes, coins },
         account: found.account,
         taker_fee: found.taker_fee,
         unbooked,
         expected,
+        fee_prices,
         warnings,
         confirmed,
         revived,
         quote: settings.quote.clone(),
     })
+}
+
+/// Assets that the exchange takes fees in, beside the quote asset.
+const FEE_ASSETS: [&str; 1] = ["BNB"];
+
+fn fee_prices(found: &Observation, quote: &str) -> BTreeMap<String, Price> {
+    let price = |asset: &str| {
+        let symbol: Symbol = format!("{asset}{quote}").parse().ok()?;
+        Some((asset.to_owned(), found.markets.get(&symbol)?.mark.price))
+    };
+    FEE_ASSETS.into_iter().filter_map(price).collect()
 }
 
 /// One coin without a price is left alone; a market without any is no market.

@@ -1,7 +1,10 @@
 //! The end of a pass: what the account was worth, and that it is over.
 
 use crate::decide::nav::Nav;
-use crate::domain::num::Notional;
+use crate::domain::history::{AssetPrice, Sample};
+use crate::domain::num::{Notional, Price};
+use crate::domain::snapshot::Coin;
+use crate::domain::symbol::Symbol;
 use crate::ledger::{EquityRow, Ledger, LedgerError, PassRow};
 
 use super::act::Acted;
@@ -77,6 +80,32 @@ async fn read(
         nav: nav.nav,
         peak: nav.peak,
     };
-    let positions: Vec<_> = seen.snapshot.coins.values().filter_map(|coin| coin.position.as_ref()).collect();
-    ledger.record_equity(pass_id, &reading, &positions, &seen.unbooked).await
+    let before = ledger.last_equity().await?.map_or(0, |last| last.fill_seq);
+    for asset in ledger.fee_assets_after(before, &seen.quote).await? {
+        if let Some(price) = seen.fee_prices.get(&asset) {
+            ledger.keep_asset_price(&AssetPrice { asset, at: reading.at, price: *price }).await?;
+        }
+    }
+    ledger.record_equity(pass_id, &reading, &samples(prepared), &seen.unbooked).await
+}
+
+/// What is held, and what should be.
+fn samples(prepared: &Prepared) -> Vec<Sample> {
+    let standings = &prepared.plan().coins;
+    let target = |symbol: &Symbol| standings.iter().find(|one| one.symbol == *symbol).map(|one| one.target);
+    let sample = |(symbol, coin): (&Symbol, &Coin)| {
+        let (position, target) = (coin.position.as_ref(), target(symbol));
+        (position.is_some() || target.is_some()).then(|| Sample {
+            symbol: symbol.clone(),
+            qty: coin.qty(),
+            entry: position.map_or(Price::ZERO, |position| position.entry_price),
+            mark: coin
+                .market
+                .map(|market| market.mark.price)
+                .or(position.map(|position| position.mark_price)),
+            unrealized: position.map_or(Notional::ZERO, |position| position.unrealized),
+            target,
+        })
+    };
+    prepared.seen.snapshot.coins.iter().filter_map(sample).collect()
 }

@@ -1,0 +1,225 @@
+//! The account's past, as reports read it. Nothing here writes.
+
+use std::collections::BTreeMap;
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{AssertSqlSafe, Row};
+
+use super::{Ledger, LedgerError, database};
+use crate::domain::entry::Entry;
+use crate::domain::fill::Fill;
+use crate::domain::history::{AssetPrice, BookedEntry, PastPass, Reading, Sample, Trade};
+use crate::domain::time::Time;
+
+/// How far an execution's time may lie from the readings around it. A trade belongs after a reading
+/// when its pass is that one or later, or when it was executed later: a reading is made before its own
+/// pass trades, and an order may execute long after its pass.
+const SLACK_MS: i64 = 86_400_000;
+/// As many trades are read at once.
+const TRADES_AT_ONCE: i64 = 20_000;
+/// As many samples are asked for at once.
+const PASSES_AT_ONCE: usize = 500;
+
+impl Ledger {
+    /// The last reading at or before `at`.
+    pub async fn reading_at(&mut self, at: Time) -> Result<Option<Reading>, LedgerError> {
+        let row = sqlx::query("SELECT * FROM equity WHERE at <= ? ORDER BY at DESC, pass_id DESC LIMIT 1")
+            .bind(at.ms())
+            .fetch_optional(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+        row.map(|row| self.reading(&row)).transpose()
+    }
+
+    /// Every reading from `from` to `to`, both included, in order.
+    pub async fn readings(&mut self, from: Time, to: Time) -> Result<Vec<Reading>, LedgerError> {
+        let rows = sqlx::query("SELECT * FROM equity WHERE at BETWEEN ? AND ? ORDER BY pass_id")
+            .bind(from.ms())
+            .bind(to.ms())
+            .fetch_all(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+        rows.iter().map(|row| self.reading(row)).collect()
+    }
+
+    fn reading(&self, row: &SqliteRow) -> Result<Reading, LedgerError> {
+        Ok(Reading {
+            pass_id: self.integer(row, "pass_id")?,
+            at: self.time(row, "at")?,
+            equity: self.parsed(row, "equity")?,
+            nav: self.parsed(row, "nav")?,
+            peak: self.parsed(row, "peak")?,
+        })
+    }
+
+    /// The coins of some readings, by pass. A reading made before samples were kept has none.
+    pub async fn samples(&mut self, passes: &[i64]) -> Result<BTreeMap<i64, Vec<Sample>>, LedgerError> {
+        let mut samples: BTreeMap<i64, Vec<Sample>> = BTreeMap::new();
+        for some in passes.chunks(PASSES_AT_ONCE) {
+            let marks = vec!["?"; some.len()].join(",");
+            let text = format!("SELECT * FROM sample WHERE pass_id IN ({marks}) ORDER BY pass_id, symbol");
+            let mut query = sqlx::query(AssertSqlSafe(text));
+            for pass_id in some {
+                query = query.bind(*pass_id);
+            }
+            let rows = query.fetch_all(&mut self.db).await.map_err(|source| database(&self.path, source))?;
+            for row in &rows {
+                let sample = Sample {
+                    symbol: self.parsed(row, "symbol")?,
+                    qty: self.parsed(row, "qty")?,
+                    entry: self.parsed(row, "entry")?,
+                    mark: self.optional_parsed(row, "mark")?,
+                    unrealized: self.parsed(row, "unrealized")?,
+                    target: self.optional_parsed(row, "target")?,
+                };
+                samples.entry(self.integer(row, "pass_id")?).or_default().push(sample);
+            }
+        }
+        Ok(samples)
+    }
+
+    /// Hands every trade after the reading `after` and not after `upto` to `each`, in the order in which
+    /// they were booked. A page at a time: a ledger may hold millions.
+    pub async fn each_trade(
+        &mut self,
+        after: &Reading,
+        upto: &Reading,
+        mut each: impl FnMut(Trade),
+    ) -> Result<(), LedgerError> {
+        let bounds = sqlx::query(
+            "SELECT coalesce(min(seq), 1) AS first, coalesce(max(seq), 0) AS last FROM fill WHERE at BETWEEN ? AND ?",
+        )
+        .bind(after.at.ms() - SLACK_MS)
+        .bind(upto.at.ms() + SLACK_MS)
+        .fetch_one(&mut self.db)
+        .await
+        .map_err(|source| database(&self.path, source))?;
+        let (mut next, last) = (self.integer(&bounds, "first")?, self.integer(&bounds, "last")?);
+        while next <= last {
+            let rows = sqlx::query(
+                "SELECT fill.*, intent.pass_id, intent.reason, intent.reduce_only
+                 FROM fill JOIN intent USING (client_id)
+                 WHERE seq BETWEEN ?1 AND ?2 AND (intent.pass_id >= ?3 OR fill.at > ?4)
+                     AND NOT (intent.pass_id >= ?5 OR fill.at > ?6)
+                 ORDER BY seq",
+            )
+            .bind(next)
+            .bind(last.min(next + TRADES_AT_ONCE - 1))
+            .bind(after.pass_id)
+            .bind(after.at.ms())
+            .bind(upto.pass_id)
+            .bind(upto.at.ms())
+            .fetch_all(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+            for row in &rows {
+                each(self.trade(row)?);
+            }
+            next += TRADES_AT_ONCE;
+        }
+        Ok(())
+    }
+
+    fn trade(&self, row: &SqliteRow) -> Result<Trade, LedgerError> {
+        Ok(Trade {
+            fill: Fill {
+                symbol: self.parsed(row, "symbol")?,
+                trade_id: self.integer(row, "trade_id")?,
+                order_id: self.integer(row, "order_id")?,
+                side: self.parsed(row, "side")?,
+                qty: self.parsed(row, "qty")?,
+                price: self.parsed(row, "price")?,
+                fee: self.parsed(row, "fee")?,
+                fee_asset: self.text(row, "fee_asset")?,
+                realized: self.parsed(row, "realized")?,
+                at: self.time(row, "at")?,
+            },
+            pass_id: self.integer(row, "pass_id")?,
+            client_id: self.text(row, "client_id")?,
+            reason: self.text(row, "reason")?,
+            reduce_only: self.integer(row, "reduce_only")? != 0,
+        })
+    }
+
+    /// Income rows after the reading `after` up to `upto`, in order of time: by the reading that they
+    /// explained, or by their time where the ledger is older than that column.
+    pub async fn income_between(
+        &mut self,
+        after: &Reading,
+        upto: &Reading,
+    ) -> Result<Vec<BookedEntry>, LedgerError> {
+        let rows = sqlx::query(
+            "SELECT *, EXISTS (SELECT 1 FROM fill WHERE fill.symbol = income.symbol
+                 AND CAST(fill.trade_id AS TEXT) = income.trade_id) AS of_our_fill
+             FROM income WHERE (pass_id > ?1 AND pass_id <= ?2) OR (pass_id IS NULL AND at > ?3 AND at <= ?4)
+             ORDER BY at, kind, symbol, tran_id, trade_id, ordinal",
+        )
+        .bind(after.pass_id)
+        .bind(upto.pass_id)
+        .bind(after.at.ms())
+        .bind(upto.at.ms())
+        .fetch_all(&mut self.db)
+        .await
+        .map_err(|source| database(&self.path, source))?;
+        rows.iter().map(|row| self.booked_entry(row)).collect()
+    }
+
+    /// Income rows of one kind since `from`, in order of time.
+    pub async fn income_of(&mut self, kind: &str, from: Time) -> Result<Vec<Entry>, LedgerError> {
+        let rows =
+            sqlx::query("SELECT * FROM income WHERE kind = ? AND at >= ? ORDER BY at, symbol, ordinal")
+                .bind(kind)
+                .bind(from.ms())
+                .fetch_all(&mut self.db)
+                .await
+                .map_err(|source| database(&self.path, source))?;
+        rows.iter().map(|row| self.entry(row)).collect()
+    }
+
+    fn booked_entry(&self, row: &SqliteRow) -> Result<BookedEntry, LedgerError> {
+        let pass_id: Option<i64> = row.try_get("pass_id").map_err(|source| database(&self.path, source))?;
+        let of_our_fill = self.integer(row, "of_our_fill")? != 0;
+        Ok(BookedEntry { entry: self.entry(row)?, pass_id, of_our_fill })
+    }
+
+    /// What assets were worth when fees were paid in them, in order of time.
+    pub async fn asset_prices(&mut self) -> Result<Vec<AssetPrice>, LedgerError> {
+        let rows = sqlx::query("SELECT * FROM asset_price ORDER BY at")
+            .fetch_all(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+        let price = |row| {
+            Ok(AssetPrice {
+                asset: self.text(row, "asset")?,
+                at: self.time(row, "at")?,
+                price: self.parsed(row, "price")?,
+            })
+        };
+        rows.iter().map(price).collect()
+    }
+
+    /// The last passes, newest first.
+    pub async fn last_passes(&mut self, limit: u32) -> Result<Vec<PastPass>, LedgerError> {
+        let rows = sqlx::query(
+            "SELECT id, at, outcome, exit_code,
+                 (SELECT count(*) FROM intent WHERE intent.pass_id = pass.id) AS orders
+             FROM pass ORDER BY id DESC LIMIT ?",
+        )
+        .bind(limit)
+        .fetch_all(&mut self.db)
+        .await
+        .map_err(|source| database(&self.path, source))?;
+        let past = |row: &SqliteRow| {
+            let code: Option<i64> =
+                row.try_get("exit_code").map_err(|source| database(&self.path, source))?;
+            Ok(PastPass {
+                id: self.integer(row, "id")?,
+                at: self.time(row, "at")?,
+                outcome: self.text(row, "outcome")?,
+                exit_code: code.and_then(|code| u8::try_from(code).ok()),
+                orders: u32::try_from(self.integer(row, "orders")?).unwrap_or(u32::MAX),
+            })
+        };
+        rows.iter().map(past).collect()
+    }
+}
