@@ -8,6 +8,7 @@ pub mod heading;
 mod health_checks;
 pub mod lines;
 pub mod pass;
+pub mod period;
 pub mod plan;
 pub mod remarks;
 pub mod risk;
