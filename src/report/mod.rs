@@ -2,6 +2,7 @@
 
 mod account_checks;
 pub mod check;
+pub mod dashboard;
 pub mod error;
 pub mod flatten;
 pub mod heading;
