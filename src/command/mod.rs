@@ -4,10 +4,13 @@ mod apply;
 mod context;
 mod desk;
 mod flatten;
+mod period;
 mod plan;
 mod rebalance;
+mod report;
 mod risk_check;
 mod scan;
+mod sectors;
 mod settings;
 mod signals;
 mod sim;
@@ -98,6 +101,7 @@ enum Command {
     Plan(plan::Args),
     Rebalance(rebalance::Args),
     RiskCheck(risk_check::Args),
+    Report(report::Args),
     Flatten(flatten::Args),
     Sim(sim::Args),
 }
@@ -125,6 +129,7 @@ fn run(cli: Cli) -> u8 {
             Command::Plan(args) => plan::run(&Context::new(&cli.global, ui.clone())?, &args).await,
             Command::Rebalance(args) => rebalance::run(&Context::new(&cli.global, ui.clone())?, &args).await,
             Command::RiskCheck(args) => risk_check::run(&Context::new(&cli.global, ui.clone())?, &args).await,
+            Command::Report(args) => report::run(&Context::new(&cli.global, ui.clone())?, &args).await,
             Command::Flatten(args) => flatten::run(&Context::for_exit(&cli.global, ui.clone())?, &args).await,
             Command::Sim(args) => sim::run(&ui, &args).await,
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::config::sections::Config;
 use crate::config::words::{Mode, OrderStyle, Prices, RankSource, Sizing, StrategyKind, Venue as Market};
 use crate::decide::scan::{self, Wanted};
-use crate::decide::sector::{self, Sector, Sectors};
+use crate::decide::sector::Sectors;
 use crate::domain::candidate::Candidate;
 use crate::domain::num::{Notional, Rate};
 use crate::domain::symbol::Symbol;
@@ -24,8 +24,8 @@ use crate::ui::Progress;
 
 use super::context::Context;
 use super::plan::look_only;
-use super::settings;
 use super::venue::{self, Venue};
+use super::{sectors, settings};
 
 /// Choose the coins to hold: by volume, sector, funding, spread, age
 #[derive(Clone, Debug, clap::Args)]
@@ -40,8 +40,6 @@ pub(super) struct Args {
 
 /// How long the screener may take, both calls and a retry.
 const SCREENER_TIMEOUT: Duration = Duration::from_secs(20);
-/// A user's sector file larger than this is not one.
-const MOST_SECTOR_BYTES: u64 = 1 << 20;
 /// Funding is asked for that many times as many coins as may stay: some before them are no candidates.
 const FUNDING_FOR: usize = 2;
 /// Never more histories than the exchange answers in five minutes, with room for others.
@@ -50,7 +48,7 @@ const MOST_HISTORIES: usize = 300;
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     render::scan_fits(context.format)?;
     refuse_spot(context)?;
-    let overrides = overrides(&context.config)?;
+    let overrides = sectors::overrides(&context.config)?;
     let mut ledger = look_only(context).await?;
     context.heed_ban(&mut ledger).await?;
     if let Some(halt) = latch::in_force(&mut ledger, &context.folders.state).await? {
@@ -93,21 +91,6 @@ fn refuse_spot(context: &Context) -> Result<(), CommandError> {
             "set venue = \"binance-usdm\"",
         )),
     }
-}
-
-/// The user's own sectors.
-fn overrides(config: &Config) -> Result<BTreeMap<String, Sector>, CommandError> {
-    let Some(path) = &config.scan.sectors else { return Ok(BTreeMap::new()) };
-    let refuse = |why: String| {
-        let hint = "see scan.sectors: a CSV file with the columns symbol,sector";
-        CommandError::new(Kind::Config, format!("{}: {why}", path.display()), hint)
-    };
-    let length = std::fs::metadata(path).map_err(|error| refuse(error.to_string()))?.len();
-    if length > MOST_SECTOR_BYTES {
-        return Err(refuse("it is too large to be a list of sectors".into()));
-    }
-    let text = std::fs::read_to_string(path).map_err(|error| refuse(error.to_string()))?;
-    sector::read_overrides(&text).map_err(|error| refuse(error.to_string()))
 }
 
 /// What one coin is to be worth: a coin whose smallest order is more than that is of no use.

@@ -15,8 +15,9 @@ pub(super) fn listen() -> Arc<Stop> {
     stop
 }
 
+/// Waits for one of them.
 #[cfg(unix)]
-async fn signal() {
+pub(super) async fn signal() {
     use tokio::signal::unix::{SignalKind, signal};
     let (Ok(mut term), Ok(mut hup)) = (signal(SignalKind::terminate()), signal(SignalKind::hangup())) else {
         return std::future::pending().await;
@@ -28,8 +29,9 @@ async fn signal() {
     }
 }
 
+/// Waits for one of them.
 #[cfg(not(unix))]
-async fn signal() {
+pub(super) async fn signal() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }

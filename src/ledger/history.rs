@@ -31,6 +31,29 @@ impl Ledger {
         row.map(|row| self.reading(&row)).transpose()
     }
 
+    /// The first reading at or after `at`.
+    pub async fn reading_from(&mut self, at: Time) -> Result<Option<Reading>, LedgerError> {
+        let row = sqlx::query("SELECT * FROM equity WHERE at >= ? ORDER BY at, pass_id LIMIT 1")
+            .bind(at.ms())
+            .fetch_optional(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+        row.map(|row| self.reading(&row)).transpose()
+    }
+
+    /// The first reading after `after` that shows a position.
+    pub async fn first_holding(&mut self, after: &Reading) -> Result<Option<Reading>, LedgerError> {
+        let row = sqlx::query(
+            "SELECT * FROM equity WHERE pass_id =
+                 (SELECT min(pass_id) FROM sample WHERE pass_id > ? AND qty <> '0')",
+        )
+        .bind(after.pass_id)
+        .fetch_optional(&mut self.db)
+        .await
+        .map_err(|source| database(&self.path, source))?;
+        row.map(|row| self.reading(&row)).transpose()
+    }
+
     /// Every reading from `from` to `to`, both included, in order.
     pub async fn readings(&mut self, from: Time, to: Time) -> Result<Vec<Reading>, LedgerError> {
         let rows = sqlx::query("SELECT * FROM equity WHERE at BETWEEN ? AND ? ORDER BY pass_id")
@@ -120,7 +143,37 @@ impl Ledger {
         Ok(())
     }
 
-    fn trade(&self, row: &SqliteRow) -> Result<Trade, LedgerError> {
+    /// Hands every trade executed at or after `from` and before `to` to `each`, in the order of
+    /// `trades.csv`.
+    pub async fn trades_between(
+        &mut self,
+        from: Time,
+        to: Time,
+        mut each: impl FnMut(Trade),
+    ) -> Result<(), LedgerError> {
+        let mut next = 0;
+        loop {
+            let rows = sqlx::query(
+                "SELECT fill.*, intent.pass_id, intent.reason, intent.reduce_only
+                 FROM fill JOIN intent USING (client_id)
+                 WHERE seq > ? AND fill.at >= ? AND fill.at < ? ORDER BY seq LIMIT ?",
+            )
+            .bind(next)
+            .bind(from.ms())
+            .bind(to.ms())
+            .bind(TRADES_AT_ONCE)
+            .fetch_all(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+            let Some(last) = rows.last() else { return Ok(()) };
+            next = self.integer(last, "seq")?;
+            for row in &rows {
+                each(self.trade(row)?);
+            }
+        }
+    }
+
+    pub(super) fn trade(&self, row: &SqliteRow) -> Result<Trade, LedgerError> {
         Ok(Trade {
             fill: Fill {
                 symbol: self.parsed(row, "symbol")?,

@@ -25,7 +25,7 @@ pub use book::{EquityRow, Holding};
 pub use halt::Halt;
 pub use intent::{Intent, IntentState, Outcome, PassRow};
 pub use outbox::Message;
-pub use recorder::TRADES_HEADER;
+pub use recorder::{TRADES_HEADER, trade_row};
 pub use universe::Member;
 
 /// Why the ledger cannot be used.

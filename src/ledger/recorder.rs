@@ -7,7 +7,7 @@ use std::path::Path;
 use sqlx::sqlite::SqliteRow;
 
 use super::{Ledger, LedgerError, database, show};
-use crate::domain::num::{Notional, Price, Qty};
+use crate::domain::history::Trade;
 
 /// The columns, as users' spreadsheets know them.
 pub const TRADES_HEADER: &str = "time,pass_id,symbol,side,reason,qty,price,notional,fee,fee_asset,realized_pnl,client_order_id,order_id,trade_id";
@@ -44,7 +44,7 @@ impl Ledger {
             text.push('\n');
         }
         for row in &rows {
-            text.push_str(&self.csv_row(row)?);
+            text.push_str(&trade_row(&self.trade(row)?));
         }
         let bytes = write_at(&path, start, &text, sound).map_err(failed)?;
         let modified_ns = modified_ns(&path).map_err(failed)?;
@@ -67,8 +67,8 @@ impl Ledger {
 
     async fn rows_after(&mut self, seq: i64) -> Result<Vec<SqliteRow>, LedgerError> {
         sqlx::query(
-            "SELECT fill.*, intent.pass_id, intent.reason FROM fill JOIN intent USING (client_id)
-             WHERE seq > ? ORDER BY seq",
+            "SELECT fill.*, intent.pass_id, intent.reason, intent.reduce_only
+             FROM fill JOIN intent USING (client_id) WHERE seq > ? ORDER BY seq",
         )
         .bind(seq)
         .fetch_all(&mut self.db)
@@ -79,49 +79,47 @@ impl Ledger {
     /// Whether the file has the length it was left with and ends in the row written last.
     async fn ends_as_left(&mut self, path: &Path, cursor: &Cursor) -> Result<bool, LedgerError> {
         let row = sqlx::query(
-            "SELECT fill.*, intent.pass_id, intent.reason FROM fill JOIN intent USING (client_id)
-             WHERE seq = ?",
+            "SELECT fill.*, intent.pass_id, intent.reason, intent.reduce_only
+             FROM fill JOIN intent USING (client_id) WHERE seq = ?",
         )
         .bind(cursor.seq)
         .fetch_optional(&mut self.db)
         .await
         .map_err(|source| database(&self.path, source))?;
         let last = match row {
-            Some(row) => self.csv_row(&row)?,
+            Some(row) => trade_row(&self.trade(&row)?),
             None => format!("{TRADES_HEADER}\n"),
         };
         let untouched = modified_ns(path).is_ok_and(|modified| modified == cursor.modified_ns);
         let tail = read_tail(path, cursor.bytes, last.len());
         Ok(untouched && tail.is_some_and(|tail| tail == last.as_bytes()))
     }
+}
 
-    fn csv_row(&self, row: &SqliteRow) -> Result<String, LedgerError> {
-        let qty: Qty = self.parsed(row, "qty")?;
-        let price: Price = self.parsed(row, "price")?;
-        let fee: Notional = self.parsed(row, "fee")?;
-        let realized: Notional = self.parsed(row, "realized")?;
-        let cells = [
-            self.time(row, "at")?.to_string(),
-            self.integer(row, "pass_id")?.to_string(),
-            self.text(row, "symbol")?,
-            self.text(row, "side")?,
-            self.text(row, "reason")?,
-            qty.to_string(),
-            price.to_string(),
-            (qty * price).to_string(),
-            fee.to_string(),
-            self.text(row, "fee_asset")?,
-            realized.to_string(),
-            self.text(row, "client_id")?,
-            self.integer(row, "order_id")?.to_string(),
-            self.integer(row, "trade_id")?.to_string(),
-        ];
-        let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
-        let written = writer.write_record(&cells).ok().and_then(|()| writer.into_inner().ok());
-        written
-            .and_then(|bytes| String::from_utf8(bytes).ok())
-            .ok_or_else(|| self.damaged("fill", &cells.join(",")))
-    }
+/// One execution as a row of `trades.csv`, with its line break.
+#[must_use]
+pub fn trade_row(trade: &Trade) -> String {
+    let fill = &trade.fill;
+    let cells = [
+        fill.at.to_string(),
+        trade.pass_id.to_string(),
+        fill.symbol.to_string(),
+        fill.side.as_str().to_owned(),
+        trade.reason.clone(),
+        fill.qty.to_string(),
+        fill.price.to_string(),
+        fill.notional().to_string(),
+        fill.fee.to_string(),
+        fill.fee_asset.clone(),
+        fill.realized.to_string(),
+        trade.client_id.clone(),
+        fill.order_id.to_string(),
+        fill.trade_id.to_string(),
+    ];
+    let mut writer = csv::WriterBuilder::new().from_writer(Vec::new());
+    // Memory neither fails to be written nor holds anything but the text given.
+    let written = writer.write_record(&cells).ok().and_then(|()| writer.into_inner().ok());
+    written.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
 /// Writes `text` at `start` and cuts the file there, or makes the file anew beside the old one and

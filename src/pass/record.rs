@@ -90,7 +90,8 @@ async fn read(
 }
 
 /// What is held, and what should be.
-fn samples(prepared: &Prepared) -> Vec<Sample> {
+#[must_use]
+pub fn samples(prepared: &Prepared) -> Vec<Sample> {
     let standings = &prepared.plan().coins;
     let target = |symbol: &Symbol| standings.iter().find(|one| one.symbol == *symbol).map(|one| one.target);
     let sample = |(symbol, coin): (&Symbol, &Coin)| {

@@ -20,9 +20,11 @@ mod words;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::report::dashboard::DashboardReport;
 use crate::report::error::ErrorReport;
 use crate::report::flatten::FlattenReport;
 use crate::report::pass::PassReport;
+use crate::report::period::PeriodReport;
 use crate::report::plan::PlanReport;
 use crate::report::risk::RiskReport;
 use crate::report::scan::ScanReport;
@@ -134,6 +136,32 @@ fn no_page(what: &'static str, format: Format) -> Result<(), Unsupported> {
     match format {
         Format::Html => Err(unsupported(what, format)),
         Format::Table | Format::Json | Format::Csv | Format::Markdown => Ok(()),
+    }
+}
+
+/// Whether a report over a period comes in `format`: asked before anything is read, not after.
+pub fn period_fits(_format: Format) -> Result<(), Unsupported> {
+    Ok(())
+}
+
+/// Whether the dashboard comes in `format`: asked before anything is read, not after.
+pub fn dashboard_fits(_format: Format) -> Result<(), Unsupported> {
+    Ok(())
+}
+
+/// A period in `format`; every text ends with one line break.
+pub fn period(report: &PeriodReport, format: Format, _style: &Style) -> Result<String, Unsupported> {
+    match format {
+        Format::Json => Ok(json::object(report)),
+        _ => Err(unsupported("a report", format)),
+    }
+}
+
+/// The dashboard in `format`; every text ends with one line break.
+pub fn dashboard(report: &DashboardReport, format: Format, _style: &Style) -> Result<String, Unsupported> {
+    match format {
+        Format::Json => Ok(json::object(report)),
+        _ => Err(unsupported("a dashboard", format)),
     }
 }
 

@@ -16,6 +16,12 @@ impl Ui {
         write_all(&mut io::stdout().lock(), text)
     }
 
+    /// Draws `text` over what stdout's terminal shows, line by line, so that nothing flickers.
+    pub fn redraw(&self, text: &str) {
+        let lines: String = text.lines().map(|line| format!("{line}\u{1b}[K\n")).collect();
+        let _ = write_all(&mut io::stdout().lock(), &format!("\u{1b}[H{lines}\u{1b}[J"));
+    }
+
     /// Says on stderr what is going on; silent with `--quiet`.
     pub fn note(&self, text: &str) {
         if !self.quiet {

@@ -1,0 +1,176 @@
+//! From the ledger to what a report over a period is made of.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::decide::sector::{Sector, Sectors};
+use crate::domain::history::{BookedEntry, Reading, Sample};
+use crate::domain::symbol::Symbol;
+use crate::domain::time::{Time, show_span};
+use crate::error::CommandError;
+use crate::ledger::Ledger;
+use crate::report::period::{Accounts, Inputs, PeriodReport};
+
+use super::context::Context;
+use super::sectors;
+
+/// As many readings show their coins in charts.
+const CHART_READINGS: usize = 240;
+
+/// A look at the account that is not written down: the end of a period that lasts until now.
+pub(super) struct Now {
+    pub(super) reading: Reading,
+    pub(super) samples: Vec<Sample>,
+    pub(super) income: Vec<BookedEntry>,
+}
+
+/// The report from `asked.0` to `asked.1`, or until `now` where that is given.
+pub(super) async fn report(
+    context: &Context,
+    ledger: &mut Ledger,
+    asked: (Time, Time),
+    now: Option<Now>,
+) -> Result<PeriodReport, CommandError> {
+    let (quote, heading) = (&context.config.quote, context.heading(asked.1));
+    let start = match ledger.reading_at(asked.0).await? {
+        Some(reading) => Some(reading),
+        None => ledger.reading_from(asked.0).await?.filter(|reading| reading.at <= asked.1),
+    };
+    let last = match &now {
+        Some(now) => Some(now.reading.clone()),
+        None => ledger.reading_at(asked.1).await?,
+    };
+    let (Some(start), Some(last)) = (start.or_else(|| last.clone()), last) else {
+        let note = nothing_read(ledger, asked).await?;
+        return Ok(PeriodReport::empty(heading, quote, asked, note));
+    };
+    let mut readings = ledger.readings(start.at, last.at).await?;
+    readings.retain(|reading| (start.pass_id..=last.pass_id).contains(&reading.pass_id));
+    let mut income = ledger.income_between(&start, &last).await?;
+    let mut fresh = Vec::new();
+    if let Some(now) = now {
+        readings.push(now.reading);
+        income.extend(now.income);
+        fresh.push((last.at, now.samples));
+    }
+    let samples = samples(ledger, &readings, &income, fresh).await?;
+    let held = |samples: &[Sample]| samples.iter().any(|sample| !sample.qty.is_zero());
+    let at_start = samples.first().map(|(_, samples)| samples.clone()).unwrap_or_default();
+    let bought = if held(&at_start) { None } else { ledger.first_holding(&start).await? };
+    let bought = bought.filter(|reading| reading.pass_id <= last.pass_id);
+    let twin = match &bought {
+        Some(reading) => {
+            ledger.samples(&[reading.pass_id]).await?.remove(&reading.pass_id).unwrap_or_default()
+        }
+        None => at_start,
+    };
+    let twin_from = bought.as_ref().map_or(0, |reading| reading.pass_id);
+    let mut accounts = Accounts::new(quote, ledger.asset_prices().await?, twin_from);
+    ledger.each_trade(&start, &last, |trade| accounts.trade(&trade)).await?;
+    let sectors = sectors_of(context, ledger, &samples, &income).await?;
+    let mut report = PeriodReport::of(Inputs {
+        heading,
+        quote,
+        asked,
+        readings: &readings,
+        samples: &samples,
+        twin: (&twin, bought.is_some()),
+        income: &income,
+        accounts,
+        sectors: &sectors,
+    });
+    report.notes.splice(0..0, about_the_span(context, asked, &start, &last));
+    Ok(report)
+}
+
+/// Why a period has no figures.
+async fn nothing_read(ledger: &mut Ledger, asked: (Time, Time)) -> Result<String, CommandError> {
+    let all =
+        (ledger.reading_from(Time::default()).await?, ledger.reading_at(Time::clamped(i64::MAX)).await?);
+    Ok(match all {
+        (Some(first), Some(last)) => format!(
+            "no pass between {} and {}: the ledger knows the account from {} to {}",
+            asked.0, asked.1, first.at, last.at
+        ),
+        _ => "no pass yet: `rebal rebalance` makes the first reading of the account".into(),
+    })
+}
+
+/// What is worth a word where the readings do not lie where they were asked for.
+fn about_the_span(context: &Context, asked: (Time, Time), start: &Reading, last: &Reading) -> Vec<String> {
+    let gap = context.config.interval * 3;
+    let mut notes = Vec::new();
+    if start.at > asked.0 && start.at.since(asked.0) > gap {
+        notes.push(format!("the ledger begins at {}: what was before is not known", start.at));
+    }
+    if asked.0.since(start.at) > gap {
+        notes.push(format!(
+            "the last pass before {} was {} earlier: the figures start there",
+            asked.0,
+            show_span(asked.0.since(start.at))
+        ));
+    }
+    if asked.1.since(last.at) > gap {
+        notes.push(format!("the last pass was at {}: nothing later is in these figures", last.at));
+    }
+    if start.pass_id == last.pass_id {
+        notes.push("there is one reading only: nothing can have changed yet".into());
+    }
+    notes
+}
+
+/// The coins of the readings that are needed: both ends, the first after every funding row, and enough
+/// for a chart; `fresh` are those of a reading that is not in the ledger.
+async fn samples(
+    ledger: &mut Ledger,
+    readings: &[Reading],
+    income: &[BookedEntry],
+    fresh: Vec<(Time, Vec<Sample>)>,
+) -> Result<Vec<(Time, Vec<Sample>)>, CommandError> {
+    let last = readings.len().saturating_sub(1);
+    let mut wanted = BTreeSet::from([0, last]);
+    wanted.extend((0..readings.len()).step_by(readings.len().div_ceil(CHART_READINGS).max(1)));
+    for row in income.iter().filter(|row| row.entry.kind == "FUNDING_FEE") {
+        wanted.insert(readings.partition_point(|reading| reading.at < row.entry.at));
+    }
+    let wanted: Vec<&Reading> = wanted.into_iter().filter_map(|index| readings.get(index)).collect();
+    let passes: Vec<i64> = wanted.iter().map(|reading| reading.pass_id).collect();
+    let mut kept = ledger.samples(&passes).await?;
+    let mut samples: Vec<(Time, Vec<Sample>)> = wanted
+        .iter()
+        .map(|reading| (reading.at, kept.remove(&reading.pass_id).unwrap_or_default()))
+        .collect();
+    if let Some(fresh) = fresh.into_iter().next() {
+        samples.pop();
+        samples.push(fresh);
+    }
+    Ok(samples)
+}
+
+/// The sector of everything that was held or paid for: the owner's word, the built-in table, or what the
+/// last scan found.
+async fn sectors_of(
+    context: &Context,
+    ledger: &mut Ledger,
+    samples: &[(Time, Vec<Sample>)],
+    income: &[BookedEntry],
+) -> Result<BTreeMap<Symbol, Sector>, CommandError> {
+    let table = Sectors::builtin().with_overrides(sectors::overrides(&context.config)?);
+    let quote = &context.config.quote;
+    let scanned: BTreeMap<Symbol, Sector> = ledger
+        .universe()
+        .await?
+        .into_iter()
+        .filter_map(|member| Some((member.symbol, member.sector.parse().ok()?)))
+        .collect();
+    let held = samples.iter().flat_map(|(_, coins)| coins.iter().map(|coin| coin.symbol.clone()));
+    let paid = income.iter().filter_map(|row| row.entry.symbol.parse().ok());
+    let all: BTreeSet<Symbol> = held.chain(paid).collect();
+    let sector = |symbol: Symbol| {
+        let coin = symbol.as_str().strip_suffix(quote.as_str()).unwrap_or(symbol.as_str());
+        let (sector, _) = table.of_coin(symbol.as_str(), coin, quote, &[]);
+        let known = if sector == Sector::Other { scanned.get(&symbol).copied() } else { None };
+        let sector = known.unwrap_or(sector);
+        (symbol, sector)
+    };
+    Ok(all.into_iter().map(sector).collect())
+}

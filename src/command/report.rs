@@ -1,0 +1,288 @@
+//! `rebal report`: the account at a glance, or what a period came to.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::words::{Mode, Prices};
+use crate::domain::history::{BookedEntry, Reading};
+use crate::domain::num::Notional;
+use crate::domain::time::Time;
+use crate::error::{CommandError, Kind};
+use crate::exchange::Exchange;
+use crate::ledger::{Ledger, TRADES_HEADER, trade_row};
+use crate::pass::{self, Mode as Look, Prepared, Settings, latch, record};
+use crate::render::{self, Format};
+use crate::report::dashboard::{DashboardReport, Inputs};
+use crate::report::period::PeriodReport;
+
+use super::context::Context;
+use super::period::{self, Now};
+use super::plan::look_only;
+use super::venue::{self, Venue};
+use super::{settings, signals};
+
+/// Show the account now, or what a period came to
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// The last 24 hours
+    #[arg(long, group = "span")]
+    day: bool,
+    /// The last 7 days
+    #[arg(long, group = "span")]
+    week: bool,
+    /// The last 30 days
+    #[arg(long, group = "span")]
+    month: bool,
+    /// From this time on: 2026-01-31, 2026-01-31T12:00:00Z, or 14d for the last 14 days
+    #[arg(long, value_name = "TIME", conflicts_with = "span")]
+    since: Option<String>,
+    /// Until this time, which is not part of it; now where it is left out
+    #[arg(long, value_name = "TIME", conflicts_with = "span")]
+    until: Option<String>,
+    /// The period of the same length before
+    #[arg(long)]
+    previous: bool,
+    /// Draw the dashboard again every so many seconds, at least 5
+    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["span", "since", "until"])]
+    watch: Option<u64>,
+    /// Write the executions of the period (all of them without one) to this file, as trades.csv has them
+    #[arg(long, value_name = "FILE")]
+    export_trades: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rebal report                                     the account now
+  rebal report --watch 30                          the same, drawn again every 30 seconds
+  rebal report --week                              what the last seven days came to
+  rebal report --month --previous --format html --out month.html
+  rebal report --since 2026-01-01 --until 2026-02-01 --export-trades january.csv";
+
+/// More often would use up the exchange's request weight, which passes need.
+const SHORTEST_WATCH: u64 = 5;
+const DAY: Duration = Duration::from_secs(86_400);
+/// Passes shown on the dashboard.
+const PASSES: u32 = 8;
+
+pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
+    match args.watch {
+        Some(seconds) => watch(context, seconds).await,
+        None => once(context, args).await,
+    }
+}
+
+async fn once(context: &Context, args: &Args) -> Result<u8, CommandError> {
+    let mut ledger = look_only(context).await?;
+    let span = args.span(now(context, &mut ledger).await?)?;
+    if let Some(path) = &args.export_trades {
+        export(context, &mut ledger, span, path).await?;
+    }
+    match span {
+        Some(span) => {
+            render::period_fits(context.format)?;
+            let report = over(context, &mut ledger, span).await?;
+            context.show(&render::period(&report, context.format, &context.style)?)?;
+        }
+        None if args.export_trades.is_some() => {}
+        None => {
+            render::dashboard_fits(context.format)?;
+            let report = at_a_glance(context, ledger).await?;
+            context.show(&render::dashboard(&report, context.format, &context.style)?)?;
+        }
+    }
+    Ok(0)
+}
+
+/// The report of a period, with the halt in force said first.
+async fn over(
+    context: &Context,
+    ledger: &mut Ledger,
+    span: (Time, Time),
+) -> Result<PeriodReport, CommandError> {
+    let mut report = period::report(context, ledger, span, None).await?;
+    if let Some(halt) = latch::in_force(ledger, &context.folders.state).await? {
+        report.notes.insert(0, format!("HALTED since {} (halt {}): {}", halt.at, halt.id, halt.reason));
+    }
+    Ok(report)
+}
+
+impl Args {
+    /// The period asked for; `None` for the dashboard.
+    fn span(&self, now: Time) -> Result<Option<(Time, Time)>, CommandError> {
+        let last = |days: u32| Some((now - DAY * days, now));
+        let span = match (self.day, self.week, self.month) {
+            (true, _, _) => last(1),
+            (_, true, _) => last(7),
+            (_, _, true) => last(30),
+            _ => self.named(now)?,
+        };
+        let Some((from, to)) = span else {
+            return match self.previous {
+                true => Err(CommandError::new(
+                    Kind::Config,
+                    "--previous needs a period",
+                    "add --day, --week, --month or --since TIME",
+                )),
+                false => Ok(None),
+            };
+        };
+        Ok(Some(if self.previous { (from - to.since(from), from) } else { (from, to) }))
+    }
+
+    fn named(&self, now: Time) -> Result<Option<(Time, Time)>, CommandError> {
+        let Some(since) = &self.since else {
+            return match &self.until {
+                Some(until) => Ok(Some((Time::default(), instant("--until", until, now)?))),
+                None => Ok(None),
+            };
+        };
+        let from = instant("--since", since, now)?;
+        let to = match &self.until {
+            Some(until) => instant("--until", until, now)?,
+            None => now,
+        };
+        if from >= to {
+            return Err(CommandError::new(
+                Kind::Config,
+                format!("the period from {from} to {to} is empty"),
+                "--since comes before --until, and neither lies in the future",
+            ));
+        }
+        Ok(Some((from, to)))
+    }
+}
+
+/// A date, a time, or how long before now.
+fn instant(option: &str, text: &str, now: Time) -> Result<Time, CommandError> {
+    if let Ok(time) = text.parse::<Time>() {
+        return Ok(time);
+    }
+    match crate::domain::time::parse_span(text) {
+        Ok(span) => Ok(now - span),
+        Err(_) => Err(CommandError::new(
+            Kind::Config,
+            format!("{option} {text:?} is neither a time nor a span"),
+            "write 2026-01-31, 2026-01-31T12:00:00Z, or 14d for the last 14 days",
+        )),
+    }
+}
+
+/// The time that a period ends with: this machine's, or the paper clock, which stands between passes.
+async fn now(context: &Context, ledger: &mut Ledger) -> Result<Time, CommandError> {
+    let config = &context.config;
+    let own_clock = config.mode == Mode::Paper && config.paper.prices != Prices::Live;
+    let last = if own_clock { ledger.reading_at(Time::clamped(i64::MAX)).await? } else { None };
+    Ok(last.map_or(context.started, |reading| reading.at))
+}
+
+async fn export(
+    context: &Context,
+    ledger: &mut Ledger,
+    span: Option<(Time, Time)>,
+    path: &std::path::Path,
+) -> Result<(), CommandError> {
+    let (from, to) = span.unwrap_or((Time::default(), Time::clamped(i64::MAX)));
+    let mut text = format!("{TRADES_HEADER}\n");
+    let mut rows = 0_u64;
+    ledger
+        .trades_between(from, to, |trade| {
+            rows += 1;
+            let _ = write!(text, "{}", trade_row(&trade));
+        })
+        .await?;
+    context.write(path, &text)?;
+    context.ui.note(&format!("{}: {rows} executions", path.display()));
+    Ok(())
+}
+
+async fn at_a_glance(context: &Context, mut ledger: Ledger) -> Result<DashboardReport, CommandError> {
+    let settings = settings::settings(&context.config, &mut ledger).await?;
+    context.heed_ban(&mut ledger).await?;
+    match venue::open(context, &mut ledger).await? {
+        Venue::Usdm(exchange) => look(context, &settings, *exchange, ledger).await,
+        Venue::Paper(exchange) => look(context, &settings, *exchange, ledger).await,
+    }
+}
+
+async fn look<E: Exchange>(
+    context: &Context,
+    settings: &Settings,
+    mut exchange: E,
+    mut ledger: Ledger,
+) -> Result<DashboardReport, CommandError> {
+    exchange.connect().await?;
+    let halt = latch::in_force(&mut ledger, &context.folders.state).await?;
+    let prepared = pass::prepare(&exchange, &mut ledger, settings, None, Look::Preview).await?;
+    context.tell(&exchange, &prepared);
+    let snapshot = &prepared.seen.snapshot;
+    let now = reading_now(&mut ledger, &prepared).await?;
+    let period = period::report(context, &mut ledger, (Time::default(), snapshot.at), Some(now)).await?;
+    let sectors = period.per_coin.iter().map(|row| (row.symbol.clone(), row.sector)).collect();
+    Ok(DashboardReport::of(Inputs {
+        period,
+        snapshot,
+        nav: &prepared.nav,
+        standings: &prepared.plan().coins,
+        funding_hours: &std::collections::BTreeMap::new(),
+        sectors: &sectors,
+        passes: ledger.last_passes(PASSES).await?,
+        halt: halt.map(|halt| (halt.id, halt.reason)),
+        max_drawdown: settings.limits.max_drawdown,
+        unresolved: ledger.unresolved().await?.len(),
+    }))
+}
+
+/// What was just seen, as if a pass had written it down.
+async fn reading_now(ledger: &mut Ledger, prepared: &Prepared) -> Result<Now, CommandError> {
+    let snapshot = &prepared.seen.snapshot;
+    let pass_id = ledger.next_pass_id().await?;
+    let mut income = Vec::new();
+    for entry in &prepared.seen.unbooked {
+        let of_our_fill = ledger.is_of_our_fill(entry).await?;
+        income.push(BookedEntry { entry: entry.clone(), pass_id: Some(pass_id), of_our_fill });
+    }
+    let reading = Reading {
+        pass_id,
+        at: snapshot.at,
+        equity: snapshot.balance.equity,
+        nav: prepared.nav.nav,
+        peak: prepared.nav.peak.max(Notional::ZERO),
+    };
+    Ok(Now { reading, samples: record::samples(prepared), income })
+}
+
+/// Draws the dashboard again and again, until a signal comes. A look that fails is said and tried again.
+async fn watch(context: &Context, seconds: u64) -> Result<u8, CommandError> {
+    if context.format != Format::Table || !context.ui.stdout_tty {
+        return Err(CommandError::new(
+            Kind::Config,
+            "--watch draws on a terminal",
+            "leave it out, or run it in a terminal without --format",
+        ));
+    }
+    if seconds < SHORTEST_WATCH {
+        return Err(CommandError::new(
+            Kind::Config,
+            format!("--watch {seconds} would use up the exchange's request limit, which passes need"),
+            format!("--watch {SHORTEST_WATCH} or more; passes come every few minutes"),
+        ));
+    }
+    let mut asked = std::pin::pin!(signals::signal());
+    loop {
+        let drawn = async {
+            let ledger = look_only(context).await?;
+            let report = at_a_glance(context, ledger).await?;
+            Ok::<String, CommandError>(render::dashboard(&report, Format::Table, &context.style)?)
+        };
+        match drawn.await {
+            Ok(text) => context.ui.redraw(&text),
+            Err(error) if error.kind == Kind::Unavailable => context.ui.warn(&error.message),
+            Err(error) => return Err(error),
+        }
+        if tokio::time::timeout(Duration::from_secs(seconds), &mut asked).await.is_ok() {
+            return Ok(0);
+        }
+    }
+}
