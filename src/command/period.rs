@@ -1,6 +1,7 @@
 //! From the ledger to what a report over a period is made of.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use crate::decide::sector::{Sector, Sectors};
 use crate::domain::history::{BookedEntry, Reading, Sample};
@@ -15,6 +16,9 @@ use super::sectors;
 
 /// As many readings show their coins in charts.
 const CHART_READINGS: usize = 240;
+/// An account that began empty bought what it holds within this time of its first purchase: not every
+/// coin could be bought in the very first pass.
+const RAMP: Duration = Duration::from_secs(86_400);
 
 /// A look at the account that is not written down: the end of a period that lasts until now.
 pub(super) struct Now {
@@ -55,25 +59,29 @@ pub(super) async fn report(
     let samples = samples(ledger, &readings, &income, fresh).await?;
     let held = |samples: &[Sample]| samples.iter().any(|sample| !sample.qty.is_zero());
     let at_start = samples.first().map(|(_, samples)| samples.clone()).unwrap_or_default();
-    let bought = if held(&at_start) { None } else { ledger.first_holding(&start).await? };
-    let bought = bought.filter(|reading| reading.pass_id <= last.pass_id);
-    let twin = match &bought {
-        Some(reading) => {
-            ledger.samples(&[reading.pass_id]).await?.remove(&reading.pass_id).unwrap_or_default()
-        }
-        None => at_start,
+    let bought = match held(&at_start) {
+        true => Vec::new(),
+        false => ledger.first_holdings(&start, RAMP).await?,
     };
-    let twin_from = bought.as_ref().map_or(0, |reading| reading.pass_id);
+    let bought: Vec<(i64, Sample)> =
+        bought.into_iter().filter(|(pass_id, _)| *pass_id <= last.pass_id).collect();
+    let twin_from = bought.iter().map(|(pass_id, sample)| (sample.symbol.clone(), *pass_id)).collect();
+    let twin: Vec<Sample> = match bought.is_empty() {
+        true => at_start,
+        false => bought.iter().map(|(_, sample)| sample.clone()).collect(),
+    };
     let mut accounts = Accounts::new(quote, ledger.asset_prices().await?, twin_from);
     ledger.each_trade(&start, &last, |trade| accounts.trade(&trade)).await?;
-    let sectors = sectors_of(context, ledger, &samples, &income).await?;
+    let held = samples.iter().flat_map(|(_, coins)| coins.iter().map(|coin| coin.symbol.clone()));
+    let paid = income.iter().filter_map(|row| row.entry.symbol.parse().ok());
+    let sectors = sectors_of(context, ledger, held.chain(paid).collect()).await?;
     let mut report = PeriodReport::of(Inputs {
         heading,
         quote,
         asked,
         readings: &readings,
         samples: &samples,
-        twin: (&twin, bought.is_some()),
+        twin: (&twin, !bought.is_empty()),
         income: &income,
         accounts,
         sectors: &sectors,
@@ -146,13 +154,11 @@ async fn samples(
     Ok(samples)
 }
 
-/// The sector of everything that was held or paid for: the owner's word, the built-in table, or what the
-/// last scan found.
-async fn sectors_of(
+/// The sector of each coin: the owner's word, the built-in table, or what the last scan found.
+pub(super) async fn sectors_of(
     context: &Context,
     ledger: &mut Ledger,
-    samples: &[(Time, Vec<Sample>)],
-    income: &[BookedEntry],
+    symbols: BTreeSet<Symbol>,
 ) -> Result<BTreeMap<Symbol, Sector>, CommandError> {
     let table = Sectors::builtin().with_overrides(sectors::overrides(&context.config)?);
     let quote = &context.config.quote;
@@ -162,9 +168,6 @@ async fn sectors_of(
         .into_iter()
         .filter_map(|member| Some((member.symbol, member.sector.parse().ok()?)))
         .collect();
-    let held = samples.iter().flat_map(|(_, coins)| coins.iter().map(|coin| coin.symbol.clone()));
-    let paid = income.iter().filter_map(|row| row.entry.symbol.parse().ok());
-    let all: BTreeSet<Symbol> = held.chain(paid).collect();
     let sector = |symbol: Symbol| {
         let coin = symbol.as_str().strip_suffix(quote.as_str()).unwrap_or(symbol.as_str());
         let (sector, _) = table.of_coin(symbol.as_str(), coin, quote, &[]);
@@ -172,5 +175,5 @@ async fn sectors_of(
         let sector = known.unwrap_or(sector);
         (symbol, sector)
     };
-    Ok(all.into_iter().map(sector).collect())
+    Ok(symbols.into_iter().map(sector).collect())
 }

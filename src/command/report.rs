@@ -219,7 +219,7 @@ async fn look<E: Exchange>(
     let snapshot = &prepared.seen.snapshot;
     let now = reading_now(&mut ledger, &prepared).await?;
     let period = period::report(context, &mut ledger, (Time::default(), snapshot.at), Some(now)).await?;
-    let sectors = period.per_coin.iter().map(|row| (row.symbol.clone(), row.sector)).collect();
+    let sectors = period::sectors_of(context, &mut ledger, snapshot.coins.keys().cloned().collect()).await?;
     Ok(DashboardReport::of(Inputs {
         period,
         snapshot,

@@ -1,5 +1,6 @@
 //! `rebal sim`: the simulated exchange over HTTP.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -29,6 +30,9 @@ pub(super) struct Args {
     /// Take prices from here: synthetic, or a folder of recorded klines
     #[arg(long, value_name = "synthetic|DIR", default_value = "synthetic")]
     prices: PathBuf,
+    /// Settle funding at the recorded rates of this folder; without it, recorded prices have none
+    #[arg(long, value_name = "DIR")]
+    funding: Option<PathBuf>,
     /// Make up the same market for the same number
     #[arg(long, value_name = "N", default_value_t = 7)]
     seed: u64,
@@ -101,6 +105,12 @@ fn usage(message: impl Into<String>, hint: &str) -> CommandError {
 fn exchange(args: &Args) -> Result<Exchange, CommandError> {
     if args.prices != Path::new("synthetic") {
         return recorded(args);
+    }
+    if args.funding.is_some() {
+        return Err(usage(
+            "--funding needs recorded prices",
+            "add --prices DIR; a made-up market has rates of its own",
+        ));
     }
     // A manual clock begins where every run of it begins; a real one where clients' clocks are.
     let start = match args.clock {
@@ -183,6 +193,11 @@ fn recorded(args: &Args) -> Result<Exchange, CommandError> {
         }
     };
     let terms = Terms { equity: args.equity, interval, ..Terms::default() };
-    let recorded = Recorded { bars, funding: Default::default() };
+    let mut funding = match &args.funding {
+        Some(folder) => archive::funding(folder, None).map_err(refuse)?,
+        None => BTreeMap::new(),
+    };
+    funding.retain(|symbol, _| bars.contains_key(symbol));
+    let recorded = Recorded { bars, funding };
     Ok(Exchange::new(World::new(contracts, Prices::Replay(recorded)), terms))
 }

@@ -1,6 +1,7 @@
 //! The account's past, as reports read it. Nothing here writes.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
@@ -41,17 +42,35 @@ impl Ledger {
         row.map(|row| self.reading(&row)).transpose()
     }
 
-    /// The first reading after `after` that shows a position.
-    pub async fn first_holding(&mut self, after: &Reading) -> Result<Option<Reading>, LedgerError> {
+    /// Every coin that is first held after the reading `after`, as the first reading that holds it shows
+    /// it and with that reading's pass: those that come within `ramp` of the first of them.
+    pub async fn first_holdings(
+        &mut self,
+        after: &Reading,
+        ramp: Duration,
+    ) -> Result<Vec<(i64, Sample)>, LedgerError> {
         let row = sqlx::query(
-            "SELECT * FROM equity WHERE pass_id =
+            "SELECT at FROM equity WHERE pass_id =
                  (SELECT min(pass_id) FROM sample WHERE pass_id > ? AND qty <> '0')",
         )
         .bind(after.pass_id)
         .fetch_optional(&mut self.db)
         .await
         .map_err(|source| database(&self.path, source))?;
-        row.map(|row| self.reading(&row)).transpose()
+        let Some(row) = row else { return Ok(Vec::new()) };
+        let until = self.time(&row, "at")? + ramp;
+        let rows = sqlx::query(
+            "SELECT sample.* FROM sample JOIN
+                 (SELECT symbol, min(pass_id) AS pass_id FROM sample JOIN equity USING (pass_id)
+                  WHERE pass_id > ? AND equity.at <= ? AND qty <> '0' GROUP BY symbol)
+                 USING (pass_id, symbol) ORDER BY symbol",
+        )
+        .bind(after.pass_id)
+        .bind(until.ms())
+        .fetch_all(&mut self.db)
+        .await
+        .map_err(|source| database(&self.path, source))?;
+        rows.iter().map(|row| Ok((self.integer(row, "pass_id")?, self.sample(row)?))).collect()
     }
 
     /// Every reading from `from` to `to`, both included, in order.
@@ -87,18 +106,22 @@ impl Ledger {
             }
             let rows = query.fetch_all(&mut self.db).await.map_err(|source| database(&self.path, source))?;
             for row in &rows {
-                let sample = Sample {
-                    symbol: self.parsed(row, "symbol")?,
-                    qty: self.parsed(row, "qty")?,
-                    entry: self.parsed(row, "entry")?,
-                    mark: self.optional_parsed(row, "mark")?,
-                    unrealized: self.parsed(row, "unrealized")?,
-                    target: self.optional_parsed(row, "target")?,
-                };
+                let sample = self.sample(row)?;
                 samples.entry(self.integer(row, "pass_id")?).or_default().push(sample);
             }
         }
         Ok(samples)
+    }
+
+    fn sample(&self, row: &SqliteRow) -> Result<Sample, LedgerError> {
+        Ok(Sample {
+            symbol: self.parsed(row, "symbol")?,
+            qty: self.parsed(row, "qty")?,
+            entry: self.parsed(row, "entry")?,
+            mark: self.optional_parsed(row, "mark")?,
+            unrealized: self.parsed(row, "unrealized")?,
+            target: self.optional_parsed(row, "target")?,
+        })
     }
 
     /// Hands every trade after the reading `after` and not after `upto` to `each`, in the order in which

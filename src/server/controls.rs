@@ -32,6 +32,8 @@ fn one_bar() -> u32 {
 #[serde(deny_unknown_fields)]
 struct Transfer {
     amount: Notional,
+    /// USDT where it is left out.
+    asset: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -105,7 +107,11 @@ impl Core {
             ("POST", "/sim/advance") => self.advance(call),
             ("POST", "/sim/faults") => self.arm(call),
             ("POST", "/sim/transfer") => read::<Transfer>(call)
-                .and_then(|wanted| said(self.exchange.transfer(wanted.amount)))
+                .and_then(|wanted| match wanted.asset.as_deref() {
+                    None | Some("USDT") => said(self.exchange.transfer(wanted.amount)),
+                    Some("BNB") => said(self.exchange.transfer_bnb(wanted.amount)),
+                    Some(other) => Err(format!("no such asset here: {other}; USDT or BNB")),
+                })
                 .map(|()| json!({"wallet": self.exchange.balance().wallet})),
             ("POST", "/sim/trade") => read::<HandTrade>(call)
                 .and_then(|wanted| said(self.exchange.hand_trade(&wanted.symbol, wanted.qty)))

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::domain::account::{AccountModes, Bracket, MarginSetting, max_notional};
-use crate::domain::num::{Notional, Rate};
+use crate::domain::num::{Notional, Price, Rate};
 use crate::domain::symbol::Symbol;
 use crate::sim::account::{order_margin, position_margin};
 use crate::sim::refusal::Refusal;
@@ -187,6 +187,17 @@ impl Exchange {
         let amount = amount.rounded(8);
         // Real transfer rows carry no number of their own.
         self.earn("TRANSFER", None, amount, 0, "");
+        Ok(())
+    }
+
+    /// Moves BNB into the account, for fees; negative moves it out.
+    pub fn transfer_bnb(&mut self, amount: Notional) -> Result<(), Refusal> {
+        let there = self.state.bnb * Price::ONE;
+        if amount.is_zero() || -amount > there {
+            return Err(Refusal::of(if amount.is_zero() { -1102 } else { -2018 }));
+        }
+        let at = self.state.at;
+        self.earn_in("BNB", "TRANSFER", None, amount.rounded(8), 0, "", at);
         Ok(())
     }
 

@@ -71,8 +71,8 @@ struct OrderSum {
 pub struct Accounts {
     quote: String,
     prices: BTreeMap<String, BTreeMap<Time, Price>>,
-    /// Trades of passes before this one bought the hold twin.
-    twin_from: i64,
+    /// By coin: trades of passes before this one bought what the hold twin holds.
+    twin_from: BTreeMap<Symbol, i64>,
     orders: HashMap<String, OrderSum>,
     pub(super) coins: BTreeMap<Symbol, Account>,
     pub(super) days: BTreeMap<Time, DayBook>,
@@ -90,9 +90,9 @@ pub struct Accounts {
 }
 
 impl Accounts {
-    /// Empty books. Trades of passes before `twin_from` bought what the hold twin holds.
+    /// Empty books. Trades of passes before `twin_from` bought what the hold twin holds of a coin.
     #[must_use]
-    pub fn new(quote: &str, prices: Vec<AssetPrice>, twin_from: i64) -> Accounts {
+    pub fn new(quote: &str, prices: Vec<AssetPrice>, twin_from: BTreeMap<Symbol, i64>) -> Accounts {
         let mut by_asset: BTreeMap<String, BTreeMap<Time, Price>> = BTreeMap::new();
         for price in prices {
             by_asset.entry(price.asset).or_default().insert(price.at, price.price);
@@ -119,7 +119,7 @@ impl Accounts {
         let fill = &trade.fill;
         let own = fill.fee_asset == self.quote;
         let fee = if own { -fill.fee } else { self.valued(&fill.fee_asset, -fill.fee, fill.at) };
-        if trade.pass_id < self.twin_from {
+        if self.twin_from.get(&fill.symbol).is_some_and(|first| trade.pass_id < *first) {
             self.twin_fees += fee;
         }
         self.fills += 1;

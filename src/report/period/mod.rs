@@ -217,7 +217,7 @@ impl PeriodReport {
             samples: &[],
             twin: (&[], false),
             income: &[],
-            accounts: Accounts::new(quote, Vec::new(), 0),
+            accounts: Accounts::new(quote, Vec::new(), BTreeMap::new()),
             sectors: &BTreeMap::new(),
         };
         let mut report = PeriodReport::of(nothing);
@@ -386,7 +386,7 @@ fn remarks(accounts: &Accounts, quote: &str) -> Vec<String> {
     }
     if accounts.foreign_rows > 0 {
         notes.push(format!(
-            "{} income rows in other assets are left out: they do not change the {quote} equity",
+            "income rows in other assets are left out ({}): they do not change the {quote} equity",
             accounts.foreign_rows
         ));
     }

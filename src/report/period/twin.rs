@@ -1,7 +1,7 @@
 //! The hold twin: the same coins bought at the start and never rebalanced.
 //!
 //! It holds the quantities that the account held at the start of the period (or, where it held
-//! nothing yet, those that the first passes bought, at their entry prices and fees), with the same
+//! nothing yet, those that its first day bought, each at its entry price and fees), with the same
 //! leverage, and pays the funding that these quantities would have paid: each recorded row scaled by
 //! its quantity over the account's own at that moment. What rebalancing earned is the account's net
 //! profit less the twin's.
@@ -124,8 +124,7 @@ fn charge(twin: &mut Twin, basis: &Basis<'_>) {
         }
     }
     if unknown > 0 {
-        twin.notes.push(format!(
-            "{unknown} funding rows have no reading after them: the hold twin leaves them out"
-        ));
+        twin.notes
+            .push(format!("the hold twin leaves out funding rows without a reading after them ({unknown})"));
     }
 }
