@@ -53,8 +53,8 @@ pub(crate) fn cautions(report: &ScanReport) -> Vec<String> {
     let mut cautions = Vec::new();
     if let Some(why) = &report.fallback {
         cautions.push(format!(
-            "NOT THE RANKING THAT IS CONFIGURED: by {} instead, {}.",
-            report.source,
+            "RANKED BY {}, not by the source that is configured: {}.",
+            report.source.to_uppercase(),
             clean(why)
         ));
     }
