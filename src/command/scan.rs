@@ -56,6 +56,10 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     refuse_spot(&context.config)?;
     refuse_no_place(&context.config)?;
     let overrides = overrides(context.config.scan.sectors.as_deref())?;
+    if args.apply {
+        // Found out before anything is asked; and the screener's answer is kept there.
+        context.state_folder()?;
+    }
     let mut ledger = look_only(context).await?;
     context.heed_ban(&mut ledger).await?;
     let halt = latch::in_force(&mut ledger, &context.folders.state).await?.map(|halt| halt.id);
