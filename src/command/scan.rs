@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::config::sections::Config;
-use crate::config::words::{Mode, OrderStyle, Sizing, StrategyKind, Venue};
+use crate::config::words::{ExitPolicy, Mode, OrderStyle, Sizing, StrategyKind, Venue};
 use crate::decide::scan::{self, Wanted};
 use crate::decide::sector::{self, Sector, Sectors};
 use crate::domain::num::{Notional, Rate};
@@ -227,6 +227,13 @@ async fn apply(context: &Context, report: &mut ScanReport) -> Result<(), Command
     };
     let members: Vec<Member> = report.universe.iter().map(member).collect();
     report.applied = true;
+    if !report.removed.is_empty() && context.config.basket.symbols.is_empty() {
+        let next = match context.config.basket.on_exit {
+            ExitPolicy::Close => "the next pass closes what left (basket.on_exit = close)",
+            ExitPolicy::Hold => "what left is kept as it is (basket.on_exit = hold)",
+        };
+        report.notes.push(next.to_owned());
+    }
     let mut ledger = Ledger::open(context.state_folder()?).await?;
     ledger.apply_universe(at, &members, &render::json::object(report)).await?;
     Ok(ledger.close().await?)

@@ -43,6 +43,7 @@ rank  coin      sector   volume 24 h  funding/y   spread    age  how
   sectors   MEME 1/2 · L1/L2 2/2 · DEFI 1/2 · PAYMENT 1/2 · OTHER 1/2
   left out  not trading 1 · not perpetual 1 · thin volume 2 · funding 1 · sector
             cap 1; `--rejected` lists them
+  funding   mean of 7 days as a year's: + longs pay, - longs receive
   source    24 h volume by tradingview
   applied   no; `rebal scan --apply` makes it the universe
 ",
@@ -82,6 +83,7 @@ rank  coin   sector  reason         detail
 
   sectors   MEME 1/2 · L1/L2 2/2 · DEFI 1/2 · PAYMENT 1/2 · OTHER 1/2
   left out  not trading 1 · not perpetual 1 · thin volume 2 · funding 1 · sector cap 1
+  funding   mean of 7 days as a year's: + longs pay, - longs receive
   source    24 h volume by tradingview
   applied   no; `rebal scan --apply` makes it the universe
 ",
@@ -121,6 +123,7 @@ Left out
   sectors   MEME 1/2 · L1/L2 2/2 · DEFI 1/2 · PAYMENT 1/2 · OTHER 1/2
   left out  not trading 1 · not perpetual 1 · thin volume 2 · funding 1 · sector
             cap 1
+  funding   mean of 7 days as a year's: + longs pay, - longs receive
   source    24 h volume by exchange, as a fallback
   applied   yes, this is the universe now
 
@@ -259,6 +262,7 @@ binance-usdm · profile rebal · 2026-11-20 08:29:39 UTC
 
 - **sectors**: MEME 1/2 · L1/L2 2/2 · DEFI 1/2 · PAYMENT 1/2 · OTHER 1/2
 - **left out**: not trading 1 · not perpetual 1 · thin volume 2 · funding 1 · sector cap 1
+- **funding**: mean of 7 days as a year's: + longs pay, - longs receive
 - **source**: 24 h volume by exchange, as a fallback
 - **applied**: yes, this is the universe now
 
