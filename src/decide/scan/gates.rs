@@ -133,6 +133,9 @@ fn book(market: Option<&Market>, wanted: &Wanted) -> Option<Against> {
 }
 
 fn young(rules: &Rules, wanted: &Wanted, now: Time) -> Option<Against> {
+    if wanted.min_age.is_zero() {
+        return None;
+    }
     if rules.onboard == Time::default() {
         // Spot pairs carry no date at all.
         let detail = "the exchange does not tell since when it is listed".to_owned();

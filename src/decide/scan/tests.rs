@@ -229,6 +229,14 @@ fn spot_pairs_need_neither_funding_nor_a_date() {
 }
 
 #[test]
+fn where_no_age_is_wanted_none_is_asked_for() {
+    let mut undated = good("AUSDT");
+    undated.rules.onboard = Time::default();
+    assert_eq!(alone(undated.clone(), &wanted()).unwrap_err().0, RejectReason::TooYoung);
+    assert_eq!(alone(undated, &Wanted { min_age: Duration::ZERO, ..wanted() }).unwrap().age_days, None);
+}
+
+#[test]
 fn ranks_go_by_volume_then_by_name_and_only_over_what_may_be_traded() {
     let mut closed = traded("CLOSEDUSDT", 99);
     closed.rules.status = Status::read("BREAK");
