@@ -75,6 +75,13 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
 
 async fn once(context: &Context, args: &Args) -> Result<u8, CommandError> {
     let mut ledger = look_only(context).await?;
+    if ledger.is_old().await? {
+        return Err(CommandError::new(
+            Kind::Storage,
+            "this ledger was written by an older rebal, and looking at it does not change it",
+            "the next `rebal rebalance` brings it up to date; nothing of it is lost",
+        ));
+    }
     let span = args.span(now(context, &mut ledger).await?)?;
     if let Some(path) = &args.export_trades {
         export(context, &mut ledger, span, path).await?;

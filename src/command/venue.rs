@@ -205,7 +205,11 @@ fn recorded_listing(
     let Some(file) = file else {
         context.ui.note("no recorded exchangeInfo: trading rules are derived from the prices");
         let derived = |(symbol, bars): (&Symbol, &Vec<crate::domain::market::Bar>)| {
-            Some(listing::derived(symbol, bars.first()?.close))
+            let first = bars.first()?;
+            let mut listed = listing::derived(symbol, first.close);
+            // Nobody tells since when it is listed; since then at least.
+            listed.rules.onboard = first.open_time;
+            Some(listed)
         };
         return Ok(bars.iter().filter_map(derived).collect());
     };

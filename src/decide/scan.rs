@@ -67,6 +67,12 @@ impl Wanted {
     pub fn keeps_to(&self) -> usize {
         self.keep_rank.max(self.top)
     }
+
+    /// Whether the configuration asks for this contract, by its own name or its coin's.
+    #[must_use]
+    pub fn includes(&self, rules: &Rules) -> bool {
+        names(&self.include, rules)
+    }
 }
 
 /// How a coin came to be chosen.
@@ -220,6 +226,24 @@ pub fn scan(
     universe
 }
 
+/// Whose funding, spread and age [`scan`] judges, the best rank first: whoever is asked for, is a
+/// member, or ranks high enough. Nothing of the funding is looked at, so that it can be read for these
+/// alone.
+#[must_use]
+pub fn judged(
+    candidates: &[Candidate],
+    members: &BTreeSet<Symbol>,
+    wanted: &Wanted,
+    sectors: &Sectors,
+) -> Vec<Symbol> {
+    let looking = Looking { members, wanted, sectors, now: Time::default() };
+    let listed: BTreeMap<&Symbol, &Candidate> =
+        candidates.iter().rev().map(|candidate| (&candidate.rules.symbol, candidate)).collect();
+    let (ranked, _) = looking.rank(&listed);
+    let judged = ranked.iter().filter(|coin| looking.is_near(coin) || looking.is_member(coin));
+    judged.map(|coin| coin.candidate.rules.symbol.clone()).collect()
+}
+
 /// What every step looks at.
 struct Looking<'a> {
     members: &'a BTreeSet<Symbol>,
@@ -324,19 +348,15 @@ impl<'a> Looking<'a> {
     fn in_order(&self, ranked: Vec<Ranked<'a>>, universe: &mut Universe) -> Vec<Ranked<'a>> {
         let mut order = Vec::new();
         for coin in ranked {
-            let lowest = match coin.how {
-                How::Included => usize::MAX,
-                How::Kept => self.wanted.keeps_to(),
-                How::New => self.wanted.top,
-            };
-            let near = coin.rank <= lowest;
-            if !near && !self.members.contains(&coin.candidate.rules.symbol) {
+            let near = self.is_near(&coin);
+            if !near && !self.is_member(&coin) {
                 universe.beyond += 1;
                 continue;
             }
             match gates::safety(coin.candidate, coin.volume, self.wanted, self.now) {
                 Err((reason, detail)) => universe.rejected.push(coin.rejected(reason, detail)),
                 Ok(()) if !near => {
+                    let lowest = self.lowest(coin.how);
                     let detail = format!("rank {}, a member stays down to rank {lowest}", coin.rank);
                     universe.rejected.push(coin.rejected(RejectReason::Rank, detail));
                 }
@@ -346,6 +366,23 @@ impl<'a> Looking<'a> {
         // They come by rank, which a stable sort keeps within each group.
         order.sort_by_key(|coin| coin.how);
         order
+    }
+
+    /// The rank down to which a coin that comes this way is looked at.
+    fn lowest(&self, how: How) -> usize {
+        match how {
+            How::Included => usize::MAX,
+            How::Kept => self.wanted.keeps_to(),
+            How::New => self.wanted.top,
+        }
+    }
+
+    fn is_near(&self, coin: &Ranked<'_>) -> bool {
+        coin.rank <= self.lowest(coin.how)
+    }
+
+    fn is_member(&self, coin: &Ranked<'_>) -> bool {
+        self.members.contains(&coin.candidate.rules.symbol)
     }
 
     fn chosen(&self, coin: &Ranked<'_>) -> Chosen {

@@ -12,8 +12,6 @@ use crate::domain::time::Time;
 pub struct Candidate {
     /// Trading rules, tags and dates.
     pub rules: Rules,
-    /// The exchange's word for what is priced: `COIN`, `INDEX`, `PREMARKET`, …; empty where not told.
-    pub underlying: String,
     /// Mark price, funding estimate and top of the book; `None` where there are none to trust.
     pub market: Option<Market>,
     /// Volume of the last 24 hours in the quote; `None` where nobody tells.

@@ -96,7 +96,6 @@ impl Paper {
             let prints: Vec<_> = prints.into_iter().map(|print| (print.at, print.rate)).collect();
             let told = sim.world().listing.get(&symbol).map(|listed| listed.funding_hours);
             Candidate {
-                underlying: rules.underlying.clone(),
                 market: markets.get(&symbol).copied(),
                 volume: sim.day(&symbol).map(|day| day.quote_volume),
                 funding: FundingPast::of_prints(&prints, told, now),

@@ -134,12 +134,13 @@ impl Ledger {
             .disable_statement_logging();
         let db = options.connect().await.map_err(|source| database(&path, source))?;
         let mut ledger = Ledger { db, path };
-        let version = schema::recognise(&mut ledger).await?;
-        if schema::is_old(version) {
-            // Queries are written for the newest tables only. A migration adds and loses nothing.
-            Ledger::open(folder).await?.close().await?;
-        }
+        schema::recognise(&mut ledger).await?;
         Ok(Some(ledger))
+    }
+
+    /// Whether the tables are of an older version: looking at a ledger never migrates it.
+    pub async fn is_old(&mut self) -> Result<bool, LedgerError> {
+        Ok(schema::is_old(schema::recognise(self).await?))
     }
 
     /// Closes the file in order.

@@ -26,6 +26,14 @@ pub struct Member {
 impl Ledger {
     /// The universe, best rank first; empty where no scan was ever applied.
     pub async fn universe(&mut self) -> Result<Vec<Member>, LedgerError> {
+        // A ledger that is only looked at may still be of a schema without universes.
+        let tables = sqlx::query("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'universe'")
+            .fetch_optional(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+        if tables.is_none() {
+            return Ok(Vec::new());
+        }
         let rows = sqlx::query("SELECT * FROM universe ORDER BY rank, symbol")
             .fetch_all(&mut self.db)
             .await
@@ -93,6 +101,13 @@ mod tests {
             since: Time::from_ms(since).unwrap(),
             evidence: "{}".into(),
         }
+    }
+
+    #[tokio::test]
+    async fn a_ledger_of_an_older_schema_has_no_universe() {
+        let mut ledger = Ledger::in_memory().await.unwrap();
+        sqlx::raw_sql("DROP TABLE universe").execute(&mut ledger.db).await.unwrap();
+        assert_eq!(ledger.universe().await.unwrap(), []);
     }
 
     #[tokio::test]

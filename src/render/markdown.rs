@@ -87,7 +87,7 @@ pub fn flatten(report: &FlattenReport) -> String {
 /// A scan: the verdict, one row per coin, who is left out where that is asked for, what changes.
 #[must_use]
 pub fn scan(report: &ScanReport) -> String {
-    let mut text = head("scan", &report.heading);
+    let mut text = halt(report.halt_id.as_deref(), "") + &head("scan", &report.heading);
     text.push_str(&format!("{}\n", escape(&universe::verdict(report).1)));
     for caution in universe::cautions(report) {
         text.push_str(&format!("\n**{}**\n", escape(&caution)));

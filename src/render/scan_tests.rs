@@ -43,6 +43,7 @@ rank  coin      sector   volume 24 h  funding/y   spread    age  how
   sectors   MEME 1/2 · L1/L2 2/2 · DEFI 1/2 · PAYMENT 1/2 · OTHER 1/2
   left out  not trading 1 · not perpetual 1 · thin volume 2 · funding 1 · sector
             cap 1; `--rejected` lists them
+  funding   mean of 7 days as a year's: + longs pay, - longs receive
   source    24 h volume by tradingview
   applied   no; `rebal scan --apply` makes it the universe
 ",
@@ -82,6 +83,7 @@ rank  coin   sector  reason         detail
 
   sectors   MEME 1/2 · L1/L2 2/2 · DEFI 1/2 · PAYMENT 1/2 · OTHER 1/2
   left out  not trading 1 · not perpetual 1 · thin volume 2 · funding 1 · sector cap 1
+  funding   mean of 7 days as a year's: + longs pay, - longs receive
   source    24 h volume by tradingview
   applied   no; `rebal scan --apply` makes it the universe
 ",
@@ -96,7 +98,7 @@ fn too_few_coins_from_an_old_list_at_80_columns() {
 rebal scan · PAPER · binance-usdm · profile rebal · 2026-11-20 08:29:39 UTC
 6 of 20 coins from the 10 most traded: sectors full (1 left out), 3 not safe
 now; 6 in, 0 out.
-NOT THE RANKING THAT IS CONFIGURED: by exchange instead, the screener answered
+RANKED BY EXCHANGE, not by the source that is configured: the screener answered
 429 (too many requests)[2J.
 
 rank  coin      sector   volume 24 h  funding/y   spread    age  how
@@ -121,6 +123,7 @@ Left out
   sectors   MEME 1/2 · L1/L2 2/2 · DEFI 1/2 · PAYMENT 1/2 · OTHER 1/2
   left out  not trading 1 · not perpetual 1 · thin volume 2 · funding 1 · sector
             cap 1
+  funding   mean of 7 days as a year's: + longs pay, - longs receive
   source    24 h volume by exchange, as a fallback
   applied   yes, this is the universe now
 
@@ -143,6 +146,16 @@ fn an_old_list_is_said_to_be_old() {
 }
 
 #[test]
+fn a_halt_comes_before_everything_else() {
+    let halted = universe().under(Some("h1234abcd".into()));
+    assert!(table_of(&halted, 80).starts_with("HALTED (halt h1234abcd): "), "{}", table_of(&halted, 80));
+    assert!(scan(&halted, Format::Markdown, &style(80)).unwrap().starts_with("**HALTED (halt h1234abcd)**"));
+    let object: Value = serde_json::from_str(&scan(&halted, Format::Json, &style(80)).unwrap()).unwrap();
+    assert_eq!((&object["halted"], &object["halt_id"]), (&Value::Bool(true), &Value::from("h1234abcd")));
+    assert!(!table_of(&universe(), 80).contains("HALTED"));
+}
+
+#[test]
 fn json_is_as_promised() {
     let shown = scan(&short_universe(), Format::Json, &style(80)).unwrap();
     assert_eq!(shown.lines().count(), 1);
@@ -151,7 +164,7 @@ fn json_is_as_promised() {
     let keys: Vec<&str> = object.as_object().unwrap().keys().map(String::as_str).collect();
     assert_eq!(
         keys.join(" "),
-        "added applied at beyond fallback from_cache keep_rank mode notes profile quote ranked rejected \
+        "added applied at beyond fallback from_cache halted keep_rank mode notes profile quote ranked rejected \
          removed schema sectors shortfall size source source_age_s source_at top unfit universe venue"
     );
     assert_eq!(object["sectors"][2], serde_json::json!({"sector": "L1/L2", "count": 2, "cap": 2}));
@@ -219,7 +232,7 @@ binance-usdm · profile rebal · 2026-11-20 08:29:39 UTC
 
 6 of 20 coins from the 10 most traded: sectors full (1 left out), 3 not safe now; 6 in, 0 out.
 
-**NOT THE RANKING THAT IS CONFIGURED: by exchange instead, the screener answered 429 (too many requests)\\[2J.**
+**RANKED BY EXCHANGE, not by the source that is configured: the screener answered 429 (too many requests)\\[2J.**
 
 | rank | coin | sector | volume 24 h | funding/y | every | spread | age | how | sector by |
 | ---: | --- | --- | ---: | ---: | ---: | ---: | ---: | --- | --- |
@@ -249,6 +262,7 @@ binance-usdm · profile rebal · 2026-11-20 08:29:39 UTC
 
 - **sectors**: MEME 1/2 · L1/L2 2/2 · DEFI 1/2 · PAYMENT 1/2 · OTHER 1/2
 - **left out**: not trading 1 · not perpetual 1 · thin volume 2 · funding 1 · sector cap 1
+- **funding**: mean of 7 days as a year's: + longs pay, - longs receive
 - **source**: 24 h volume by exchange, as a fallback
 - **applied**: yes, this is the universe now
 

@@ -102,6 +102,7 @@ pub fn flatten(report: &FlattenReport, style: &Style) -> String {
 #[must_use]
 pub fn scan(report: &ScanReport, style: &Style) -> String {
     let mut page = Page::new(*style);
+    page.halt(report.halt_id.as_deref(), "");
     page.heading("scan", &report.heading);
     let (tone, verdict) = universe::verdict(report);
     page.say(tone, &verdict);

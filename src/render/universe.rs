@@ -53,8 +53,8 @@ pub(crate) fn cautions(report: &ScanReport) -> Vec<String> {
     let mut cautions = Vec::new();
     if let Some(why) = &report.fallback {
         cautions.push(format!(
-            "NOT THE RANKING THAT IS CONFIGURED: by {} instead, {}.",
-            report.source,
+            "RANKED BY {}, not by the source that is configured: {}.",
+            report.source.to_uppercase(),
             clean(why)
         ));
     }
@@ -204,6 +204,9 @@ pub(crate) fn totals(report: &ScanReport) -> Vec<Remark> {
     if !rest.is_empty() {
         rows.push(row("the rest", rest.join(", ")));
     }
+    if report.universe.iter().any(|coin| coin.funding_annualised.is_some()) {
+        rows.push(row("funding", "mean of 7 days as a year's: + longs pay, - longs receive".to_owned()));
+    }
     rows.push(row("source", source(report)));
     let applied = if report.applied {
         "yes, this is the universe now"
@@ -226,7 +229,11 @@ fn source(report: &ScanReport) -> String {
 
 /// A stable code as words.
 fn words(code: &str) -> String {
-    code.replace('_', " ")
+    match code {
+        // Beside a count it would read as a figure of its own.
+        "size" => "no place left".to_owned(),
+        code => code.replace('_', " "),
+    }
 }
 
 /// To the minute, from a minute on.

@@ -96,7 +96,6 @@ fn candidate(name: &str, thousands: u32, paid: i64) -> Candidate {
     let at = heading("paper").at;
     Candidate {
         rules: Rules { onboard: at - Duration::from_secs(86_400 * 400), ..plain(&format!("{name}USDT")) },
-        underlying: "COIN".into(),
         market: Some(market("10")),
         volume: Some(Notional::from(thousands) * Rate::from(1000)),
         funding: Some(FundingPast { interval_hours: 8, mean_rate: Rate::new(paid, 6), prints: 21 }),

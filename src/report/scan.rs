@@ -86,6 +86,11 @@ pub struct ScanReport {
     pub from_cache: bool,
     /// Whether the universe was written to the ledger.
     pub applied: bool,
+    /// Whether trading is refused now, whatever the universe is.
+    pub halted: bool,
+    /// The halt's id.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub halt_id: Option<String>,
     /// What else the owner should know, one sentence each.
     pub notes: Vec<String>,
     /// Whether people want to see every rejected contract; scripts always do.
@@ -121,10 +126,20 @@ impl ScanReport {
             source_age_s: age.as_secs(),
             from_cache: ranking.from_cache,
             applied: false,
+            halted: false,
+            halt_id: None,
             notes: Vec::new(),
             show_rejected: false,
             heading,
         }
+    }
+
+    /// The same while `halt` is in force.
+    #[must_use]
+    pub fn under(mut self, halt: Option<String>) -> ScanReport {
+        self.halted = halt.is_some();
+        self.halt_id = halt;
+        self
     }
 
     /// How many of the most traded were looked at.

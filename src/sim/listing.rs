@@ -209,6 +209,9 @@ fn read_row(line: &str, seed: u64, start: Time) -> Option<Listed> {
     if flag("tradifi") {
         rules.contract = "TRADIFI_PERPETUAL".to_owned();
         rules.underlying = "EQUITY".to_owned();
+    } else if flag("metal") {
+        rules.contract = "TRADIFI_PERPETUAL".to_owned();
+        rules.underlying = "COMMODITY".to_owned();
     } else if flag("index") {
         rules.underlying = "INDEX".to_owned();
     } else if flag("premarket") {
@@ -363,6 +366,7 @@ mod tests {
         // More than a hundred percent a year: 1095 settlements of eight hours.
         any("dear funding", &|l| l.shape.funding_8h * Rate::from(1095) > Rate::ONE);
         any("dear for shorts", &|l| l.shape.funding_8h * Rate::from(1095) < -Rate::ONE);
+        any("metal", &|l| l.rules.contract == "TRADIFI_PERPETUAL" && l.rules.underlying == "COMMODITY");
         any("stock", &|l| l.rules.contract == "TRADIFI_PERPETUAL" && l.rules.underlying == "EQUITY");
         any("index", &|l| l.rules.opens() && l.rules.underlying == "INDEX");
         any("before its coin", &|l| l.rules.opens() && l.rules.underlying == "PREMARKET");

@@ -212,11 +212,20 @@ CLOSING = [
     ("flatten", "--yes", "--no-halt", "--symbols", "ADAUSDT,XRPUSDT"),
     ("rebalance", "-v"),
 ]
+# Each of them meets an echo on every path that a scan asks for, of the exchange and of the screener.
+SCANNING = [
+    ("scan", "-v"),
+    ("scan", "--json"),
+    ("scan", "--apply", "--rejected", "-v"),
+]
 PATHS = [
     "/fapi/v1/time", "/fapi/v1/exchangeInfo", "/fapi/v1/premiumIndex", "/fapi/v3/account", "/fapi/v3/balance", "/fapi/v1/leverageBracket",
     "/fapi/v1/allOrders", "/fapi/v1/leverage", "/fapi/v1/order", "/fapi/v1/userTrades",
 ]
 CLOSES = ["/fapi/v3/positionRisk", "/fapi/v1/openAlgoOrders", "/fapi/v1/order", "/fapi/v1/userTrades"]
+SCANS = [
+    "/fapi/v1/time", "/fapi/v1/exchangeInfo", "/fapi/v1/ticker/24hr", "/fapi/v1/fundingInfo", "/fapi/v1/fundingRate", "/crypto/scan", "/coin/scan",
+]
 ACTS = {"/fapi/v1/leverage", "/fapi/v1/order", "/fapi/v1/userTrades"}
 SHAPES = ["json", "json refusal", "json unknown", "json decoded", "json nested", "json fields", "json key in pieces", "json key cut short", "words",
           "html", "text"]
@@ -229,7 +238,7 @@ def echoed(path, shape, status, commands):
         echo = Echo(sim)
         echo.path, echo.shape, echo.status = path, shape, status
         try:
-            with Home(rebal, echo.url, exchange__exchange_info_max_age="0s") as home:
+            with Home(rebal, echo.url, exchange__exchange_info_max_age="0s", scan__tradingview_url=echo.url) as home:
                 done = []
                 if commands[0] in CLOSING:
                     held(home, sim, echo, path, commands[0])
@@ -267,6 +276,11 @@ def latched(home):
 def closing():
     """What closes meets two echoes in a row. A ban it would wait out: those are for `echoes`."""
     check_rows(CLOSES, lambda _path: CLOSING, [status for status in STATUSES if status not in (429, 418)])
+
+
+def scanning():
+    """A scan asks without the key, so nothing of it can come back."""
+    check_rows(SCANS, lambda _path: SCANNING, STATUSES)
 
 
 def echoes():
@@ -388,7 +402,7 @@ with tempfile.NamedTemporaryFile("w", prefix="rebal-coins-") as file:
     file.write("\n".join(BASKET))
     file.flush()
     coins = file.name
-    for scenario in (echoes, closing, whole_passes, wrong_secrets, simulator, modes):
+    for scenario in (echoes, scanning, closing, whole_passes, wrong_secrets, simulator, modes):
         if not ONLY or scenario.__name__ in ONLY:
             print(f"\n-- {scenario.__name__}", flush=True)
             scenario()

@@ -41,7 +41,6 @@ struct Recording {
     first: BTreeMap<Symbol, Time>,
     prints: BTreeMap<Symbol, Vec<(Time, Rate)>>,
     rules: BTreeMap<Symbol, Rules>,
-    underlying: BTreeMap<Symbol, String>,
 }
 
 impl Recording {
@@ -64,13 +63,7 @@ impl Recording {
             prints.entry(row[0].parse().unwrap()).or_default().push((time(&row[1]), row[3].parse().unwrap()));
         }
         let listing = read_maybe_gz(&recorded(LISTING)?, 1 << 26).unwrap();
-        let json: Value = serde_json::from_slice(&listing).unwrap();
-        let underlying = |row: &Value| {
-            let word = |name: &str| row[name].as_str().unwrap();
-            (word("symbol").parse().unwrap(), word("underlyingType").to_owned())
-        };
-        let underlying = json["symbols"].as_array().unwrap().iter().map(underlying).collect();
-        Some(Recording { bars, first, prints, rules: exchange_info(&listing).unwrap().rows, underlying })
+        Some(Recording { bars, first, prints, rules: exchange_info(&listing).unwrap().rows })
     }
 
     /// Every contract with prices as an open perpetual in USDT, with the lots of the listing.
@@ -91,19 +84,19 @@ impl Recording {
             status: Status::Trading,
             delivery: None,
             tags: Vec::new(),
+            underlying: "COIN".into(),
             ..self.rules.get(symbol).cloned().unwrap_or_else(|| unknown(symbol))
         };
-        self.bars.keys().map(|symbol| self.candidate(rules(symbol), "COIN", end)).collect()
+        self.bars.keys().map(|symbol| self.candidate(rules(symbol), end)).collect()
     }
 
     /// The listing as it is.
     fn as_listed(&self, end: Time) -> Vec<Candidate> {
-        let candidate = |rules: &Rules| self.candidate(rules.clone(), &self.underlying[&rules.symbol], end);
-        self.rules.values().map(candidate).collect()
+        self.rules.values().map(|rules| self.candidate(rules.clone(), end)).collect()
     }
 
     /// `end`: prices from then on are not known yet.
-    fn candidate(&self, mut rules: Rules, underlying: &str, end: Time) -> Candidate {
+    fn candidate(&self, mut rules: Rules, end: Time) -> Candidate {
         if let Some(first) = self.first.get(&rules.symbol) {
             rules.onboard = *first;
         }
@@ -122,7 +115,6 @@ impl Recording {
         });
         let prints = self.prints.get(&rules.symbol).map_or(&[][..], Vec::as_slice);
         Candidate {
-            underlying: underlying.to_owned(),
             market,
             volume: (!day.is_empty()).then(|| day.into_iter().sum()),
             funding: FundingPast::of_prints(prints, None, seen_at(end)),

@@ -39,7 +39,7 @@ pub(crate) fn requirements(
     if !wanted.spot && rules.margin_asset != wanted.quote {
         return refuse(RejectReason::NotInQuote, format!("margin is posted in {}", rules.margin_asset));
     }
-    if let Some(what) = no_coin(candidate) {
+    if let Some(what) = no_coin(rules) {
         return refuse(RejectReason::Underlying, format!("follows {what}, which is no coin"));
     }
     if let Some(what) = sectors.pegged(rules) {
@@ -57,10 +57,10 @@ pub(crate) fn requirements(
 
 /// What the exchange says is priced, where that is no coin. Its tags are asked only where it says
 /// nothing else: they stay long after a contract has become an ordinary one.
-fn no_coin(candidate: &Candidate) -> Option<&str> {
-    match candidate.underlying.as_str() {
+fn no_coin(rules: &Rules) -> Option<&str> {
+    match rules.underlying.as_str() {
         "COIN" => None,
-        "" => candidate.rules.tags.iter().map(String::as_str).find(|tag| {
+        "" => rules.tags.iter().map(String::as_str).find(|tag| {
             ["tradfi", "index", "pre-market", "premarket"].contains(&tag.to_ascii_lowercase().as_str())
         }),
         other => Some(other),
@@ -133,6 +133,9 @@ fn book(market: Option<&Market>, wanted: &Wanted) -> Option<Against> {
 }
 
 fn young(rules: &Rules, wanted: &Wanted, now: Time) -> Option<Against> {
+    if wanted.min_age.is_zero() {
+        return None;
+    }
     if rules.onboard == Time::default() {
         // Spot pairs carry no date at all.
         let detail = "the exchange does not tell since when it is listed".to_owned();

@@ -26,7 +26,6 @@ fn good(name: &str) -> Candidate {
     market.quote.ask = Price::new(10_005, 3);
     Candidate {
         rules,
-        underlying: "COIN".into(),
         market: Some(market),
         volume: Some(Notional::from(20_000_000)),
         funding: Some(FundingPast { interval_hours: 8, mean_rate: Rate::new(1, 3), prints: 21 }),
@@ -111,10 +110,10 @@ fn every_reason_has_its_contract() {
         (NotPerpetual, "no contract type is told", |one| one.rules.contract = String::new()),
         (NotInQuote, "priced in USDC", |one| one.rules.quote = "USDC".into()),
         (NotInQuote, "margin is posted in A", |one| one.rules.margin_asset = "A".into()),
-        (Underlying, "follows INDEX, which is no coin", |one| one.underlying = "INDEX".into()),
-        (Underlying, "follows PREMARKET, which is no coin", |one| one.underlying = "PREMARKET".into()),
+        (Underlying, "follows INDEX, which is no coin", |one| one.rules.underlying = "INDEX".into()),
+        (Underlying, "follows PREMARKET, which is no coin", |one| one.rules.underlying = "PREMARKET".into()),
         (Underlying, "follows TradFi, which is no coin", |one| {
-            one.underlying = String::new();
+            one.rules.underlying = String::new();
             one.rules.tags = vec!["Crypto".into(), "TradFi".into()];
         }),
         (Pegged, "a stablecoin", |one| one.rules.base = "USDC".into()),
@@ -222,11 +221,19 @@ fn spot_pairs_need_neither_funding_nor_a_date() {
     pair.rules.onboard = Time::default();
     pair.rules.contract = String::new();
     pair.rules.margin_asset = String::new();
-    pair.underlying = String::new();
+    pair.rules.underlying = String::new();
     let coin = alone(pair.clone(), &spot).unwrap();
     assert_eq!((coin.funding_annualised, coin.interval_hours, coin.age_days), (None, None, None));
     pair.rules.onboard = now() - DAY * 29;
     assert_eq!(alone(pair, &spot).unwrap_err().0, RejectReason::TooYoung);
+}
+
+#[test]
+fn where_no_age_is_wanted_none_is_asked_for() {
+    let mut undated = good("AUSDT");
+    undated.rules.onboard = Time::default();
+    assert_eq!(alone(undated.clone(), &wanted()).unwrap_err().0, RejectReason::TooYoung);
+    assert_eq!(alone(undated, &Wanted { min_age: Duration::ZERO, ..wanted() }).unwrap().age_days, None);
 }
 
 #[test]
@@ -283,6 +290,26 @@ fn a_member_stays_at_rank_seventy_and_leaves_at_seventy_one() {
     assert_eq!((gone.symbol.as_str(), gone.reason), ("C071USDT", RejectReason::Rank));
     assert_eq!(gone.detail, "rank 71, a member stays down to rank 70");
     assert_eq!(universe.added.len(), 49);
+}
+
+/// What nobody is judged by need not be read: without it the same universe is found.
+#[test]
+fn funding_is_needed_of_those_that_are_judged_and_of_no_others() {
+    let mut candidates = ladder(80);
+    candidates[60].rules.status = Status::read("SETTLING");
+    let members = set(&["C061USDT", "C065USDT", "C075USDT"]);
+    let asked = Wanted { size: 60, include: list(&["C078", "C079USDT"]), ..wanted() };
+    let judged = judged(&candidates, &members, &asked, &Sectors::builtin());
+    let first: Vec<Symbol> = (1..=50).map(|rank| symbol(&format!("C{rank:03}USDT"))).collect();
+    assert_eq!(judged[..50], first);
+    assert_eq!(judged[50..], list(&["C065USDT", "C075USDT", "C078USDT", "C079USDT"]));
+
+    let whole = scan(&candidates, &[], &members, &asked, &Sectors::builtin(), now());
+    for candidate in &mut candidates {
+        candidate.funding = candidate.funding.filter(|_| judged.contains(&candidate.rules.symbol));
+    }
+    assert_eq!(scan(&candidates, &[], &members, &asked, &Sectors::builtin(), now()), whole);
+    assert!(chosen(&whole).contains(&"C079USDT"));
 }
 
 #[test]

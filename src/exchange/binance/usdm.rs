@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
@@ -18,7 +18,7 @@ use crate::domain::order::{Order, OrderRequest, Resting};
 use crate::domain::rules::Rules;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
-use crate::exchange::binance::cache::Cache;
+use crate::exchange::binance::cache::{Cache, Listing};
 use crate::exchange::binance::client::{Http, SetupError};
 use crate::exchange::binance::session::{Credentials, Session, unreadable};
 use crate::exchange::binance::{history, observe};
@@ -109,8 +109,11 @@ impl Usdm {
     /// Rules (cached) and prices of every contract, without key or signature, for paper trading on
     /// live prices. Maintenance tiers are not public.
     pub async fn public_markets(&self) -> Result<PublicMarkets, ExchangeError> {
+        self.markets(self.cache.load(self.session.now(), false)).await
+    }
+
+    async fn markets(&self, cached: Option<Arc<Listing>>) -> Result<PublicMarkets, ExchangeError> {
         let at = self.session.now();
-        let cached = self.cache.load(at, false);
         let rules = async {
             if let Some(listing) = cached {
                 return Ok((listing, Vec::new()));
@@ -156,14 +159,14 @@ impl Usdm {
     }
 
     /// Everything that is listed, with prices and what it traded in 24 hours, in one wave; funding
-    /// histories are asked for apart ([`Usdm::funding_past`]). Needs no key.
+    /// histories are asked for apart ([`Usdm::funding_past`]). Needs no key. The listing is never a
+    /// cached one: a contract whose end was announced in the last hour must not be chosen.
     pub async fn candidates(&self) -> Result<(Time, Vec<Candidate>), ExchangeError> {
-        let ((at, rules, markets), stats) = tokio::try_join!(self.public_markets(), self.day_stats())?;
+        let ((at, rules, markets), stats) = tokio::try_join!(self.markets(None), self.day_stats())?;
         let candidate = |(symbol, rules): (Symbol, Rules)| {
             // A contract that no longer trades keeps showing its last day.
             let fresh = stats.get(&symbol).filter(|stats| at.since(stats.close) <= STATS_AGE);
             Candidate {
-                underlying: rules.underlying.clone(),
                 market: markets.get(&symbol).copied(),
                 volume: fresh.map(|stats| stats.quote_volume),
                 funding: None,
@@ -173,13 +176,14 @@ impl Usdm {
         Ok((at, rules.into_iter().map(candidate).collect()))
     }
 
-    /// What the funding of `symbols` was lately; one whose history cannot be read is absent. `asked` is
-    /// called after every answer. At most 500 contracts per five minutes.
+    /// What the funding of `symbols` was lately: `None` where too little was settled to tell; a contract
+    /// whose history could not be read is absent. `asked` is called after every answer. At most 500
+    /// contracts per five minutes.
     pub async fn funding_past(
         &self,
         symbols: &[Symbol],
         asked: &dyn Fn(),
-    ) -> Result<BTreeMap<Symbol, FundingPast>, ExchangeError> {
+    ) -> Result<BTreeMap<Symbol, Option<FundingPast>>, ExchangeError> {
         let terms = self.funding_terms().await?;
         let now = self.session.now();
         let since = now - FundingPast::WINDOW - FundingPast::STALE;
@@ -188,7 +192,7 @@ impl Usdm {
             asked();
             let prints: Vec<_> = prints.ok()?.into_iter().map(|print| (print.at, print.rate)).collect();
             let told = terms.get(symbol).map(|terms| terms.interval_hours);
-            Some((symbol.clone(), FundingPast::of_prints(&prints, told, now)?))
+            Some((symbol.clone(), FundingPast::of_prints(&prints, told, now)))
         };
         let waiting = symbols.iter().map(one);
         let found = stream::iter(waiting).buffer_unordered(FUNDING_AT_ONCE).collect::<Vec<_>>().await;

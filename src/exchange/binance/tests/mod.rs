@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 mod closing;
 mod history;
+mod listed;
 mod orders;
 mod reads;
 mod recorded;
