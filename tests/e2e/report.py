@@ -10,6 +10,7 @@ import csv
 import gzip
 import json
 import os
+import sqlite3
 import sys
 import tempfile
 import time
@@ -271,11 +272,63 @@ def formats(home, start):
              code == 0 and any("last pass" in note or "no pass" in note for note in report["notes"]), report.get("notes"))
 
 
+def wrong_input():
+    """What a person may ask that has no answer: said in words, with the contract's exit codes."""
+    with Home(rebal) as home:
+        home.command = lambda *arguments, state=None: [rebal, "--demo", "--state-dir", home.state, *arguments]
+        code, report = home.json("report", "--week")
+        that("an empty ledger says that there was no pass yet", code == 0 and "no pass yet" in report["notes"][0]
+             and report["per_coin"] == [], report.get("notes", report))
+        for _ in range(3):
+            home.run("rebalance", "-q")
+        code, report = home.json("report", "--since", "2020-01-01", "--until", "2020-02-01")
+        that("a period without passes says from when to when the ledger knows the account",
+             code == 0 and report["readings"] == 0 and "the ledger knows the account from 2026-01-01" in report["notes"][0], report.get("notes", report))
+        code, report = home.json("report", "--day", "--previous")
+        that("the day before the first pass is such a period", code == 0 and report["readings"] == 0, report)
+        for arguments, words in (
+                (["--since", "yesterday"], "neither a time nor a span"),
+                (["--since", "2026-02-30"], "neither a time nor a span"),
+                (["--since", "2030-01-01"], "is empty"),
+                (["--since", "2026-01-02", "--until", "2026-01-01"], "is empty"),
+                (["--previous"], "--previous needs a period"),
+                (["--day", "--week"], "cannot be used with"),
+                (["--watch", "10"], "draws on a terminal"),
+                (["--week", "--watch", "10"], "cannot be used with")):
+            code, error = home.json("report", *arguments)
+            that(f"report {' '.join(arguments)}: {words!r}", code == 2 and words in error.get("message", "") and error["kind"] == "config", error)
+        code, error = home.json("report", "--week", "--export-trades", os.path.join(home.folder, "no", "such.csv"))
+        that("a file in a folder that does not exist is exit 10 and named", code == 10 and "such.csv" in error["message"], error)
+        gone_and_hostile(home)
+
+
+def gone_and_hostile(home):
+    """Coins that nobody lists any more, with names that want to be code, in every format."""
+    hostile = ["<script>x</script>USDT", "=cmd|'/C calc'!A1", "|a|b\x1b[31m", "\u202eTDSU", "币安人生USDT"]
+    db = sqlite3.connect(os.path.join(home.state, "ledger.db"))
+    last, at = db.execute("SELECT max(pass_id), max(at) FROM equity").fetchone()
+    for number, name in enumerate(hostile):
+        db.execute("INSERT INTO income (at, kind, symbol, amount, asset, tran_id, trade_id, ordinal, pass_id) VALUES (?, 'FUNDING_FEE', ?, '-0.5', 'USDT', ?, '', 0, ?)",
+                   (at, name, number, last))
+    db.execute("INSERT INTO income (at, kind, symbol, amount, asset, tran_id, trade_id, ordinal, pass_id) VALUES (?, '<b>KIND</b>', '', '-0.25', 'USDT', 99, '', 0, ?)", (at, last))
+    db.commit()
+    db.close()
+    for form in ("table", "json", "csv", "markdown", "html"):
+        code, out, err = home.run("report", "--day", "--format", form)
+        that(f"{form}: hostile names are shown as text", code == 0 and "\x1b[31m" not in out and "<script>x" not in (out if form == "html" else "")
+             and "\n=cmd" not in out and "\u202e" not in out.replace("\\u202e", ""), (code, err, out[:300]))
+    code, report = home.json("report", "--day")
+    that("what they cost is in the figures, and unreconciled shows that the wallet never changed",
+         code == 0 and D(report["unreconciled"]) == D("0.5") * sum(row["symbol"] in hostile for row in report["per_coin"])
+         - D(report["other_income"]), (report["unreconciled"], report["other_income"]))
+
+
 def main():
+    wrong_input()
     data = os.environ.get("REBAL_DATA")
     if not data or not os.path.isdir(f"{data}/funding"):
-        print("REBAL_DATA names no recorded data: skipped")
-        return
+        print("REBAL_DATA names no recorded data: the thirty days are skipped")
+        checks.end()
     with tempfile.TemporaryDirectory(prefix="rebal-e2e-") as scratch:
         run(data, scratch)
     checks.end()
