@@ -2,11 +2,13 @@
 
 mod account_checks;
 pub mod check;
+pub mod digest;
 pub mod error;
 pub mod flatten;
 pub mod heading;
 mod health_checks;
 pub mod lines;
+pub mod metrics;
 pub mod pass;
 pub mod plan;
 pub mod remarks;

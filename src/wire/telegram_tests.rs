@@ -99,7 +99,7 @@ fn texts_are_cut_at_line_ends_and_never_inside_anything() {
         ("12345678😀9", 10, vec!["12345678😀", "9"]),
         ("123456789😀", 10, vec!["123456789", "😀"]),
         ("<b>abcdefgh</b>", 12, vec!["<b>abcde</b>", "<b>fgh</b>"]),
-        ("<b>ab\ncd</b>ef", 10, vec!["<b>ab</b>", "<b>cd</b>", "ef"]),
+        ("<b>ab\ncd</b>ef", 10, vec!["<b>ab</b>", "<b>cd</b>e", "f"]),
         ("<b><i>abcd</i></b>", 16, vec!["<b><i>ab</i></b>", "<b><i>cd</i></b>"]),
     ] {
         assert_eq!(cut(text, most), expected, "{text:?}");
