@@ -82,6 +82,14 @@ impl Ledger {
             .collect()
     }
 
+    /// Whether any message was not delivered yet.
+    pub async fn is_waiting(&mut self) -> Result<bool, LedgerError> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM outbox WHERE delivered_at IS NULL)")
+            .fetch_one(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))
+    }
+
     /// Notes how many pieces of a message arrived, and when (by this machine's clock) the last one did.
     pub async fn note_sent(
         &mut self,

@@ -2,7 +2,7 @@
 //!
 //! Everything that is not written here is escaped: names and errors come from outside.
 
-use crate::domain::num::{Amount, Notional, Rate};
+use crate::domain::num::{Amount, Notional};
 use crate::domain::time::Time;
 use crate::render::text::{count, fee, instant, money, percent, share, steers};
 use crate::report::digest::{Digest, Move};
@@ -119,6 +119,7 @@ fn with_sign<K>(amount: Amount<K>, shown: &str) -> String {
 mod tests {
     use super::*;
     use crate::domain::history::PastPass;
+    use crate::domain::num::Rate;
     use crate::report::heading::Heading;
 
     #[test]
