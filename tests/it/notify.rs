@@ -108,7 +108,8 @@ fn serve(mut stream: TcpStream, next: &Mutex<VecDeque<Say>>, seen: &Mutex<Vec<(S
     };
     let line = head.lines().next().unwrap().to_owned();
     seen.lock().unwrap().push((line, serde_json::from_str(&body).unwrap_or(Value::Null)));
-    match next.lock().unwrap().pop_front().unwrap_or(Say::This(200, OK.into())) {
+    let say = next.lock().unwrap().pop_front().unwrap_or(Say::This(200, OK.into()));
+    match say {
         Say::This(status, body) => {
             let head =
                 format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
@@ -269,7 +270,7 @@ async fn a_long_message_goes_on_behind_the_pieces_that_arrived() {
     // The second piece was refused once and sent again; the first was not.
     assert_eq!(texts[1], texts[2]);
     let whole = [&texts[0], &texts[2], &texts[3], &texts[4]].map(|(text, _)| text.as_str()).join("\n");
-    assert!(whole.ends_with(long.trim_end()), "{} of {}", whole.len(), long.len());
+    assert!(whole.trim_end().ends_with(long.trim_end()), "{} of {}", whole.len(), long.len());
     assert!(texts[5].0.ends_with("second"));
 
     // A text beyond measure: what is missing is said.
