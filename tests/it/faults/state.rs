@@ -118,7 +118,10 @@ fn copy(from: &Path, to: &Path, only: &[&str]) {
 /// Makes the ledger one of the first schema, with what it holds.
 fn age(home: &Home) {
     home.sql(
-        "DROP TABLE outbox; DROP TABLE alert;
+        "DROP TABLE universe; DROP TABLE scan; DROP TABLE sample; DROP TABLE asset_price;
+         DROP INDEX income_by_pass; DROP INDEX fill_by_time; DROP INDEX equity_by_time;
+         ALTER TABLE income DROP COLUMN pass_id;
+         DROP TABLE outbox; DROP TABLE alert;
          ALTER TABLE halt DROP COLUMN flat_at; ALTER TABLE halt DROP COLUMN scope;
          PRAGMA user_version = 1",
     );
@@ -127,6 +130,7 @@ fn age(home: &Home) {
 #[test]
 fn s5_an_older_ledger_is_migrated_with_its_rows() {
     let (sim, home) = allocated();
+    let newest = home.sql("SELECT user_version FROM pragma_user_version");
     age(&home);
     let kept = ["SELECT count(*) FROM fill", "SELECT client_id FROM intent", "SELECT qty FROM position"];
     let before = kept.map(|sql| home.sql(sql));
@@ -134,7 +138,7 @@ fn s5_an_older_ledger_is_migrated_with_its_rows() {
     assert_eq!(home.run(&["plan", "--dry-run"]).code, Some(0));
     assert_eq!(home.sql("SELECT user_version FROM pragma_user_version"), ["1"]);
     home.quiet();
-    assert_eq!(home.sql("SELECT user_version FROM pragma_user_version"), ["2"]);
+    assert_eq!(home.sql("SELECT user_version FROM pragma_user_version"), newest);
     assert_eq!(kept.map(|sql| home.sql(sql)), before);
     home.agrees_with(&sim);
 }
