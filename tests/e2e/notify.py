@@ -321,6 +321,40 @@ def troubles():
         that("one that cannot be written is a warning", full[0] == 0 and "/dev/full" in full[2], full)
 
 
+def broken():
+    """A ledger that cannot be opened, keys that are not there: the heart says so, and the metrics too."""
+    with Telegram() as telegram, Sim(rebal) as sim, Owner(telegram, sim.url) as home:
+        os.makedirs(home.state, mode=0o700)
+        with open(os.path.join(home.state, "ledger.db"), "wb") as file:
+            file.write(b"not a ledger" * 400)
+        code, _, err, shown = home.measured("rebalance")
+        that("an unusable ledger ends with 10, beats /fail and is measured", (code, telegram.take_beats(), shown) == (10, ["/fail"], {"rebal_exit_code": 10.0}), (shown, err))
+        os.remove(os.path.join(home.state, "ledger.db"))
+        os.remove(home.metrics_file)
+        code, _, err, shown = home.measured("rebalance", "--set", "credentials.api_key=env:NO_SUCH_VARIABLE")
+        that("a missing key ends with 2, beats /fail and is measured", (code, telegram.take_beats(), shown and shown["rebal_exit_code"]) == (2, ["/fail"], 2), (shown, err))
+
+
+def silent():
+    """Who wants no messages gets none, and what is written meanwhile waits."""
+    with Telegram() as telegram, Sim(rebal) as sim, Owner(telegram, sim.url) as home:
+        home.values["telegram__enabled"] = "false"
+        home.values["report__digest_every"] = "1s"
+        home.run("rebalance")
+        sim.advance()
+        sim.faults({"match": "GET /fapi/v3/account", "nth": 1, "times": 1, "do": "reply:503:{}"})
+        code, _, err = home.run("rebalance", env={name: value for name, value in home.environment().items() if "TELEGRAM" not in name})
+        kinds = [kind for kind, in sqlite3.connect(os.path.join(home.state, "ledger.db")).execute("SELECT kind FROM outbox")]
+        that("without telegram.enabled nothing is sent, no token is needed and no digest piles up",
+             code == 4 and telegram.paths == [] and kinds == ["exchange_unavailable"] and "token" not in err, (code, kinds, err))
+        home.values["telegram__enabled"] = "true"
+        sim.advance()
+        code, _, err = home.run("risk-check")
+        texts = telegram.take()
+        that("once it is enabled, what waited comes first, then what is over, then the digest",
+             len(texts) == 3 and "exchange unavailable" in texts[0] and texts[1].endswith("over: exchange unavailable") and " USDT</b>, " in texts[2], (code, texts, err))
+
+
 def kills():
     """A pass that dies between delivery and its mark: the next one delivers again, in order."""
     with Telegram() as telegram, Sim(rebal) as sim, Owner(telegram, sim.url) as home:
@@ -339,7 +373,7 @@ def kills():
 if text_string_to_metric_families is None:
     print("skipped: prometheus_client is not installed, the metrics are read by hand only")
 ONLY = set(sys.argv[2:])
-for scenario in (digests, alerts, flatten, troubles, kills):
+for scenario in (digests, alerts, flatten, broken, silent, troubles, kills):
     if ONLY and scenario.__name__ not in ONLY:
         continue
     print(f"\n-- {scenario.__name__}", flush=True)
