@@ -4,8 +4,8 @@
 //!
 //! * nouns: [`domain`]
 //! * decisions, pure: [`strategy`], [`decide`], [`report`], [`render`], [`wire`]
-//! * edges, the only IO: [`archive`], [`config`], [`exchange`], [`ledger`], [`screener`], [`ui`], and
-//!   `net` for what the requests of two of them have in common
+//! * edges, the only IO: [`archive`], [`config`], [`exchange`], [`ledger`], [`notify`], [`screener`],
+//!   [`ui`], and `net` for what the requests of several of them have in common
 //! * the pass: [`pass`]
 //! * the command line: [`command`], and [`error`] for what a failure means to the shell
 
@@ -18,6 +18,7 @@ pub mod error;
 pub mod exchange;
 pub mod ledger;
 mod net;
+pub mod notify;
 pub mod pass;
 pub mod render;
 pub mod report;

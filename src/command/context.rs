@@ -1,7 +1,7 @@
 //! What every subcommand starts from: configuration, folders, and how to speak.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::config::folders::{self, Folders, Places};
 use crate::config::sections::Config;
@@ -31,6 +31,8 @@ pub(super) struct Context {
     pub(super) yes: bool,
     /// The wall clock, read once.
     pub(super) started: Time,
+    /// When that was.
+    begun: Instant,
 }
 
 impl Context {
@@ -73,7 +75,7 @@ impl Context {
         };
         let Loaded { config, .. } = read(sources)?;
         if let Some(path) = &global.out {
-            may_write(path)?;
+            may_write("--out", path)?;
         }
         let style = Style { width: ui.width, color: ui.color, unicode: ui.unicode };
         Ok(Context {
@@ -85,7 +87,13 @@ impl Context {
             out: global.out.clone(),
             yes: global.yes,
             started: Time::from(std::time::SystemTime::now()),
+            begun: Instant::now(),
         })
+    }
+
+    /// What this machine's clock says now, unless it was set since.
+    pub(super) fn wall(&self) -> Time {
+        self.started + self.begun.elapsed()
     }
 
     /// What every report carries.
@@ -185,7 +193,7 @@ impl Context {
 }
 
 /// A file that cannot be written is a wrong option, found before anything is sent.
-fn may_write(path: &Path) -> Result<(), CommandError> {
+pub(super) fn may_write(option: &str, path: &Path) -> Result<(), CommandError> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -196,7 +204,7 @@ fn may_write(path: &Path) -> Result<(), CommandError> {
     } else {
         Err(CommandError::new(
             Kind::Config,
-            format!("--out {}: there is no such folder, or it is a folder itself", path.display()),
+            format!("{option} {}: there is no such folder, or it is a folder itself", path.display()),
             "name a file in a folder that exists; nothing was sent",
         ))
     }

@@ -3,18 +3,20 @@
 use std::cell::RefCell;
 use std::path::Path;
 
+use crate::domain::history::{Reading, Sample};
 use crate::domain::plan::Reason;
 use crate::domain::scope::Scope;
 use crate::domain::time::Time;
 use crate::error::{CommandError, Kind};
 use crate::exchange::{Exchange, ExchangeError};
 use crate::ledger::{Halt, Ledger};
-use crate::pass::lock::Lock;
+use crate::pass::lock::{self, Lock};
 use crate::pass::stop::{self, Closed, Hands, Looked, Under};
-use crate::pass::{PassError, Prepared, Settings, Stop, Watch, latch};
+use crate::pass::{PassError, Prepared, Settings, Stop, Watch, latch, record};
 use crate::ui::{Progress, Ui};
 
 use super::context::Context;
+use super::settings;
 
 /// The open state folder, and the signal to stop.
 pub(super) struct Desk<'a> {
@@ -24,6 +26,18 @@ pub(super) struct Desk<'a> {
     /// `None` where only closing goes on and the lock file cannot be written.
     pub(super) lock: Option<&'a mut Lock>,
     pub(super) stop: &'a Stop,
+    /// What the last look of this run saw, as long as nothing was closed since.
+    pub(super) seen: Option<(Reading, Vec<Sample>)>,
+    /// Exchange time when the run was over; `None` where it ended before anybody told it.
+    pub(super) ended: Option<Time>,
+}
+
+/// What every command needs that trades: the lock, and the ledger behind it.
+pub(super) async fn open(context: &Context) -> Result<(Lock, Ledger), CommandError> {
+    settings::check(&context.config)?;
+    let folder = context.state_folder()?;
+    let lock = lock::take(folder)?;
+    Ok((lock, Ledger::open(folder).await?))
 }
 
 impl Desk<'_> {
@@ -39,7 +53,10 @@ impl Desk<'_> {
         settings: &Settings,
     ) -> Result<Looked, CommandError> {
         let looked = stop::look(exchange, self.ledger, settings).await;
-        self.heed(exchange, looked).await
+        let looked = self.heed(exchange, looked).await?;
+        let (Looked::Within(prepared) | Looked::Breached(prepared)) = &looked;
+        self.seen = Some(record::look(prepared));
+        Ok(looked)
     }
 
     /// Watches over what a halt leaves open.
@@ -50,7 +67,11 @@ impl Desk<'_> {
         halt: &Halt,
     ) -> Result<Under, CommandError> {
         let under = stop::under(exchange, self.ledger, settings, halt).await;
-        self.heed(exchange, under).await
+        let under = self.heed(exchange, under).await?;
+        if let Under::Rest(prepared) | Under::Breached(prepared) = &under {
+            self.seen = Some(record::look(prepared));
+        }
+        Ok(under)
     }
 
     /// Sets the latch and closes everything.
@@ -115,6 +136,8 @@ impl Desk<'_> {
 
     /// Tells the owner, and ends the last pass of the ledger with what the process ends with.
     pub(super) async fn conclude(&mut self, at: Time, halt: Option<&Halt>, closed: &Closed, when_flat: u8) {
+        // What was seen before is not there any more.
+        self.seen = None;
         for trouble in stop::conclude(self.ledger, at, halt, closed, when_flat).await {
             self.context.ui.warn(&trouble);
         }

@@ -17,6 +17,7 @@ use crate::pass::{latch, lock};
 use crate::render;
 use crate::ui::{self, PromptError};
 
+use super::after::After;
 use super::context::Context;
 use super::desk::Desk;
 use super::venue::{self, Venue};
@@ -49,6 +50,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
             "nothing was sent and nothing is closed",
         ));
     }
+    let after = After::new(context, "flatten", None)?;
     let mut troubles = Vec::new();
     if let Err(error) = context.state_folder() {
         troubles.push(error.message);
@@ -65,19 +67,26 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
         ledger: &mut ledger,
         lock: lock.as_mut(),
         stop: &asked,
+        seen: None,
+        ended: None,
     };
-    let done = match venue::open_to_close(context, desk.ledger).await? {
-        Venue::Usdm(mut exchange) => flatten(exchange.as_mut(), &mut desk, args, troubles).await,
-        Venue::Paper(mut exchange) => {
-            desk.ledger.age(&exchange.environment(), PAPER_ACCOUNT).await?;
-            let done = flatten(exchange.as_mut(), &mut desk, args, troubles).await;
-            desk.ledger.set_paper(&exchange.keep()).await?;
-            done
-        }
-    };
+    let done = in_order(&mut desk, args, troubles).await;
+    after.opened(&mut desk, &done).await;
     // What was written is on the disk; a ledger that does not close in order loses nothing.
     let _ = ledger.close().await;
     done
+}
+
+async fn in_order(desk: &mut Desk<'_>, args: &Args, troubles: Vec<String>) -> Result<u8, CommandError> {
+    match venue::open_to_close(desk.context, desk.ledger).await? {
+        Venue::Usdm(mut exchange) => flatten(exchange.as_mut(), desk, args, troubles).await,
+        Venue::Paper(mut exchange) => {
+            desk.ledger.age(&exchange.environment(), PAPER_ACCOUNT).await?;
+            let done = flatten(exchange.as_mut(), desk, args, troubles).await;
+            desk.ledger.set_paper(&exchange.keep()).await?;
+            done
+        }
+    }
 }
 
 async fn flatten<E: Exchange>(

@@ -1,5 +1,6 @@
 //! The command line: one file per subcommand, all alike.
 
+mod after;
 mod apply;
 mod context;
 mod desk;

@@ -9,14 +9,15 @@ use crate::exchange::Exchange;
 use crate::exchange::paper::PAPER_ACCOUNT;
 use crate::ledger::{Halt, Ledger};
 use crate::pass::stop::{self, Closed, Looked, Under};
-use crate::pass::{self, Mode, PassError, Prepared, Settings, alarm, latch, lock};
+use crate::pass::{self, Mode, PassError, Prepared, Settings, alarm, latch};
 use crate::render::{self, Style};
 use crate::report::pass::PassReport;
 use crate::ui::{self, PromptError};
 
+use super::after::After;
 use super::apply::{self, Basis};
 use super::context::Context;
-use super::desk::{Desk, Watching};
+use super::desk::{self, Desk, Watching};
 use super::venue::{self, Venue};
 use super::{plan, settings, signals, view};
 
@@ -29,6 +30,9 @@ pub(super) struct Args {
     /// Carry out this plan, if what it was made from still holds
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
+    /// Write figures in Prometheus' text format to this file, also after a pass that failed
+    #[arg(long, value_name = "PATH", conflicts_with = "dry_run")]
+    metrics_file: Option<PathBuf>,
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
@@ -36,12 +40,31 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     if args.dry_run {
         return dry_run(context).await;
     }
-    settings::check(&context.config)?;
-    let folder = context.state_folder()?;
-    let mut lock = lock::take(folder)?;
-    let mut ledger = Ledger::open(folder).await?;
+    let after =
+        After::new(context, "rebalance", args.metrics_file.as_deref())?.with_digest().with_heartbeat();
+    let (mut lock, mut ledger) = match desk::open(context).await {
+        Ok(opened) => opened,
+        Err(error) => return after.unopened(error).await,
+    };
     let asked = signals::listen();
-    let mut desk = Desk { context, folder, ledger: &mut ledger, lock: Some(&mut lock), stop: &asked };
+    let mut desk = Desk {
+        context,
+        folder: &context.folders.state,
+        ledger: &mut ledger,
+        lock: Some(&mut lock),
+        stop: &asked,
+        seen: None,
+        ended: None,
+    };
+    let done = in_order(&mut desk, args).await;
+    // Everything is recorded and shown; messages wait for no trade, and no trade for messages.
+    after.opened(&mut desk, &done).await;
+    ledger.close().await?;
+    done
+}
+
+async fn in_order(desk: &mut Desk<'_>, args: &Args) -> Result<u8, CommandError> {
+    let context = desk.context;
     desk.refuse_old_ledger().await?;
     let halt = desk.halt().await?;
     if halt.is_none() {
@@ -49,20 +72,23 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     }
     let settings = settings::settings(&context.config, desk.ledger).await?;
     let run = Run { args, settings: &settings, halt };
-    let done = match venue::open(context, desk.ledger).await? {
-        Venue::Usdm(mut exchange) => pass_once(&run, exchange.as_mut(), &mut desk).await,
+    match venue::open(context, desk.ledger).await? {
+        Venue::Usdm(mut exchange) => {
+            let done = pass_once(&run, exchange.as_mut(), desk).await;
+            desk.ended = Some(desk.now(exchange.as_ref()));
+            done
+        }
         Venue::Paper(mut exchange) => {
             // Another world's prices must not touch this account, not even its clock.
             desk.ledger.age(&exchange.environment(), PAPER_ACCOUNT).await?;
-            let done = pass_once(&run, exchange.as_mut(), &mut desk).await;
+            let done = pass_once(&run, exchange.as_mut(), desk).await;
+            desk.ended = Some(desk.now(exchange.as_ref()));
             // Paper time moves one interval with every pass, whatever became of it.
             exchange.step(context.config.interval);
             desk.ledger.set_paper(&exchange.keep()).await?;
             done
         }
-    };
-    ledger.close().await?;
-    done
+    }
 }
 
 async fn dry_run(context: &Context) -> Result<u8, CommandError> {

@@ -5,18 +5,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::config::words::{Mode, Prices};
-use crate::domain::history::{BookedEntry, Reading};
+use crate::domain::history::{BookedEntry, Reading, Sample};
 use crate::domain::num::Notional;
 use crate::domain::time::Time;
 use crate::error::{CommandError, Kind};
 use crate::exchange::Exchange;
 use crate::ledger::{Ledger, TRADES_HEADER, trade_row};
+use crate::notify::Telegram;
 use crate::pass::{self, Mode as Look, Prepared, Settings, latch, record};
-use crate::render::{self, Format};
+use crate::render::{self, Format, Style};
 use crate::report::dashboard::{DashboardReport, Inputs};
 use crate::report::period::PeriodReport;
 
-use super::context::Context;
+use super::after;
+use super::context::{self, Context};
 use super::period::{self, Now};
 use super::plan::look_only;
 use super::venue::{self, Venue};
@@ -50,6 +52,12 @@ pub(super) struct Args {
     /// Write the executions of the period (all of them without one) to this file, as trades.csv has them
     #[arg(long, value_name = "FILE")]
     export_trades: Option<PathBuf>,
+    /// Send the period as a document over Telegram too: a page, or what --format says
+    #[arg(long)]
+    send: bool,
+    /// Write the figures for Prometheus' textfile collector to this file
+    #[arg(long, value_name = "FILE")]
+    metrics_file: Option<PathBuf>,
 }
 
 const EXAMPLES: &str = "\
@@ -58,6 +66,7 @@ Examples:
   rebal report --watch 30                          the same, drawn again every 30 seconds
   rebal report --week                              what the last seven days came to
   rebal report --month --previous --format html --out month.html
+  rebal report --week --send                       the same as a page, to your chat
   rebal report --since 2026-01-01 --until 2026-02-01 --export-trades january.csv";
 
 /// More often would use up the exchange's request weight, which passes need.
@@ -74,6 +83,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
 }
 
 async fn once(context: &Context, args: &Args) -> Result<u8, CommandError> {
+    if let Some(path) = &args.metrics_file {
+        context::may_write("--metrics-file", path)?;
+    }
     let mut ledger = look_only(context).await?;
     if ledger.is_old().await? {
         return Err(CommandError::new(
@@ -83,6 +95,7 @@ async fn once(context: &Context, args: &Args) -> Result<u8, CommandError> {
         ));
     }
     let span = args.span(now(context, &mut ledger).await?)?;
+    let chat = args.chat(context, span)?;
     if let Some(path) = &args.export_trades {
         export(context, &mut ledger, span, path).await?;
     }
@@ -91,15 +104,53 @@ async fn once(context: &Context, args: &Args) -> Result<u8, CommandError> {
             render::period_fits(context.format)?;
             let report = over(context, &mut ledger, span).await?;
             context.show(&render::period(&report, context.format, &context.style)?)?;
+            if let Some(chat) = chat {
+                send(context, &chat, &report).await?;
+            }
+            args.write_metrics(context, &mut ledger, None).await;
         }
-        None if args.export_trades.is_some() => {}
+        None if args.export_trades.is_some() => args.write_metrics(context, &mut ledger, None).await,
         None => {
             render::dashboard_fits(context.format)?;
-            let report = at_a_glance(context, ledger).await?;
+            let glance = at_a_glance(context, &mut ledger).await;
+            let (report, seen) = match glance {
+                Ok(glance) => glance,
+                Err(error) => {
+                    args.write_metrics_of(context, &mut ledger, None, error.kind.exit_code()).await;
+                    return Err(error);
+                }
+            };
             context.show(&render::dashboard(&report, context.format, &context.style)?)?;
+            args.write_metrics(context, &mut ledger, Some(seen)).await;
         }
     }
     Ok(0)
+}
+
+/// The page to the owner's chat, named by its period.
+async fn send(context: &Context, chat: &Telegram, report: &PeriodReport) -> Result<(), CommandError> {
+    let format = if context.format == Format::Table { Format::Html } else { context.format };
+    let page = render::period(report, format, &Style::default())?;
+    let day = |time: Time| time.to_string().chars().take(10).collect::<String>();
+    let ending = if format == Format::Markdown { "md" } else { format.as_str() };
+    let name = format!("rebal-{}-{}-{}.{ending}", context.folders.profile, day(report.from), day(report.to));
+    let caption = format!(
+        "{}: {} to {}, net profit {:.2} {}",
+        context.folders.profile,
+        day(report.from),
+        day(report.to),
+        report.net_profit,
+        report.quote
+    );
+    chat.send_document(&name, page.as_bytes(), &caption).await.map_err(|error| {
+        CommandError::new(
+            Kind::Unavailable,
+            error.to_string(),
+            "the report above is whole; send it again later",
+        )
+    })?;
+    context.ui.note(&format!("sent as {name}"));
+    Ok(())
 }
 
 /// The report of a period, with the halt in force said first.
@@ -116,6 +167,42 @@ async fn over(
 }
 
 impl Args {
+    /// Where the report is sent; found out before anything is read.
+    fn chat(&self, context: &Context, span: Option<(Time, Time)>) -> Result<Option<Telegram>, CommandError> {
+        if !self.send {
+            return Ok(None);
+        }
+        if span.is_none() {
+            return Err(CommandError::new(
+                Kind::Config,
+                "--send needs a period",
+                "add --day, --week, --month or --since TIME",
+            ));
+        }
+        after::telegram(context).map(Some)
+    }
+
+    async fn write_metrics(
+        &self,
+        context: &Context,
+        ledger: &mut Ledger,
+        seen: Option<(Reading, Vec<Sample>)>,
+    ) {
+        self.write_metrics_of(context, ledger, seen, 0).await;
+    }
+
+    async fn write_metrics_of(
+        &self,
+        context: &Context,
+        ledger: &mut Ledger,
+        seen: Option<(Reading, Vec<Sample>)>,
+        exit_code: u8,
+    ) {
+        if let Some(path) = &self.metrics_file {
+            after::write_metrics(context, "report", path, Some(ledger), seen, exit_code).await;
+        }
+    }
+
     /// The period asked for; `None` for the dashboard.
     fn span(&self, now: Time) -> Result<Option<(Time, Time)>, CommandError> {
         let last = |days: u32| Some((now - DAY * days, now));
@@ -204,10 +291,13 @@ async fn export(
     Ok(())
 }
 
-async fn at_a_glance(context: &Context, mut ledger: Ledger) -> Result<DashboardReport, CommandError> {
-    let settings = settings::settings(&context.config, &mut ledger).await?;
-    context.heed_ban(&mut ledger).await?;
-    match venue::open(context, &mut ledger).await? {
+/// The account now, and the reading that it is made of.
+type Glance = (DashboardReport, (Reading, Vec<Sample>));
+
+async fn at_a_glance(context: &Context, ledger: &mut Ledger) -> Result<Glance, CommandError> {
+    let settings = settings::settings(&context.config, ledger).await?;
+    context.heed_ban(ledger).await?;
+    match venue::open(context, ledger).await? {
         Venue::Usdm(exchange) => look(context, &settings, *exchange, ledger).await,
         Venue::Paper(exchange) => look(context, &settings, *exchange, ledger).await,
     }
@@ -217,17 +307,18 @@ async fn look<E: Exchange>(
     context: &Context,
     settings: &Settings,
     mut exchange: E,
-    mut ledger: Ledger,
-) -> Result<DashboardReport, CommandError> {
+    ledger: &mut Ledger,
+) -> Result<Glance, CommandError> {
     exchange.connect().await?;
-    let halt = latch::in_force(&mut ledger, &context.folders.state).await?;
-    let prepared = pass::prepare(&exchange, &mut ledger, settings, None, Look::Preview).await?;
+    let halt = latch::in_force(ledger, &context.folders.state).await?;
+    let prepared = pass::prepare(&exchange, ledger, settings, None, Look::Preview).await?;
     context.tell(&exchange, &prepared);
     let snapshot = &prepared.seen.snapshot;
-    let now = reading_now(&mut ledger, &prepared).await?;
-    let period = period::report(context, &mut ledger, (Time::default(), snapshot.at), Some(now)).await?;
-    let sectors = period::sectors_of(context, &mut ledger, snapshot.coins.keys().cloned().collect()).await?;
-    Ok(DashboardReport::of(Inputs {
+    let now = reading_now(ledger, &prepared).await?;
+    let seen = (now.reading.clone(), now.samples.clone());
+    let period = period::report(context, ledger, (Time::default(), snapshot.at), Some(now)).await?;
+    let sectors = period::sectors_of(context, ledger, snapshot.coins.keys().cloned().collect()).await?;
+    let report = DashboardReport::of(Inputs {
         period,
         snapshot,
         nav: &prepared.nav,
@@ -238,7 +329,8 @@ async fn look<E: Exchange>(
         halt: halt.map(|halt| (halt.id, halt.reason)),
         max_drawdown: settings.limits.max_drawdown,
         unresolved: ledger.unresolved().await?.len(),
-    }))
+    });
+    Ok((report, seen))
 }
 
 /// What was just seen, as if a pass had written it down.
@@ -279,8 +371,8 @@ async fn watch(context: &Context, seconds: u64) -> Result<u8, CommandError> {
     let mut asked = std::pin::pin!(signals::signal());
     loop {
         let drawn = async {
-            let ledger = look_only(context).await?;
-            let report = at_a_glance(context, ledger).await?;
+            let mut ledger = look_only(context).await?;
+            let (report, _) = at_a_glance(context, &mut ledger).await?;
             Ok::<String, CommandError>(render::dashboard(&report, Format::Table, &context.style)?)
         };
         match drawn.await {

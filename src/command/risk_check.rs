@@ -1,19 +1,22 @@
 //! `rebal risk-check`: every figure that may end badly, with its limit; and the way back from a halt.
 
+use std::path::PathBuf;
+
 use crate::config::words::Mode;
 use crate::domain::num::Notional;
 use crate::error::{CommandError, Kind};
 use crate::exchange::Exchange;
 use crate::exchange::paper::PAPER_ACCOUNT;
-use crate::ledger::{Halt, Ledger};
+use crate::ledger::Halt;
 use crate::pass::stop::{self, Closed, Looked, STOPPED, Under};
-use crate::pass::{PassError, Prepared, Settings, alarm, lock};
+use crate::pass::{PassError, Prepared, Settings, alarm};
 use crate::render;
 use crate::report::risk::{Resumed, RiskInputs, RiskReport};
 use crate::ui::{self, PromptError};
 
+use super::after::After;
 use super::context::Context;
-use super::desk::Desk;
+use super::desk::{self, Desk};
 use super::venue::{self, Venue};
 use super::{settings, signals};
 
@@ -29,31 +32,54 @@ pub(super) struct Args {
     /// The id of the halt to lift, where nobody is there to type it
     #[arg(long, value_name = "ID", requires = "resume")]
     confirm: Option<String>,
+    /// Write figures in Prometheus' text format to this file, also after a check that failed
+    #[arg(long, value_name = "PATH")]
+    metrics_file: Option<PathBuf>,
 }
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     render::risk_fits(context.format)?;
-    settings::check(&context.config)?;
-    let folder = context.state_folder()?;
-    let mut lock = lock::take(folder)?;
-    let mut ledger = Ledger::open(folder).await?;
+    let after = After::new(context, "risk-check", args.metrics_file.as_deref())?.with_digest();
+    let (mut lock, mut ledger) = match desk::open(context).await {
+        Ok(opened) => opened,
+        Err(error) => return after.unopened(error).await,
+    };
     let asked = signals::listen();
-    let mut desk = Desk { context, folder, ledger: &mut ledger, lock: Some(&mut lock), stop: &asked };
+    let mut desk = Desk {
+        context,
+        folder: &context.folders.state,
+        ledger: &mut ledger,
+        lock: Some(&mut lock),
+        stop: &asked,
+        seen: None,
+        ended: None,
+    };
+    let done = in_order(&mut desk, args).await;
+    after.opened(&mut desk, &done).await;
+    ledger.close().await?;
+    done
+}
+
+async fn in_order(desk: &mut Desk<'_>, args: &Args) -> Result<u8, CommandError> {
+    let context = desk.context;
     desk.refuse_old_ledger().await?;
     context.heed_ban(desk.ledger).await?;
     let settings = settings::settings(&context.config, desk.ledger).await?;
-    let done = match venue::open(context, desk.ledger).await? {
-        Venue::Usdm(mut exchange) => check(exchange.as_mut(), &mut desk, args, &settings).await,
+    match venue::open(context, desk.ledger).await? {
+        Venue::Usdm(mut exchange) => {
+            let done = check(exchange.as_mut(), desk, args, &settings).await;
+            desk.ended = Some(desk.now(exchange.as_ref()));
+            done
+        }
         Venue::Paper(mut exchange) => {
             desk.ledger.age(&exchange.environment(), PAPER_ACCOUNT).await?;
-            let done = check(exchange.as_mut(), &mut desk, args, &settings).await;
+            let done = check(exchange.as_mut(), desk, args, &settings).await;
+            desk.ended = Some(desk.now(exchange.as_ref()));
             // The clock stands: only `rebalance` moves it.
             desk.ledger.set_paper(&exchange.keep()).await?;
             done
         }
-    };
-    ledger.close().await?;
-    done
+    }
 }
 
 async fn check<E: Exchange>(

@@ -13,6 +13,9 @@ use crate::domain::order::Side;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 
+/// Where the sum of booked funding is kept, by asset.
+const FUNDING_SUM: &str = "funding_sum";
+
 /// What a position must be, by our own books.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Holding {
@@ -177,6 +180,33 @@ impl Ledger {
         .await
         .map_err(|source| database(&self.path, source))?;
         Ok(at.and_then(Time::from_ms))
+    }
+
+    /// Funding that was booked since the ledger began, in `quote`: what was received less what was paid.
+    ///
+    /// The sum is kept with the row up to which it goes, so that only new rows are read.
+    pub async fn funding_sum(&mut self, quote: &str) -> Result<Notional, LedgerError> {
+        let key = format!("{FUNDING_SUM} {quote}");
+        let kept = self.meta(&key).await?.unwrap_or_default();
+        let parsed = kept.split_once(' ').and_then(|(sum, row)| Some((sum.parse().ok()?, row.parse().ok()?)));
+        let (mut sum, mut upto): (Notional, i64) = parsed.unwrap_or((Notional::ZERO, 0));
+        let rows = sqlx::query(
+            "SELECT rowid AS number, amount FROM income WHERE rowid > ? AND kind = 'FUNDING_FEE' AND asset = ?",
+        )
+        .bind(upto)
+        .bind(quote)
+        .fetch_all(&mut self.db)
+        .await
+        .map_err(|source| database(&self.path, source))?;
+        for row in &rows {
+            sum += self.parsed(row, "amount")?;
+            upto = upto.max(self.integer(row, "number")?);
+        }
+        if !rows.is_empty() {
+            // Where nothing may be written the rows are read again the next time.
+            let _ = self.set_meta(&key, &format!("{sum} {upto}")).await;
+        }
+        Ok(sum)
     }
 
     /// The number of the last fill that is booked.

@@ -24,9 +24,12 @@ use crate::domain::time::Time;
 pub use book::{EquityRow, Holding};
 pub use halt::Halt;
 pub use intent::{Intent, IntentState, Outcome, PassRow};
-pub use outbox::Message;
+pub use outbox::{DIGEST, Message};
 pub use recorder::{TRADES_HEADER, trade_row};
 pub use universe::Member;
+
+/// The row of `job` that holds the end of Telegram's pause.
+const TELEGRAM_PAUSE: &str = "telegram_not_before";
 
 /// Why the ledger cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -210,6 +213,16 @@ impl Ledger {
     pub async fn set_gap(&mut self, gap: Option<(Notional, Time)>) -> Result<(), LedgerError> {
         let text = gap.map_or_else(String::new, |(amount, since)| format!("{amount} {}", since.ms()));
         self.set_meta("gap", &text).await
+    }
+
+    /// Before when (by this machine's clock) Telegram wants no message.
+    pub async fn telegram_not_before(&mut self) -> Result<Option<Time>, LedgerError> {
+        self.job(TELEGRAM_PAUSE).await
+    }
+
+    /// Keeps Telegram's pause for the next process.
+    pub async fn set_telegram_not_before(&mut self, until: Time) -> Result<(), LedgerError> {
+        self.set_job(TELEGRAM_PAUSE, until).await
     }
 
     /// When a job ran last.

@@ -1,4 +1,5 @@
-//! Alerts and the messages they become. Written before anything is delivered, so that none is lost.
+//! Alerts, digests and the messages they become. Written before anything is delivered, so that none
+//! is lost.
 //!
 //! An alert is told when it begins, again every few hours while it lasts, and once when it is over.
 
@@ -14,6 +15,9 @@ use crate::domain::time::Time;
 /// How often a trouble that lasts is told again.
 const REMINDER: Duration = Duration::from_secs(4 * 3600);
 
+/// The job that writes digests, and the kind of their messages.
+pub const DIGEST: &str = "digest";
+
 /// One message to the owner.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -21,12 +25,16 @@ pub struct Message {
     pub id: i64,
     /// When it was written.
     pub at: Time,
-    /// `warning` or `critical`.
+    /// `info`, `warning` or `critical`.
     pub level: String,
-    /// The alert's word.
+    /// The alert's word, or `digest`.
     pub kind: String,
     /// What the owner reads.
     pub text: String,
+    /// Whether the text is Telegram's HTML; plain words otherwise.
+    pub html: bool,
+    /// How many pieces of it arrived.
+    pub pieces_sent: usize,
 }
 
 impl Ledger {
@@ -67,9 +75,57 @@ impl Ledger {
                     level: self.text(row, "level")?,
                     kind: self.text(row, "kind")?,
                     text: self.text(row, "text")?,
+                    html: self.integer(row, "html")? != 0,
+                    pieces_sent: usize::try_from(self.integer(row, "pieces_sent")?).unwrap_or(0),
                 })
             })
             .collect()
+    }
+
+    /// Whether any message was not delivered yet.
+    pub async fn is_waiting(&mut self) -> Result<bool, LedgerError> {
+        sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM outbox WHERE delivered_at IS NULL)")
+            .fetch_one(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))
+    }
+
+    /// Notes how many pieces of a message arrived, and when (by this machine's clock) the last one did.
+    pub async fn note_sent(
+        &mut self,
+        id: i64,
+        pieces: usize,
+        delivered: Option<Time>,
+    ) -> Result<(), LedgerError> {
+        sqlx::query("UPDATE outbox SET pieces_sent = ?, delivered_at = ? WHERE id = ?")
+            .bind(i64::try_from(pieces).unwrap_or(i64::MAX))
+            .bind(delivered.map(Time::ms))
+            .bind(id)
+            .execute(&mut self.db)
+            .await
+            .map(|_| ())
+            .map_err(|source| database(&self.path, source))
+    }
+
+    /// One transaction: a digest becomes a message, and is not due again before its time.
+    pub async fn tell_digest(&mut self, at: Time, html: &str) -> Result<(), LedgerError> {
+        let path = self.path.clone();
+        let failed = |source| database(&path, source);
+        let mut transaction = self.db.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        sqlx::query("INSERT INTO outbox (at, level, kind, text, html) VALUES (?, 'info', ?, ?, 1)")
+            .bind(at.ms())
+            .bind(DIGEST)
+            .bind(html)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        sqlx::query("INSERT INTO job (name, last) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET last = excluded.last")
+            .bind(DIGEST)
+            .bind(at.ms())
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        transaction.commit().await.map_err(failed)
     }
 }
 
@@ -158,6 +214,24 @@ mod tests {
         assert_eq!(told[2], "over: not flat");
         ledger.tell(at(310), &[alert("again")], &[]).await.unwrap();
         assert_eq!(texts(&mut ledger).await.last().unwrap(), "again");
+    }
+
+    #[tokio::test]
+    async fn a_message_waits_until_its_last_piece_arrived() {
+        let mut ledger = Ledger::in_memory().await.unwrap();
+        ledger.tell(at(0), &[alert("a < b")], &[]).await.unwrap();
+        ledger.tell_digest(at(5), "<b>c</b>").await.unwrap();
+        let waiting = ledger.undelivered().await.unwrap();
+        let kinds: Vec<_> = waiting
+            .iter()
+            .map(|message| (message.kind.as_str(), message.html, message.pieces_sent))
+            .collect();
+        assert_eq!(kinds, [("not_flat", false, 0), ("digest", true, 0)]);
+        assert_eq!(ledger.job(DIGEST).await.unwrap(), Some(at(5)));
+        ledger.note_sent(waiting[0].id, 2, None).await.unwrap();
+        assert_eq!(ledger.undelivered().await.unwrap()[0].pieces_sent, 2);
+        ledger.note_sent(waiting[0].id, 3, Some(at(9))).await.unwrap();
+        assert_eq!(texts(&mut ledger).await, ["<b>c</b>"]);
     }
 
     #[tokio::test]

@@ -11,7 +11,7 @@ use super::{Ledger, LedgerError, database, show};
 const APPLICATION_ID: i64 = 0x7265_626c;
 
 /// Each step takes a ledger from its index to the next schema. Steps are only ever added.
-const MIGRATIONS: [&str; 4] = [FIRST, HALTS_AND_ALERTS, UNIVERSE, MONEY];
+const MIGRATIONS: [&str; 5] = [FIRST, HALTS_AND_ALERTS, UNIVERSE, MONEY, MESSAGES];
 
 const FIRST: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -185,6 +185,13 @@ ALTER TABLE income ADD COLUMN pass_id INTEGER;
 CREATE INDEX income_by_pass ON income (pass_id);
 CREATE INDEX fill_by_time ON fill (at);
 CREATE INDEX equity_by_time ON equity (at);
+";
+
+const MESSAGES: &str = "
+-- Whether the text is Telegram's HTML, made of escaped parts, or plain words to be escaped on sending.
+ALTER TABLE outbox ADD COLUMN html INTEGER NOT NULL DEFAULT 0;
+-- A long message leaves in pieces; the next pass goes on behind those that arrived.
+ALTER TABLE outbox ADD COLUMN pieces_sent INTEGER NOT NULL DEFAULT 0;
 ";
 
 /// Makes or migrates the tables in one transaction, after recognising the file as ours.

@@ -5,6 +5,8 @@
 
 pub mod act;
 pub mod alarm;
+pub mod deliver;
+pub mod digest;
 pub mod latch;
 pub mod lock;
 pub mod observe;

@@ -1,7 +1,7 @@
 //! The end of a pass: what the account was worth, and that it is over.
 
 use crate::decide::nav::Nav;
-use crate::domain::history::{AssetPrice, Sample};
+use crate::domain::history::{AssetPrice, Reading, Sample};
 use crate::domain::num::{Notional, Price};
 use crate::domain::snapshot::Coin;
 use crate::domain::symbol::Symbol;
@@ -87,6 +87,14 @@ async fn read(
         }
     }
     ledger.record_equity(pass_id, &reading, &samples(prepared), &seen.unbooked).await
+}
+
+/// A look at the account as a reading that is not in the ledger, and its coins.
+#[must_use]
+pub fn look(prepared: &Prepared) -> (Reading, Vec<Sample>) {
+    let (snapshot, nav) = (&prepared.seen.snapshot, &prepared.nav);
+    let (at, equity) = (snapshot.at, snapshot.balance.equity);
+    (Reading { pass_id: 0, at, equity, nav: nav.nav, peak: nav.peak }, samples(prepared))
 }
 
 /// What is held, and what should be.

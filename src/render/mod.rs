@@ -7,6 +7,8 @@ mod figures;
 mod grid;
 pub mod json;
 pub mod markdown;
+pub mod message;
+pub mod metrics;
 mod orders;
 mod paint;
 mod positions;

@@ -3,11 +3,13 @@
 mod account_checks;
 pub mod check;
 pub mod dashboard;
+pub mod digest;
 pub mod error;
 pub mod flatten;
 pub mod heading;
 mod health_checks;
 pub mod lines;
+pub mod metrics;
 pub mod pass;
 pub mod period;
 pub mod plan;

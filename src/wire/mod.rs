@@ -3,5 +3,6 @@
 pub mod binance;
 pub mod json;
 pub mod sign;
+pub mod telegram;
 pub mod text;
 pub mod tradingview;

@@ -258,9 +258,9 @@ class Migration(Harvest):
             columns = {name for _, name, *_ in ledger.execute("PRAGMA table_info(halt)")}
             kept = {sql: ledger.execute(sql).fetchall() for sql in KEPT}
             whole = ledger.execute("PRAGMA integrity_check").fetchone()[0]
-        is_new = {"outbox" in tables, "alert" in tables, "flat_at" in columns, "scope" in columns, schema == 2}
+        is_new = {"outbox" in tables, "alert" in tables, "flat_at" in columns, "scope" in columns, "sample" in tables, schema != 1}
         rows_are_there = all(len(kept[sql]) >= least for sql, least in KEPT.items())
-        well = schema in (1, 2) and len(is_new) == 1 and whole == "ok" and rows_are_there
+        well = len(is_new) == 1 and whole == "ok" and rows_are_there
         return None if well else (schema, is_new, whole, {sql: len(found) for sql, found in kept.items()})
 
     @staticmethod

@@ -15,6 +15,7 @@ mod data;
 mod faults;
 mod ledger;
 mod listing;
+mod notify;
 mod pass;
 mod protocol_model;
 mod scan;

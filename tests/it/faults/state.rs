@@ -118,9 +118,10 @@ fn copy(from: &Path, to: &Path, only: &[&str]) {
 /// Makes the ledger one of the first schema, with what it holds.
 fn age(home: &Home) {
     home.sql(
-        "DROP TABLE sample; DROP TABLE asset_price; DROP INDEX income_by_pass; DROP INDEX fill_by_time;
-         DROP INDEX equity_by_time; ALTER TABLE income DROP COLUMN pass_id;
-         DROP TABLE universe; DROP TABLE scan; DROP TABLE outbox; DROP TABLE alert;
+        "DROP TABLE universe; DROP TABLE scan; DROP TABLE sample; DROP TABLE asset_price;
+         DROP INDEX income_by_pass; DROP INDEX fill_by_time; DROP INDEX equity_by_time;
+         ALTER TABLE income DROP COLUMN pass_id;
+         DROP TABLE outbox; DROP TABLE alert;
          ALTER TABLE halt DROP COLUMN flat_at; ALTER TABLE halt DROP COLUMN scope;
          PRAGMA user_version = 1",
     );
