@@ -3,6 +3,7 @@
 pub mod equity;
 pub mod exposure;
 pub mod flatten;
+pub mod funding;
 pub mod nav;
 pub mod plan;
 pub mod risk;

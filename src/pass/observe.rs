@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::decide::equity::Expected;
 use crate::decide::nav::Transfer;
 use crate::domain::account::Position;
-use crate::domain::entry::Entry;
+use crate::domain::entry::{Entry, UNEXPLAINED};
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::order::ClientId;
 use crate::domain::plan::Warning;
@@ -60,7 +60,7 @@ impl Seen {
     pub(super) fn book_gap(&mut self, amount: Notional) {
         self.unbooked.push(Entry {
             at: self.snapshot.at,
-            kind: STANDING_GAP.to_owned(),
+            kind: UNEXPLAINED.to_owned(),
             symbol: String::new(),
             amount,
             asset: self.quote.clone(),
@@ -80,10 +80,7 @@ impl Seen {
     /// Deposits and withdrawals since the last reading at `last`.
     #[must_use]
     pub fn transfers(&self, last: Time) -> Vec<Transfer> {
-        let is_transfer = |entry: &&Entry| {
-            matches!(entry.kind.as_str(), "TRANSFER" | "INTERNAL_TRANSFER" | STANDING_GAP)
-                && entry.asset == self.quote
-        };
+        let is_transfer = |entry: &&Entry| entry.is_transfer() && entry.asset == self.quote;
         let span = self.snapshot.at.since(last);
         let elapsed = |at: Time| match seconds(at.since(last)).over(seconds(span)) {
             Some(elapsed) if span > SAME_MOMENT => elapsed.min(Rate::ONE),
@@ -364,9 +361,6 @@ async fn moved_by_others<E: Exchange>(
     }
     Ok(!unbooked.is_empty() && unbooked.iter().all(|order_id| others.contains(order_id)))
 }
-
-/// What a change that nobody explained is booked as.
-const STANDING_GAP: &str = "UNEXPLAINED";
 
 /// Whether the exchange still has every row between that reading and now (it keeps three months).
 /// After a longer absence nothing can be explained, and the account is read as if for the first time.
