@@ -4,6 +4,7 @@ mod apply;
 mod context;
 mod desk;
 mod flatten;
+mod funding;
 mod plan;
 mod rebalance;
 mod risk_check;
@@ -99,6 +100,7 @@ enum Command {
     Rebalance(rebalance::Args),
     RiskCheck(risk_check::Args),
     Flatten(flatten::Args),
+    Funding(funding::Args),
     Sim(sim::Args),
 }
 
@@ -126,6 +128,7 @@ fn run(cli: Cli) -> u8 {
             Command::Rebalance(args) => rebalance::run(&Context::new(&cli.global, ui.clone())?, &args).await,
             Command::RiskCheck(args) => risk_check::run(&Context::new(&cli.global, ui.clone())?, &args).await,
             Command::Flatten(args) => flatten::run(&Context::for_exit(&cli.global, ui.clone())?, &args).await,
+            Command::Funding(args) => funding::run(&Context::new(&cli.global, ui.clone())?, &args).await,
             Command::Sim(args) => sim::run(&ui, &args).await,
         }
     });

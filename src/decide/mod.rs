@@ -1,5 +1,6 @@
 //! The decision: targets, plan, check. Pure: the same snapshot gives the same orders.
 
+pub mod audit;
 pub mod equity;
 pub mod exposure;
 pub mod flatten;

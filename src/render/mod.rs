@@ -1,6 +1,7 @@
 //! Reports as text: one file per format, nothing here prints.
 
 mod bar;
+mod charges;
 mod coins;
 pub mod csv;
 mod figures;
@@ -22,6 +23,7 @@ use std::str::FromStr;
 
 use crate::report::error::ErrorReport;
 use crate::report::flatten::FlattenReport;
+use crate::report::funding::FundingReport;
 use crate::report::pass::PassReport;
 use crate::report::plan::PlanReport;
 use crate::report::risk::RiskReport;
@@ -130,6 +132,11 @@ pub fn scan_fits(format: Format) -> Result<(), Unsupported> {
     no_page("a scan", format)
 }
 
+/// Whether a funding report comes in `format`: asked before anything is read, not after.
+pub fn funding_fits(format: Format) -> Result<(), Unsupported> {
+    no_page("a funding report", format)
+}
+
 fn no_page(what: &'static str, format: Format) -> Result<(), Unsupported> {
     match format {
         Format::Html => Err(unsupported(what, format)),
@@ -189,6 +196,17 @@ pub fn scan(report: &ScanReport, format: Format, style: &Style) -> Result<String
         Format::Csv => Ok(csv::scan(report)),
         Format::Markdown => Ok(markdown::scan(report)),
         Format::Html => Err(unsupported("a scan", format)),
+    }
+}
+
+/// A funding report in `format`; every text ends with one line break.
+pub fn funding(report: &FundingReport, format: Format, style: &Style) -> Result<String, Unsupported> {
+    match format {
+        Format::Table => Ok(table::funding(report, style)),
+        Format::Json => Ok(json::object(report)),
+        Format::Csv => Ok(csv::funding(report)),
+        Format::Markdown => Ok(markdown::funding(report)),
+        Format::Html => Err(unsupported("a funding report", format)),
     }
 }
 

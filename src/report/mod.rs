@@ -4,6 +4,7 @@ mod account_checks;
 pub mod check;
 pub mod error;
 pub mod flatten;
+pub mod funding;
 pub mod heading;
 mod health_checks;
 pub mod lines;
