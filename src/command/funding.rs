@@ -161,7 +161,7 @@ async fn fresh<E: Settles>(
         compared_from: None,
     });
     report.notes.push(
-        "the ledger is empty: nothing is counted before the first `rebal rebalance` has read the account"
+        "the ledger has no reading of the account; `rebal rebalance` makes the first, and counting begins there"
             .into(),
     );
     Ok(report)

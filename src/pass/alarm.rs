@@ -152,7 +152,7 @@ pub async fn funding(ledger: &mut Ledger, at: Time, every: Duration, quote: &str
     let balance = Balance::of((start.equity, end.equity), &entries, quote);
     let alerts = balance.funding_exceeds_profit().then(|| {
         let text = format!(
-            "funding has cost {:.2} {quote} since {}, and before it the portfolio earned {:.2} {quote}; see `rebal funding`",
+            "funding has cost {:.2} {quote} since {}, more than the {:.2} {quote} that the portfolio earned before it; see `rebal funding`",
             -balance.funding, start.at, balance.before_funding()
         );
         Alert { kind: FUNDING_EXCEEDS, level: Level::Warning, text }

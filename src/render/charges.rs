@@ -14,6 +14,9 @@ const TOLD: usize = 20;
 
 /// What funding took or brought, in one sentence.
 pub(crate) fn verdict(report: &FundingReport) -> (Tone, String) {
+    if report.compared_from.is_none() {
+        return (Tone::Attention, "Nothing to count from yet: no pass has read the account.".to_owned());
+    }
     let since = format!("since {}", instant(report.from));
     let quote = clean(&report.quote);
     let text = if report.total.is_negative() {
@@ -33,11 +36,12 @@ pub(crate) fn alarms(report: &FundingReport) -> Vec<String> {
     let quote = clean(&report.quote);
     let mut alarms = Vec::new();
     if report.funding_exceeds_profit {
-        alarms.push(format!(
-            "FUNDING EXCEEDS PROFIT: it took {} {quote} of {} {quote} that the portfolio earned before it.",
-            fee(-report.total),
-            fee(report.profit_before_funding)
-        ));
+        let earned = report.profit_before_funding;
+        let from = match earned.is_positive() {
+            true => format!("the portfolio earned only {} {quote} before it", fee(earned)),
+            false => "there was no profit to pay it from".to_owned(),
+        };
+        alarms.push(format!("FUNDING EXCEEDS PROFIT: it took {} {quote}, and {from}.", fee(-report.total)));
     }
     if !report.differences.is_empty() {
         alarms.push(format!(

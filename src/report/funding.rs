@@ -131,7 +131,7 @@ pub struct FundingReport {
     pub per_coin: Vec<CoinFunding>,
     /// Settlements that were held against their rows.
     pub compared: usize,
-    /// From when on; `None` where none was.
+    /// From when on; `None` on a fresh ledger.
     pub compared_from: Option<Time>,
     /// Settlements of which the position or the mark price is not known.
     pub not_comparable: usize,
