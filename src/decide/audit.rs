@@ -190,11 +190,12 @@ pub fn audit(
         }
     }
     for (index, settlement) in settlements.iter().enumerate() {
-        if settlement.at <= from || settlement.at > now {
+        if settlement.at <= from || settlement.at > now + SETTLING {
             continue;
         }
         let charged = charged.get(&index).copied();
-        let Some(held) = past.held_at(symbol, settlement.at) else {
+        // Stamped some milliseconds late, and charged already.
+        let Some(held) = past.held_at(symbol, settlement.at.min(now)) else {
             found.unknown += usize::from(charged.is_some());
             continue;
         };
