@@ -28,7 +28,7 @@ pub(crate) fn verdict(report: &FundingReport) -> (Tone, String) {
     };
     let earned = report.profit_before_funding;
     let word = if earned.is_negative() { "lost" } else { "earned" };
-    (Tone::Strong, format!("{text}; before it the portfolio {word} {} {quote}.", fee(earned.abs())))
+    (Tone::Strong, format!("{text}; before it the portfolio {word} {} {quote}.", plain(earned.abs())))
 }
 
 /// What is wrong, before everything else.
@@ -129,6 +129,10 @@ fn cells(coin: &CoinFunding, quote: &str) -> Vec<String> {
     ]
 }
 
+fn plain(amount: Notional) -> String {
+    if amount.is_zero() { "0".to_owned() } else { fee(amount) }
+}
+
 /// Funding of small positions vanishes at two decimals; nothing at all stays empty.
 fn amount(amount: Notional) -> String {
     if amount.is_zero() { String::new() } else { fee(amount) }
@@ -144,7 +148,7 @@ pub(crate) fn totals(report: &FundingReport) -> Vec<Remark> {
     let quote = clean(&report.quote);
     let row = |label: &str, text: String| (Tone::Plain, label.to_owned(), text);
     let mut rows = vec![
-        row("funding", format!("paid {}, received {} {quote}", fee(report.paid), fee(report.received))),
+        row("funding", format!("paid {}, received {} {quote}", plain(report.paid), plain(report.received))),
         row(
             "profit",
             format!(
@@ -174,7 +178,7 @@ fn transfers(amount: Notional) -> String {
 
 fn brings(amount: Notional, shown: fn(Notional) -> String) -> String {
     let word = if amount.is_negative() { "costs" } else { "brings" };
-    format!("{word} {}", shown(amount.abs()))
+    if amount.is_zero() { "brings 0".to_owned() } else { format!("{word} {}", shown(amount.abs())) }
 }
 
 fn checked(report: &FundingReport) -> String {
@@ -186,7 +190,7 @@ fn checked(report: &FundingReport) -> String {
         return format!("no settlement yet{unknown}");
     };
     let wrong = report.differences.len() + report.missing.len();
-    let agree = if wrong == 0 { "all as rate × notional".to_owned() } else { format!("{wrong} are not") };
+    let agree = if wrong == 0 { "all as rate × notional".to_owned() } else { format!("{wrong} wrong") };
     format!("{} since {}: {agree}{unknown}", count(report.compared, "settlement"), instant(from))
 }
 

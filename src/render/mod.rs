@@ -225,6 +225,8 @@ fn unsupported(what: &'static str, format: Format) -> Unsupported {
 }
 
 #[cfg(test)]
+mod funding_tests;
+#[cfg(test)]
 mod risk_tests;
 #[cfg(test)]
 mod sample;
