@@ -91,7 +91,7 @@ fn near(moves: &[Move], at: Time, qty: Qty) -> Vec<Qty> {
     let mut found = Vec::new();
     let mut other = qty;
     for one in moves.iter().rev().filter(|one| one.at <= at && at.since(one.at) <= SETTLING) {
-        other = other - one.qty;
+        other -= one.qty;
         found.push(other);
     }
     let mut other = qty;

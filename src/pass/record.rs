@@ -7,6 +7,7 @@ use crate::domain::history::{AssetPrice, Sample};
 use crate::domain::num::{Notional, Price};
 use crate::domain::snapshot::Coin;
 use crate::domain::symbol::Symbol;
+use crate::domain::time::Time;
 use crate::ledger::{EquityRow, Ledger, LedgerError, PassRow};
 
 use super::act::Acted;
@@ -16,7 +17,8 @@ use super::{PassError, Prepared, Settings};
 /// The job of the calendar trigger.
 pub(super) const CALENDAR: &str = "calendar";
 
-/// The most hours between two settlements.
+/// The fewest and the most hours between two settlements.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(3600);
 const LONGEST_INTERVAL: Duration = Duration::from_secs(8 * 3600);
 /// What a process ends with when a leg was rejected, unfilled or is unknown.
 pub const PARTIAL: u8 = 5;
@@ -100,7 +102,9 @@ async fn read(
 async fn note_funding_due(ledger: &mut Ledger, prepared: &Prepared) -> Result<(), LedgerError> {
     let snapshot = &prepared.seen.snapshot;
     let next = |coin: &Coin| coin.market.and_then(|market| market.mark.next_funding);
-    let due = snapshot.coins.values().filter_map(next).filter(|due| *due > snapshot.at).min();
+    // Right after a settlement the exchange may still name that one.
+    let ahead = |due: Time| if due > snapshot.at { due } else { snapshot.at + SHORTEST_INTERVAL };
+    let due = snapshot.coins.values().filter_map(next).map(ahead).min();
     // Where nobody tells, the exchange's longest interval is as good as any: no pass asks in vain.
     let due = due.unwrap_or(snapshot.at + LONGEST_INTERVAL);
     match ledger.job(FUNDING_DUE).await? {

@@ -187,7 +187,7 @@ fn checked(report: &FundingReport) -> String {
         many => format!("; {many} could not be checked"),
     };
     let Some(from) = report.compared_from.filter(|_| report.compared > 0) else {
-        return format!("no settlement yet{unknown}");
+        return format!("no settlement compared{unknown}");
     };
     let wrong = report.differences.len() + report.missing.len();
     let agree = if wrong == 0 { "all as rate × notional".to_owned() } else { format!("{wrong} wrong") };

@@ -92,7 +92,7 @@ Nothing to count from yet: no pass has read the account.
   profit   +0.00 USDT after funding, equity 200.00 → 200.00
   ahead    brings 0 USDT in the next 24 h; brings 0 USDT a year at these rates
            and positions
-  checked  no settlement yet
+  checked  no settlement compared
 ",
     );
 }

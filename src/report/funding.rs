@@ -205,7 +205,7 @@ fn coins(inputs: &FundingInputs<'_>, now: Time) -> Vec<CoinFunding> {
     }
     let mut coins: Vec<CoinFunding> = coins.into_values().collect();
     // Stable: coins that cost the same stay in the order of their names.
-    coins.sort_by(|a, b| a.net.cmp(&b.net));
+    coins.sort_by_key(|coin| coin.net);
     coins
 }
 
