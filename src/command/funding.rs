@@ -34,10 +34,11 @@ Examples: rebal funding                     since the first reading in the ledge
           rebal funding --since 7d --json   the last week, for scripts
           rebal funding --since 2026-01-31  since that day, 00:00 UTC
 
-Counts from the last reading at or before --since. Profit is the change of equity, deposits and withdrawals
-apart. FUNDING EXCEEDS PROFIT: funding paid, less funding received, is more than the portfolio earned before
-it. `rebalance` checks the same every funding.check_every, from the first reading on, and alerts. Every
-settlement of the last 90 days is held against rate × mark price × quantity.")]
+Counts from the last reading at or before --since. Profit is the change of
+equity, deposits and withdrawals apart. FUNDING EXCEEDS PROFIT: funding paid,
+less funding received, is more than the portfolio earned before it; `rebalance`
+checks that every funding.check_every, from the first reading on, and alerts.
+Every settlement of the last 90 days is held against rate × mark × quantity.")]
 pub(super) struct Args {
     /// Count from this date, time or so long ago: 2026-01-31, 2026-01-31T12:00:00Z, 7d
     #[arg(long, value_name = "DATE|TIME|DURATION")]

@@ -15,7 +15,7 @@ use rebal::domain::symbol::Symbol;
 use rebal::domain::time::Time;
 use rebal::exchange::paper::{Clock, Paper};
 use rebal::exchange::{Exchange, Settles};
-use rebal::ledger::Ledger;
+use rebal::ledger::{EquityRow, Ledger, PassRow};
 use rebal::pass::{self, Mode, Settings, Stop, Watch, alarm};
 use rebal::sim::prices::{FundingPrint, Prices, Recorded};
 use rebal::sim::{Terms, World, listing};
@@ -204,6 +204,33 @@ async fn the_owner_hears_once_per_check_that_funding_took_more_than_was_earned()
     assert_eq!(bench.check().await.last().unwrap(), "over: funding exceeds profit");
 }
 
+/// Over a hole that is longer than the exchange remembers nothing can be counted.
+#[tokio::test]
+async fn counting_begins_after_the_last_hole() {
+    let mut ledger = Ledger::in_memory().await.unwrap();
+    let day = |days: u32| Time::default() + Duration::from_secs(86_400) * (20_000 + days);
+    for days in [0, 1, 100, 101, 170] {
+        let row =
+            PassRow { at: day(days), outcome: "traded".into(), exit_code: Some(0), plan: String::new() };
+        let pass_id = ledger.plan_pass(&row, &[]).await.unwrap();
+        let equity = EquityRow {
+            at: day(days),
+            equity: Notional::from(days),
+            wallet: Notional::ZERO,
+            fill_seq: 0,
+            units: Rate::ONE,
+            nav: Notional::ONE,
+            peak: Notional::ONE,
+        };
+        ledger.record_equity(pass_id, &equity, &[], &[]).await.unwrap();
+    }
+    for (most, start) in [(80, 100), (99, 0), (98, 100), (60, 170)] {
+        let most = Duration::from_secs(86_400) * most;
+        assert_eq!(ledger.history_start(most).await.unwrap().unwrap().at, day(start));
+    }
+    assert_eq!(Ledger::in_memory().await.unwrap().history_start(HOUR).await.unwrap(), None);
+}
+
 /// Recorded prices and rates of coins that settle every 1, 4 and 8 hours, some of which changed their
 /// interval meanwhile: what the ledger says was charged is, to the last digit, what plain arithmetic makes
 /// of the files.
@@ -273,7 +300,7 @@ async fn charged_funding_is_the_sum_over_the_recorded_rates() {
     // A rate that is not the recorded one is named.
     let symbol = symbol("BTC");
     let mut settled = paper.settlements(&symbol, start).await.unwrap();
-    settled[5].rate = settled[5].rate + Rate::new(1, 6);
+    settled[5].rate += Rate::new(1, 6);
     let charges: Vec<Charge> = entries
         .iter()
         .filter(|entry| entry.symbol == symbol.as_str())
