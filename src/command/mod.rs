@@ -5,6 +5,7 @@ mod apply;
 mod context;
 mod desk;
 mod flatten;
+mod funding;
 mod period;
 mod plan;
 mod rebalance;
@@ -104,6 +105,7 @@ enum Command {
     RiskCheck(risk_check::Args),
     Report(report::Args),
     Flatten(flatten::Args),
+    Funding(funding::Args),
     Sim(sim::Args),
 }
 
@@ -132,6 +134,7 @@ fn run(cli: Cli) -> u8 {
             Command::RiskCheck(args) => risk_check::run(&Context::new(&cli.global, ui.clone())?, &args).await,
             Command::Report(args) => report::run(&Context::new(&cli.global, ui.clone())?, &args).await,
             Command::Flatten(args) => flatten::run(&Context::for_exit(&cli.global, ui.clone())?, &args).await,
+            Command::Funding(args) => funding::run(&Context::new(&cli.global, ui.clone())?, &args).await,
             Command::Sim(args) => sim::run(&ui, &args).await,
         }
     });

@@ -170,6 +170,9 @@ async fn pass_once<E: Exchange>(
     let acted = desk.heed(exchange, acted).await?;
     // What was sent is sent and booked, whatever becomes of the message about it.
     let _ = alarm::acted(desk.ledger, desk.now(exchange), &acted).await;
+    let every = context.config.funding.check_every;
+    // Nor by what funding came to.
+    let _ = alarm::funding(desk.ledger, prepared.seen.snapshot.at, every, &context.config.quote).await;
     let mut report = view::pass_report(context, &prepared, &acted, plan);
     report.notes.extend(desk.write_trades().await);
     told(context, &report)

@@ -1,8 +1,10 @@
 //! The decision: targets, plan, check. Pure: the same snapshot gives the same orders.
 
+pub mod audit;
 pub mod equity;
 pub mod exposure;
 pub mod flatten;
+pub mod funding;
 pub mod nav;
 pub mod plan;
 pub mod risk;

@@ -23,3 +23,26 @@ pub struct Entry {
     /// The trade it belongs to; empty unless trade related.
     pub trade_id: String,
 }
+
+/// What a change that nobody explained is booked as.
+pub const UNEXPLAINED: &str = "UNEXPLAINED";
+
+impl Entry {
+    /// A deposit or withdrawal: neither profit nor loss. What nobody explained counts as one.
+    #[must_use]
+    pub fn is_transfer(&self) -> bool {
+        matches!(self.kind.as_str(), "TRANSFER" | "INTERNAL_TRANSFER" | UNEXPLAINED)
+    }
+
+    /// Funding, the dividends of stock contracts included.
+    #[must_use]
+    pub fn is_funding(&self) -> bool {
+        self.kind == "FUNDING_FEE" || self.is_special_funding()
+    }
+
+    /// Funding that stands for a stock's dividend.
+    #[must_use]
+    pub fn is_special_funding(&self) -> bool {
+        self.kind == "SPECIAL_FUNDING_FEE"
+    }
+}

@@ -5,6 +5,7 @@ pub mod alert;
 pub mod candidate;
 pub mod entry;
 pub mod fill;
+pub mod funding;
 pub mod history;
 pub mod market;
 pub mod num;

@@ -10,6 +10,7 @@ use crate::decide::risk::ApprovedOrder;
 use crate::domain::account::{AccountModes, Balance, Bracket, Health, MarginSetting, Position};
 use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
+use crate::domain::funding::Settlement;
 use crate::domain::market::Market;
 use crate::domain::order::{Order, Resting};
 use crate::domain::rules::Rules;
@@ -194,4 +195,17 @@ pub trait Exchange {
 
     /// What the key may do and how the exchange judges the account's trading.
     async fn health(&self) -> Health;
+}
+
+/// What funding was and how often it is due, where that can be told.
+#[expect(async_fn_in_trait, reason = "used generically on one thread, never as a trait object")]
+pub trait Settles: Exchange {
+    /// Settlements of one contract at or after `since`, ascending, all pages.
+    async fn settlements(&self, symbol: &Symbol, since: Time) -> Result<Vec<Settlement>, ExchangeError>;
+
+    /// Hours between two settlements, of every contract that is listed.
+    async fn funding_hours(
+        &self,
+        listed: &BTreeMap<Symbol, Rules>,
+    ) -> Result<BTreeMap<Symbol, u32>, ExchangeError>;
 }

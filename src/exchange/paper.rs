@@ -1,6 +1,7 @@
 //! Paper money: the simulated exchange in this process, kept in the ledger between passes.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::decide::risk::ApprovedOrder;
@@ -8,11 +9,12 @@ use crate::domain::account::Health;
 use crate::domain::candidate::{Candidate, FundingPast};
 use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
+use crate::domain::funding::Settlement;
 use crate::domain::order::{Order, Resting};
 use crate::domain::rules::Rules;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
-use crate::exchange::{Exchange, ExchangeError, Exposed, Observation, Reply};
+use crate::exchange::{Exchange, ExchangeError, Exposed, Observation, Reply, Settles};
 use crate::sim::matching::{Placed, Trade, Which};
 use crate::sim::refusal::Refusal;
 use crate::sim::{self, State, Terms, World};
@@ -227,6 +229,36 @@ impl Exchange for Paper {
             key: Err("a paper account has no key".into()),
             indicators: Err("a paper account is not judged".into()),
         }
+    }
+}
+
+impl Settles for Paper {
+    async fn settlements(&self, symbol: &Symbol, since: Time) -> Result<Vec<Settlement>, ExchangeError> {
+        if self.clock == Clock::Exchange {
+            // Prices of a moment have no past: what was charged is in the account's own rows alone.
+            return Err(ExchangeError::Unavailable {
+                endpoint: "paper".into(),
+                detail: "a paper account on live prices keeps no settled rates".into(),
+            });
+        }
+        let sim = self.sim.borrow();
+        let prints = sim.funding_history(symbol, since, sim.now());
+        let settled = |print: sim::prices::FundingPrint| Settlement {
+            at: print.at,
+            rate: print.rate,
+            mark: print.mark,
+            special: false,
+        };
+        Ok(prints.into_iter().map(settled).collect())
+    }
+
+    async fn funding_hours(
+        &self,
+        listed: &BTreeMap<Symbol, Rules>,
+    ) -> Result<BTreeMap<Symbol, u32>, ExchangeError> {
+        let sim = self.sim.borrow();
+        let hours = |symbol: &Symbol| Some((symbol.clone(), sim.funding_hours(symbol)?));
+        Ok(listed.keys().filter_map(hours).collect())
     }
 }
 

@@ -73,6 +73,21 @@ impl Ledger {
         rows.iter().map(|row| Ok((self.integer(row, "pass_id")?, self.sample(row)?))).collect()
     }
 
+    /// The first reading of a history without a hole wider than `most`: over a wider one the exchange
+    /// no longer tells what happened.
+    pub async fn history_start(&mut self, most: Duration) -> Result<Option<Reading>, LedgerError> {
+        let row = sqlx::query(
+            "SELECT * FROM equity WHERE at >= coalesce((SELECT max(at) FROM
+                 (SELECT at, at - lag(at) OVER (ORDER BY pass_id) AS hole FROM equity) WHERE hole > ?), 0)
+             ORDER BY pass_id LIMIT 1",
+        )
+        .bind(i64::try_from(most.as_millis()).unwrap_or(i64::MAX))
+        .fetch_optional(&mut self.db)
+        .await
+        .map_err(|source| database(&self.path, source))?;
+        row.map(|row| self.reading(&row)).transpose()
+    }
+
     /// Every reading from `from` to `to`, both included, in order.
     pub async fn readings(&mut self, from: Time, to: Time) -> Result<Vec<Reading>, LedgerError> {
         let rows = sqlx::query("SELECT * FROM equity WHERE at BETWEEN ? AND ? ORDER BY pass_id")

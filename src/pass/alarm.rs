@@ -3,15 +3,21 @@
 //! What a pass could not judge stays as it was: only a look that was believed ends an alert about
 //! the account, only a pass that sent ends one about its orders.
 
+use std::time::Duration;
+
 use crate::decide::exposure::exposure;
+use crate::decide::funding::Balance;
 use crate::decide::risk::Limits;
 use crate::domain::alert::{Alert, Level};
+use crate::domain::entry::Entry;
 use crate::domain::num::Rate;
 use crate::domain::time::Time;
 use crate::exchange::ExchangeError;
 use crate::ledger::{Halt, Ledger, LedgerError};
+use crate::report::funding::EXCEEDS_PROFIT as FUNDING_EXCEEDS;
 
 use super::act::Acted;
+use super::observe::INCOME_KEPT;
 use super::stop::Closed;
 use super::{PassError, Prepared};
 
@@ -128,6 +134,32 @@ pub async fn halted(
         alerts.push(Alert { kind: "not_flat", level: Level::Critical, text });
     }
     ledger.tell(at, &alerts, if closed.is_some() { &["not_flat"] } else { &[] }).await
+}
+
+/// The job of the check below.
+pub const FUNDING_CHECK: &str = "funding_check";
+
+/// Once per `every`: tells where funding has taken more since the ledger began than the profit that is
+/// left. By the ledger alone, as of its last reading: trading never waits for it.
+pub async fn funding(ledger: &mut Ledger, at: Time, every: Duration, quote: &str) -> Result<(), LedgerError> {
+    if ledger.job(FUNDING_CHECK).await?.is_some_and(|last| at.since(last) < every) {
+        return Ok(());
+    }
+    let Some(start) = ledger.history_start(INCOME_KEPT).await? else { return Ok(()) };
+    let Some(end) = ledger.reading_at(at).await? else { return Ok(()) };
+    let entries = ledger.income_between(&start, &end).await?;
+    let entries: Vec<Entry> = entries.into_iter().map(|booked| booked.entry).collect();
+    let balance = Balance::of((start.equity, end.equity), &entries, quote);
+    let alerts = balance.funding_exceeds_profit().then(|| {
+        let text = format!(
+            "funding has cost {:.2} {quote} since {}, more than the profit of {:.2} {quote} that is left; see `rebal funding`",
+            -balance.funding, start.at, balance.profit
+        );
+        Alert { kind: FUNDING_EXCEEDS, level: Level::Warning, text }
+    });
+    let alerts: Vec<Alert> = alerts.into_iter().collect();
+    ledger.tell(at, &alerts, &[FUNDING_EXCEEDS]).await?;
+    ledger.set_job(FUNDING_CHECK, at).await
 }
 
 /// Tells that a person lifted the halt.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::decide::equity::Expected;
 use crate::decide::nav::Transfer;
 use crate::domain::account::Position;
-use crate::domain::entry::Entry;
+use crate::domain::entry::{Entry, UNEXPLAINED};
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::order::ClientId;
 use crate::domain::plan::Warning;
@@ -27,7 +27,7 @@ pub(super) const LAG_AT_MOST: Duration = Duration::from_secs(60);
 /// because prices did. Over a longer gap the value of a unit is taken to have moved evenly.
 const SAME_MOMENT: Duration = Duration::from_secs(3600);
 /// How far back income rows are sure to be there.
-const INCOME_KEPT: Duration = Duration::from_secs(80 * 86_400);
+pub const INCOME_KEPT: Duration = Duration::from_secs(80 * 86_400);
 /// How late an income row may appear.
 pub(super) const LATE_ROWS: Duration = Duration::from_secs(3600);
 
@@ -60,7 +60,7 @@ impl Seen {
     pub(super) fn book_gap(&mut self, amount: Notional) {
         self.unbooked.push(Entry {
             at: self.snapshot.at,
-            kind: STANDING_GAP.to_owned(),
+            kind: UNEXPLAINED.to_owned(),
             symbol: String::new(),
             amount,
             asset: self.quote.clone(),
@@ -80,10 +80,7 @@ impl Seen {
     /// Deposits and withdrawals since the last reading at `last`.
     #[must_use]
     pub fn transfers(&self, last: Time) -> Vec<Transfer> {
-        let is_transfer = |entry: &&Entry| {
-            matches!(entry.kind.as_str(), "TRANSFER" | "INTERNAL_TRANSFER" | STANDING_GAP)
-                && entry.asset == self.quote
-        };
+        let is_transfer = |entry: &&Entry| entry.is_transfer() && entry.asset == self.quote;
         let span = self.snapshot.at.since(last);
         let elapsed = |at: Time| match seconds(at.since(last)).over(seconds(span)) {
             Some(elapsed) if span > SAME_MOMENT => elapsed.min(Rate::ONE),
@@ -365,9 +362,6 @@ async fn moved_by_others<E: Exchange>(
     Ok(!unbooked.is_empty() && unbooked.iter().all(|order_id| others.contains(order_id)))
 }
 
-/// What a change that nobody explained is booked as.
-const STANDING_GAP: &str = "UNEXPLAINED";
-
 /// Whether the exchange still has every row between that reading and now (it keeps three months).
 /// After a longer absence nothing can be explained, and the account is read as if for the first time.
 #[must_use]
@@ -435,13 +429,39 @@ async fn unbooked_income<E: Exchange>(
         return Ok(entries.into_iter().filter(|entry| entry.at >= since && seen(entry)).collect());
     };
     if expected.wallet == found.balance.wallet {
-        return Ok(Vec::new());
+        if !funding_is_due(ledger, found.at).await? {
+            return Ok(Vec::new());
+        }
+        // The wallet agrees, so these rows are not needed to believe it: a pass does not fail for them,
+        // and the next one that reads income reads them too.
+        return match unread_income(exchange, ledger, found.at).await {
+            Err(PassError::Exchange(_)) => Ok(Vec::new()),
+            read => read,
+        };
     }
+    unread_income(exchange, ledger, found.at).await
+}
+
+/// Income rows up to `at` that the exchange has and the ledger has not.
+pub async fn unread_income<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    at: Time,
+) -> Result<Vec<Entry>, PassError> {
     // Rows may appear late and out of order, and what is booked is not booked again. However late it
     // shows: what is dated before the first reading is in that one.
-    let booked_up_to = ledger.income_cursor().await?.unwrap_or(found.at);
+    let booked_up_to = ledger.income_cursor().await?.unwrap_or(at);
     let first = ledger.first_reading().await?.unwrap_or_default();
     let entries = exchange.income_since(booked_up_to - LATE_ROWS).await?;
-    let entries = entries.into_iter().filter(|entry| seen(entry) && entry.at >= first).collect();
+    let entries = entries.into_iter().filter(|entry| entry.at <= at && entry.at >= first).collect();
     Ok(ledger.unbooked(entries).await?)
+}
+
+/// The job that says when something held settles next, as the last reading saw it.
+pub(super) const FUNDING_DUE: &str = "funding_due";
+
+/// Whether something may have settled since the last reading. Rows that cancel each other out, or are of
+/// nothing at all, leave the wallet as it was and are to be booked all the same.
+async fn funding_is_due(ledger: &mut Ledger, now: Time) -> Result<bool, PassError> {
+    Ok(ledger.job(FUNDING_DUE).await?.is_some_and(|due| due <= now))
 }

@@ -1,18 +1,25 @@
 //! The end of a pass: what the account was worth, and that it is over.
 
+use std::time::Duration;
+
 use crate::decide::nav::Nav;
 use crate::domain::history::{AssetPrice, Reading, Sample};
 use crate::domain::num::{Notional, Price};
 use crate::domain::snapshot::Coin;
 use crate::domain::symbol::Symbol;
+use crate::domain::time::Time;
 use crate::ledger::{EquityRow, Ledger, LedgerError, PassRow};
 
 use super::act::Acted;
+use super::observe::FUNDING_DUE;
 use super::{PassError, Prepared, Settings};
 
 /// The job of the calendar trigger.
 pub(super) const CALENDAR: &str = "calendar";
 
+/// The fewest and the most hours between two settlements.
+const SHORTEST_INTERVAL: Duration = Duration::from_secs(3600);
+const LONGEST_INTERVAL: Duration = Duration::from_secs(8 * 3600);
 /// What a process ends with when a leg was rejected, unfilled or is unknown.
 pub const PARTIAL: u8 = 5;
 /// What a process ends with when a signal stopped it.
@@ -86,7 +93,24 @@ async fn read(
             ledger.keep_asset_price(&AssetPrice { asset, at: reading.at, price: *price }).await?;
         }
     }
-    ledger.record_equity(pass_id, &reading, &samples(prepared), &seen.unbooked).await
+    ledger.record_equity(pass_id, &reading, &samples(prepared), &seen.unbooked).await?;
+    note_funding_due(ledger, prepared).await
+}
+
+/// Writes down when the coins settle next, so that the first reading after it asks for income rows
+/// whatever the wallet holds. Written only where it changes: a quiet pass writes little.
+async fn note_funding_due(ledger: &mut Ledger, prepared: &Prepared) -> Result<(), LedgerError> {
+    let snapshot = &prepared.seen.snapshot;
+    let next = |coin: &Coin| coin.market.and_then(|market| market.mark.next_funding);
+    // Right after a settlement the exchange may still name that one.
+    let ahead = |due: Time| if due > snapshot.at { due } else { snapshot.at + SHORTEST_INTERVAL };
+    let due = snapshot.coins.values().filter_map(next).map(ahead).min();
+    // Where nobody tells, the exchange's longest interval is as good as any: no pass asks in vain.
+    let due = due.unwrap_or(snapshot.at + LONGEST_INTERVAL);
+    match ledger.job(FUNDING_DUE).await? {
+        Some(known) if known == due => Ok(()),
+        _ => ledger.set_job(FUNDING_DUE, due).await,
+    }
 }
 
 /// A look at the account as a reading that is not in the ledger, and its coins.

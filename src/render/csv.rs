@@ -1,10 +1,11 @@
 //! Rows for spreadsheets: one per coin of a plan, order of a pass, figure of a risk check, position
-//! of a flatten, contract of a scan.
+//! of a flatten, contract of a scan, coin of a funding report.
 
 use crate::domain::num::{Amount, Notional};
 use crate::domain::order::Side;
 use crate::render::text::clean;
 use crate::report::flatten::{Closed, FlattenReport, Remaining};
+use crate::report::funding::{CoinFunding, FundingReport};
 use crate::report::lines::{Action, Line};
 use crate::report::pass::{OrderReport, PassReport};
 use crate::report::plan::PlanReport;
@@ -70,6 +71,26 @@ const SCAN: [&str; 14] = [
     "how",
     "reason",
     "detail",
+];
+
+/// Columns of a funding report.
+const FUNDING: [&str; 16] = [
+    "at",
+    "from",
+    "symbol",
+    "paid",
+    "received",
+    "net",
+    "interval_hours",
+    "next_rate",
+    "next_time",
+    "annualised",
+    "qty",
+    "value",
+    "annualised_cost",
+    "forecast_24h",
+    "listed",
+    "wrong",
 ];
 
 /// One row per coin: how it stands, what is done about it and why.
@@ -165,6 +186,34 @@ pub fn scan(report: &ScanReport) -> String {
         cells
     });
     table(&SCAN, chosen.chain(rejected))
+}
+
+/// One row per coin; `wrong` counts its settlements that were charged otherwise or have no row.
+#[must_use]
+pub fn funding(report: &FundingReport) -> String {
+    let row = |coin: &CoinFunding| {
+        let differing = report.differences.iter().filter(|row| row.symbol == coin.symbol).count();
+        let missing = report.missing.iter().filter(|row| row.symbol == coin.symbol).count();
+        vec![
+            report.to.to_string(),
+            report.from.to_string(),
+            coin.symbol.clone(),
+            coin.paid.to_string(),
+            coin.received.to_string(),
+            coin.net.to_string(),
+            coin.interval_hours.map_or_else(String::new, |hours| hours.to_string()),
+            maybe(coin.next_rate),
+            coin.next_time.map_or_else(String::new, |at| at.to_string()),
+            maybe(coin.annualised),
+            coin.qty.to_string(),
+            maybe(coin.value),
+            maybe(coin.annualised_cost),
+            maybe(coin.forecast_24h),
+            coin.listed.to_string(),
+            (differing + missing).to_string(),
+        ]
+    };
+    table(&FUNDING, report.per_coin.iter().map(row))
 }
 
 fn plan_row(report: &PlanReport, line: &Line) -> Vec<String> {

@@ -1,11 +1,12 @@
-//! Plans, passes, risk checks, flattens and scans as GitHub-flavoured markdown.
+//! Plans, passes, risk checks, flattens, scans and funding as GitHub-flavoured markdown.
 
 use crate::domain::order::Side;
 use crate::render::grid::{Align, Grid};
 use crate::render::remarks::{self, Remark};
 use crate::render::text::{clean, instant, money, percent};
-use crate::render::{coins, figures, orders, positions, summary, universe, words};
+use crate::render::{charges, coins, figures, orders, positions, summary, universe, words};
 use crate::report::flatten::FlattenReport;
+use crate::report::funding::FundingReport;
 use crate::report::heading::Heading;
 use crate::report::lines::{Action, Line};
 use crate::report::pass::{OrderReport, Outcome, PassReport};
@@ -100,6 +101,24 @@ pub fn scan(report: &ScanReport) -> String {
     }
     text.push_str(&bullets("Changes", universe::changes(report)));
     text.push_str(&bullets("Scan", universe::totals(report)));
+    text.push_str(&notes(&report.notes));
+    text
+}
+
+/// Funding: the verdict, what is wrong, one row per coin, the totals.
+#[must_use]
+pub fn funding(report: &FundingReport) -> String {
+    let mut text = head("funding", &report.heading);
+    text.push_str(&format!("{}\n", escape(&charges::verdict(report).1)));
+    for alarm in charges::alarms(report) {
+        text.push_str(&format!("\n**{}**\n", escape(&alarm)));
+    }
+    if let Some(grid) = charges::coins(report).first() {
+        text.push_str(&drawn(grid));
+    }
+    text.push_str(&bullets("Charged otherwise than rate × notional", charges::differences(report)));
+    text.push_str(&bullets("Missing", charges::missing(report)));
+    text.push_str(&bullets("Account", charges::totals(report)));
     text.push_str(&notes(&report.notes));
     text
 }

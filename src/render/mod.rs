@@ -1,6 +1,7 @@
 //! Reports as text: one file per format, nothing here prints.
 
 mod bar;
+mod charges;
 mod coins;
 pub mod csv;
 mod figures;
@@ -25,6 +26,7 @@ use std::str::FromStr;
 use crate::report::dashboard::DashboardReport;
 use crate::report::error::ErrorReport;
 use crate::report::flatten::FlattenReport;
+use crate::report::funding::FundingReport;
 use crate::report::pass::PassReport;
 use crate::report::period::PeriodReport;
 use crate::report::plan::PlanReport;
@@ -134,6 +136,11 @@ pub fn scan_fits(format: Format) -> Result<(), Unsupported> {
     no_page("a scan", format)
 }
 
+/// Whether a funding report comes in `format`: asked before anything is read, not after.
+pub fn funding_fits(format: Format) -> Result<(), Unsupported> {
+    no_page("a funding report", format)
+}
+
 fn no_page(what: &'static str, format: Format) -> Result<(), Unsupported> {
     match format {
         Format::Html => Err(unsupported(what, format)),
@@ -222,6 +229,17 @@ pub fn scan(report: &ScanReport, format: Format, style: &Style) -> Result<String
     }
 }
 
+/// A funding report in `format`; every text ends with one line break.
+pub fn funding(report: &FundingReport, format: Format, style: &Style) -> Result<String, Unsupported> {
+    match format {
+        Format::Table => Ok(table::funding(report, style)),
+        Format::Json => Ok(json::object(report)),
+        Format::Csv => Ok(csv::funding(report)),
+        Format::Markdown => Ok(markdown::funding(report)),
+        Format::Html => Err(unsupported("a funding report", format)),
+    }
+}
+
 /// An error: one object as JSON, and lines for people in every other format, so that it always
 /// can be told.
 #[must_use]
@@ -236,6 +254,8 @@ fn unsupported(what: &'static str, format: Format) -> Unsupported {
     Unsupported { what, format, fitting: "table, json, csv or markdown" }
 }
 
+#[cfg(test)]
+mod funding_tests;
 #[cfg(test)]
 mod risk_tests;
 #[cfg(test)]

@@ -1,12 +1,13 @@
-//! Plans, passes, risk checks, flattens, scans and errors for people at a terminal.
+//! Plans, passes, risk checks, flattens, scans, funding and errors for people at a terminal.
 
 use crate::render::grid::{first_that_fits, list, paragraph};
 use crate::render::paint::{Tone, in_ascii, paint};
 use crate::render::remarks::{self, Remark};
 use crate::render::text::{clean, instant};
-use crate::render::{Style, coins, figures, orders, positions, summary, universe, words};
+use crate::render::{Style, charges, coins, figures, orders, positions, summary, universe, words};
 use crate::report::error::ErrorReport;
 use crate::report::flatten::FlattenReport;
+use crate::report::funding::FundingReport;
 use crate::report::heading::Heading;
 use crate::report::pass::{Outcome, PassReport};
 use crate::report::plan::PlanReport;
@@ -122,6 +123,26 @@ pub fn scan(report: &ScanReport, style: &Style) -> String {
     }
     page.remarks("", universe::changes(report));
     page.remarks("", universe::totals(report));
+    page.notes(&report.notes);
+    page.finish()
+}
+
+/// Funding: what is wrong before everything else, the verdict, one line per coin, the totals.
+#[must_use]
+pub fn funding(report: &FundingReport, style: &Style) -> String {
+    let mut page = Page::new(*style);
+    page.heading("funding", &report.heading);
+    for alarm in charges::alarms(report) {
+        page.say(Tone::Alarm, &alarm);
+    }
+    let (tone, verdict) = charges::verdict(report);
+    page.say(tone, &verdict);
+    if !report.per_coin.is_empty() {
+        page.block(&first_that_fits(&charges::coins(report), style));
+    }
+    page.remarks("Charged otherwise than rate × notional", charges::differences(report));
+    page.remarks("Missing", charges::missing(report));
+    page.remarks("", charges::totals(report));
     page.notes(&report.notes);
     page.finish()
 }

@@ -6,6 +6,7 @@ pub mod dashboard;
 pub mod digest;
 pub mod error;
 pub mod flatten;
+pub mod funding;
 pub mod heading;
 mod health_checks;
 pub mod lines;

@@ -1,18 +1,23 @@
-//! Invented risk checks and scans for the tests of every format.
+//! Invented risk checks, scans and funding reports for the tests of every format.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::decide::audit::Audit;
+use crate::decide::funding::Due;
 use crate::decide::nav::Nav;
 use crate::decide::samples::{coin, limits, market, snapshot, symbol};
 use crate::decide::scan::{Wanted, scan};
 use crate::decide::sector::Sectors;
 use crate::domain::account::{Health, Indicator, KeyPermissions};
 use crate::domain::candidate::{Candidate, FundingPast};
-use crate::domain::num::{Notional, Rate};
+use crate::domain::entry::Entry;
+use crate::domain::num::{Notional, Qty, Rate};
 use crate::domain::rules::tests::plain;
 use crate::domain::rules::{Rules, Status};
 use crate::domain::snapshot::Snapshot;
+use crate::domain::time::Time;
+use crate::report::funding::{Difference, FundingInputs, FundingReport, Missing, Standing};
 use crate::report::heading::Heading;
 use crate::report::risk::{RiskInputs, RiskReport};
 use crate::report::scan::{Ranking, ScanReport};
@@ -170,4 +175,103 @@ pub(crate) fn old_universe() -> ScanReport {
     let report = universe();
     let source_at = report.heading.at - Duration::from_secs(11_537);
     ScanReport { source_at, source_age_s: 11_537, from_cache: true, ..report }
+}
+
+fn row(minutes: u64, symbol: &str, amount: &str) -> Entry {
+    Entry {
+        at: funding_start() + Duration::from_secs(60 * minutes),
+        kind: "FUNDING_FEE".into(),
+        symbol: symbol.into(),
+        amount: amount.parse().unwrap(),
+        asset: "USDT".into(),
+        tran_id: 0,
+        trade_id: String::new(),
+    }
+}
+
+fn funding_start() -> Time {
+    "2026-11-19T08:00:03.120Z".parse().unwrap()
+}
+
+fn standing(qty: i64, mark: &str, rate: &str, hours: u32) -> Standing {
+    // The next whole interval after 08:29.
+    let at: Time = if hours == 8 { "2026-11-20T16:00:00Z" } else { "2026-11-20T09:00:00Z" }.parse().unwrap();
+    Standing {
+        qty: Qty::new(qty, 0),
+        mark: Some(mark.parse().unwrap()),
+        due: Some(Due { at, rate: rate.parse().unwrap(), interval_hours: hours }),
+        listed: true,
+    }
+}
+
+/// BTC pays, 币安人生 pays hourly, a short of WIF receives; OLD is gone. 30 came in from outside.
+fn funding_inputs<'a>(entries: &'a [Entry], equity: &str) -> FundingInputs<'a> {
+    let standings = [
+        ("BTCUSDT", standing(2, "50", "0.0001", 8)),
+        ("币安人生USDT", standing(1000, "0.2", "0.0004", 1)),
+        ("WIFUSDT", standing(-40, "0.5", "0.0002", 8)),
+        ("OLDUSDT", Standing::default()),
+    ];
+    FundingInputs {
+        heading: heading("live"),
+        quote: "USDT",
+        start: Some((funding_start(), Notional::from(200))),
+        equity: equity.parse().unwrap(),
+        entries,
+        standings: standings.into_iter().map(|(name, one)| (symbol(name), one)).collect(),
+        audit: Audit { compared: 31, ..Audit::default() },
+        compared_from: Some(funding_start() + Duration::from_secs(60)),
+    }
+}
+
+fn funding_rows() -> Vec<Entry> {
+    let mut rows = vec![row(480, "BTCUSDT", "-0.01"), row(960, "BTCUSDT", "-0.01")];
+    rows.extend([
+        row(60, "币安人生USDT", "-1.92"),
+        row(480, "WIFUSDT", "0.004"),
+        row(481, "OLDUSDT", "-0.3"),
+    ]);
+    rows.push(Entry { kind: "TRANSFER".into(), ..row(500, "", "30") });
+    rows
+}
+
+/// Earned 12.236 before 2.236 of funding.
+pub(crate) fn paid_funding() -> FundingReport {
+    let mut report = FundingReport::new(funding_inputs(&funding_rows(), "240"));
+    report.notes = vec!["no longer listed at the exchange: OLDUSDT".into()];
+    report
+}
+
+/// Earned 1.236 before 2.236 of funding, one charge differs, one row is missing.
+pub(crate) fn dear_funding() -> FundingReport {
+    let rows = funding_rows();
+    let mut inputs = funding_inputs(&rows, "229");
+    let at = funding_start() + Duration::from_secs(60 * 480);
+    inputs.audit.differences = vec![Difference {
+        symbol: "BTCUSDT".into(),
+        at,
+        charged: "-0.012".parse().unwrap(),
+        expected: Some("-0.01".parse().unwrap()),
+        detail: "2 held at a mark of 50 and a rate of 0.0001\u{1b}[2J".into(),
+    }];
+    inputs.audit.missing = vec![Missing {
+        symbol: "WIFUSDT".into(),
+        at,
+        expected: "0.004".parse().unwrap(),
+        detail: "-40 held at a mark of 0.5 and a rate of 0.0002".into(),
+    }];
+    inputs.audit.unknown = 2;
+    FundingReport::new(inputs)
+}
+
+/// Before the first pass.
+pub(crate) fn no_funding() -> FundingReport {
+    let inputs = funding_inputs(&[], "200");
+    FundingReport::new(FundingInputs {
+        start: None,
+        compared_from: None,
+        audit: Audit::default(),
+        standings: BTreeMap::new(),
+        ..inputs
+    })
 }

@@ -95,6 +95,9 @@ pub struct Day {
     pub from: Time,
 }
 
+/// No settlement is stamped later than this.
+const LATEST_STAMP: Duration = Duration::from_secs(1);
+
 impl Exchange {
     /// Candles of traded (or, with `of_mark`, mark) prices that begin in `[from, to]`, ascending. The
     /// last may be unfinished.
@@ -225,9 +228,11 @@ impl Exchange {
         let Some(listed) = self.world.listing.get(symbol) else { return Vec::new() };
         let from = from.max(listed.rules.onboard);
         let to = to.min(self.state.at);
-        let before = from - Duration::from_millis(1);
+        // One that was due just before may be stamped just after.
+        let before = from - LATEST_STAMP;
         let mut prints = self.funding_due(symbol, before, to);
         if let Prices::Fed = self.world.prices {
+            prints.retain(|print| print.at >= from);
             return prints;
         }
         let bars = prints.first().map_or(Vec::new(), |print| {
@@ -239,6 +244,7 @@ impl Exchange {
             print.mark = complete.checked_sub(1).and_then(|last| bars.get(last)).map(|bar| bar.close);
             print.at = print.at + synthetic::funding_delay(symbol, print.at);
         }
+        prints.retain(|print| print.at >= from);
         prints
     }
 

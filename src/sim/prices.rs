@@ -275,6 +275,25 @@ impl Exchange {
             .collect()
     }
 
+    /// Hours between the settlement that comes next and the one before it: recorded contracts change
+    /// their interval now and then.
+    #[must_use]
+    pub fn funding_hours(&self, symbol: &Symbol) -> Option<u32> {
+        let listed = self.world.listing.get(symbol).filter(|listed| listed.has_funding())?;
+        let usual = listed.funding_hours.max(1);
+        let Prices::Replay(recorded) = &self.world.prices else { return Some(usual) };
+        let prints = recorded.funding.get(symbol).map_or(&[][..], Vec::as_slice);
+        let next = prints.partition_point(|(time, _)| settles(*time) <= self.state.at);
+        let next = next.min(prints.len().saturating_sub(1));
+        let gap = |last: usize| {
+            let (before, at) = (prints.get(last.checked_sub(1)?)?.0, prints.get(last)?.0);
+            u32::try_from((at.since(before).as_secs() + 1800) / 3600)
+                .ok()
+                .filter(|hours| (1..=8).contains(hours))
+        };
+        Some(gap(next).unwrap_or(usual))
+    }
+
     /// When the contract settles next and at what rate; the very figures that are then charged.
     fn next_funding(&self, symbol: &Symbol, listed: &Listed) -> Option<(Time, Rate)> {
         if !listed.has_funding() {

@@ -13,6 +13,7 @@ mod archive;
 mod config;
 mod data;
 mod faults;
+mod funding;
 mod ledger;
 mod listing;
 mod notify;

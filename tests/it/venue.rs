@@ -7,8 +7,8 @@ use rebal::domain::account::Indicator;
 use rebal::domain::num::{Price, Qty, Rate};
 use rebal::domain::order::{OrderKind, OrderRequest, Resting, Side, TimeInForce};
 use rebal::domain::symbol::Symbol;
-use rebal::exchange::Exchange;
 use rebal::exchange::binance::usdm::{Settings, Usdm};
+use rebal::exchange::{Exchange, Settles};
 use rebal::server::{self, serve};
 use rebal::sim::algo::{AlgoRequest, Trigger};
 use rebal::sim::prices::Prices;
@@ -119,6 +119,32 @@ async fn hedge_mode_shows_in_the_positions() {
         let seen = venue.exposed().await.unwrap();
         assert_eq!((seen.positions[&symbol()].qty, seen.hedge), (Qty::from(2), true));
         assert!(venue.observe().await.unwrap().modes.hedge);
+    })
+    .await;
+}
+
+/// 1100 hours of a contract that settles every hour are more than one answer holds.
+#[tokio::test]
+async fn settlements_come_whole_and_with_their_marks() {
+    let hour = Duration::from_secs(3600);
+    let mut listed = listing::derived(&symbol(), Price::from(10));
+    listed.funding_hours = 1;
+    let terms = Terms { interval: hour, ..Terms::default() };
+    let mut sim = sim::Exchange::new(World::new(vec![listed], Prices::Synthetic { seed: 1 }), terms);
+    let start = sim.now();
+    sim.advance(start + hour * 1100).unwrap();
+    against(sim, async |venue| {
+        let settled = venue.settlements(&symbol(), start + hour / 2).await.unwrap();
+        assert_eq!(settled.len(), 1100);
+        for (index, one) in settled.iter().enumerate() {
+            let due = start + hour * (u32::try_from(index).unwrap() + 1);
+            assert!(one.at.since(due) < Duration::from_secs(1) && one.at >= due, "{index}: {}", one.at);
+            assert!(one.mark.is_some_and(|mark| mark.is_positive()) && !one.special);
+        }
+        let rules = venue.observe().await.unwrap().rules;
+        assert_eq!(venue.funding_hours(&rules).await.unwrap()[&symbol()], 1);
+        let unknown = venue.settlements(&"XUSDT".parse().unwrap(), start).await;
+        assert!(unknown.is_err(), "an unknown contract is no contract without funding");
     })
     .await;
 }

@@ -13,6 +13,7 @@ use crate::domain::account::{Health, KeyPermissions};
 use crate::domain::candidate::{Candidate, FundingPast};
 use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
+use crate::domain::funding::Settlement;
 use crate::domain::market::Market;
 use crate::domain::order::{Order, OrderRequest, Resting};
 use crate::domain::rules::Rules;
@@ -22,7 +23,7 @@ use crate::exchange::binance::cache::{Cache, Listing};
 use crate::exchange::binance::client::{Http, SetupError};
 use crate::exchange::binance::session::{Credentials, Session, unreadable};
 use crate::exchange::binance::{history, observe};
-use crate::exchange::{Exchange, ExchangeError, Exposed, Observation, Reply};
+use crate::exchange::{Exchange, ExchangeError, Exposed, Observation, Reply, Settles};
 use crate::wire::binance::error;
 use crate::wire::binance::request::{Call, Request};
 use crate::wire::binance::usdm::account;
@@ -72,6 +73,10 @@ pub struct Usdm {
 
 /// Figures of a day that ended longer ago than this are of a contract that no longer trades.
 const STATS_AGE: Duration = Duration::from_secs(3600);
+/// Most settlements that one answer holds.
+const FUNDING_ROWS: usize = 1000;
+/// Contracts that the exchange does not name among those with terms of their own settle this often.
+const USUAL_FUNDING_HOURS: u32 = 8;
 /// Funding histories asked for at once.
 const FUNDING_AT_ONCE: usize = 10;
 
@@ -392,6 +397,44 @@ impl Exchange for Usdm {
         let status = self.read(Request::new(Call::TradingStatus), account::trading_status);
         let (key, indicators) = tokio::join!(self.key_permissions(), status);
         Health { key, indicators: indicators.map_err(unverified) }
+    }
+}
+
+impl Settles for Usdm {
+    async fn settlements(&self, symbol: &Symbol, since: Time) -> Result<Vec<Settlement>, ExchangeError> {
+        let mut prints: Vec<FundingPrint> = Vec::new();
+        let mut from = since;
+        loop {
+            let page = self.funding_rates(symbol, from, FUNDING_ROWS).await?;
+            if page.iter().any(|print| print.symbol != *symbol) {
+                let detail = "rows of another contract".into();
+                return Err(unreadable(WireError { endpoint: Call::FundingRate.name(), detail }));
+            }
+            let full = page.len() >= FUNDING_ROWS;
+            let last = page.last().map(|print| print.at);
+            prints.extend(page);
+            let Some(last) = last.filter(|last| full && *last > from) else { break };
+            // A page may end between two rows of one time, so the next one begins with both.
+            prints.retain(|print| print.at < last);
+            from = last;
+        }
+        let settled = |print: FundingPrint| Settlement {
+            at: print.at,
+            rate: print.rate,
+            mark: print.mark,
+            special: print.special,
+        };
+        Ok(prints.into_iter().map(settled).collect())
+    }
+
+    async fn funding_hours(
+        &self,
+        listed: &BTreeMap<Symbol, Rules>,
+    ) -> Result<BTreeMap<Symbol, u32>, ExchangeError> {
+        let terms = self.funding_terms().await?;
+        let hours =
+            |symbol: &Symbol| terms.get(symbol).map_or(USUAL_FUNDING_HOURS, |terms| terms.interval_hours);
+        Ok(listed.keys().map(|symbol| (symbol.clone(), hours(symbol))).collect())
     }
 }
 

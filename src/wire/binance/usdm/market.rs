@@ -112,6 +112,8 @@ pub struct FundingPrint {
     pub at: Time,
     /// Longs pay when positive; per interval, not per year.
     pub rate: Rate,
+    /// The mark price that it was settled at; `None` on old and on special rows.
+    pub mark: Option<Price>,
     /// A stock dividend, additional to the regular print of the same time.
     pub special: bool,
 }
@@ -126,6 +128,8 @@ pub fn funding_rates(bytes: &[u8]) -> Result<Vec<FundingPrint>, WireError> {
             symbol: row.symbol("symbol")?,
             at: row.time("fundingTime")?,
             rate: row.amount("fundingRate")?,
+            // Absent, empty or zero: not told.
+            mark: row.optional_amount("markPrice")?.filter(|mark: &Price| mark.is_positive()),
             special: row.get("rateType").is_some() && row.text("rateType")? != "Regular",
         })
     };

@@ -408,3 +408,18 @@ proptest! {
         read_all(text.as_bytes());
     }
 }
+
+/// Old and special rows have no mark price; none of them is a price of zero.
+#[test]
+fn a_settlement_without_a_mark_has_none() {
+    let row = |more: &str| format!(r#"{{"symbol":"AUSDT","fundingRate":"0.0001","fundingTime":5{more}}}"#);
+    let marks = ["", r#","markPrice":"""#, r#","markPrice":"0.00000000""#, r#","markPrice":"31000.5""#];
+    let special = r#","markPrice":"","rateType":"Special""#;
+    let rows: Vec<String> = marks.into_iter().chain([special]).map(row).collect();
+    let prints = market::funding_rates(format!("[{}]", rows.join(",")).as_bytes()).unwrap();
+    let marks: Vec<Option<String>> =
+        prints.iter().map(|print| print.mark.map(|mark| mark.to_string())).collect();
+    assert_eq!(marks, [None, None, None, Some("31000.5".into()), None]);
+    assert_eq!(prints.iter().filter(|print| print.special).count(), 1);
+    assert!(market::funding_rates(format!("[{}]", row(r#","markPrice":"x""#)).as_bytes()).is_err());
+}
