@@ -1,7 +1,6 @@
 //! `rebal funding`: what funding cost, whether it was charged as it was settled, and what comes next.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::str::FromStr;
 use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
@@ -14,8 +13,8 @@ use crate::domain::funding::Settlement;
 use crate::domain::history::{Reading, Sample};
 use crate::domain::num::{Notional, Qty, Rate};
 use crate::domain::symbol::Symbol;
-use crate::domain::time::{Time, parse_span};
-use crate::error::{CommandError, Kind};
+use crate::domain::time::Time;
+use crate::error::CommandError;
 use crate::exchange::{ExchangeError, Observation, Settles};
 use crate::ledger::Ledger;
 use crate::pass::observe::{self, INCOME_KEPT};
@@ -24,8 +23,9 @@ use crate::render;
 use crate::report::funding::{FundingInputs, FundingReport, Standing};
 
 use super::context::Context;
-use super::plan::look_only;
+use super::plan::look_back;
 use super::venue::{self, Venue};
+use super::when::When;
 
 /// Show funding paid, due and forecast, per coin; sends nothing
 #[derive(Clone, Debug, clap::Args)]
@@ -36,47 +36,13 @@ Examples: rebal funding                     since the first reading in the ledge
 
 Counts from the last reading at or before --since. Profit is the change of
 equity, deposits and withdrawals apart. FUNDING EXCEEDS PROFIT: funding paid,
-less funding received, is more than the portfolio earned before it; `rebalance`
+less funding received, is more than the profit that is left; `rebalance`
 checks that every funding.check_every, from the first reading on, and alerts.
 Every settlement of the last 90 days is held against rate × mark × quantity.")]
 pub(super) struct Args {
     /// Count from this date, time or so long ago: 2026-01-31, 2026-01-31T12:00:00Z, 7d
     #[arg(long, value_name = "DATE|TIME|DURATION")]
-    since: Option<Since>,
-}
-
-/// From when on to count.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Since {
-    At(Time),
-    Ago(Duration),
-}
-
-impl FromStr for Since {
-    type Err = String;
-    fn from_str(text: &str) -> Result<Since, String> {
-        if let Ok(at) = text.parse() {
-            return Ok(Since::At(at));
-        }
-        parse_span(text).map(Since::Ago).map_err(|_| {
-            "neither a date like 2026-01-31, nor a time like 2026-01-31T12:00:00Z, nor a duration like 7d"
-                .to_owned()
-        })
-    }
-}
-
-impl Since {
-    fn before(self, now: Time) -> Result<Time, CommandError> {
-        match self {
-            Since::At(at) if at > now => Err(CommandError::new(
-                Kind::Config,
-                format!("--since {at} is in the future: it is {now} now"),
-                "give a time that has passed; on paper the paper clock counts",
-            )),
-            Since::At(at) => Ok(at),
-            Since::Ago(span) => Ok(now - span),
-        }
-    }
+    since: Option<When>,
 }
 
 /// Settlements further back are not compared: a year of an hourly contract is nine requests.
@@ -88,7 +54,7 @@ const AT_ONCE: usize = 10;
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     render::funding_fits(context.format)?;
-    let mut ledger = look_only(context).await?;
+    let mut ledger = look_back(context).await?;
     context.heed_ban(&mut ledger).await?;
     if let Some(halt) = latch::in_force(&mut ledger, &context.folders.state).await? {
         context.ui.warn(&format!("HALTED (halt {}): {}", halt.id, halt.reason));
@@ -108,7 +74,7 @@ async fn look<E: Settles>(
     ledger: &mut Ledger,
 ) -> Result<FundingReport, CommandError> {
     exchange.connect().await?;
-    let since = args.since.map(|since| since.before(exchange.now())).transpose()?;
+    let since = args.since.map(|since| since.before(exchange.now(), "--since")).transpose()?;
     let found = exchange.observe().await?;
     ledger.age(&exchange.environment(), &found.account).await?;
     for remark in exchange.remarks() {
@@ -370,32 +336,4 @@ fn other_assets(entries: &[Entry], quote: &str) -> Option<String> {
     let sums: Vec<String> = sums.iter().map(|(asset, sum)| format!("{sum} {asset}")).collect();
     (!sums.is_empty())
         .then(|| format!("funding in other assets is not in these figures: {}", sums.join(", ")))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_beginning_is_a_date_a_time_or_a_span() {
-        let now: Time = "2026-02-10T12:00:00Z".parse().unwrap();
-        for (text, begin) in [
-            ("2026-01-31", "2026-01-31T00:00:00.000Z"),
-            ("2026-01-31T08:00:00Z", "2026-01-31T08:00:00.000Z"),
-            ("7d", "2026-02-03T12:00:00.000Z"),
-            ("90m", "2026-02-10T10:30:00.000Z"),
-            ("9999y", "1970-01-01T00:00:00.000Z"),
-        ] {
-            let since: Since = text.parse().unwrap();
-            assert_eq!(since.before(now).unwrap().to_string(), begin, "{text}");
-        }
-        for text in ["", "yesterday", "7", "2026-13-01", "-7d", "\u{1b}[2J"] {
-            let why = text.parse::<Since>().unwrap_err();
-            assert!(why.starts_with("neither a date like"), "{text}: {why}");
-        }
-        let future: Since = "2026-02-11".parse().unwrap();
-        let error = future.before(now).unwrap_err();
-        assert_eq!(error.kind, Kind::Config);
-        assert!(error.message.contains("in the future"), "{}", error.message);
-    }
 }

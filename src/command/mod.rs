@@ -18,6 +18,7 @@ mod signals;
 mod sim;
 mod venue;
 mod view;
+mod when;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::error::CommandError;
+use crate::error::{CommandError, Kind};
 use crate::exchange::Exchange;
 use crate::ledger::Ledger;
 use crate::pass::{self, Mode, Settings, latch};
@@ -45,6 +45,19 @@ pub(super) async fn look_only(context: &Context) -> Result<Ledger, CommandError>
         Some(ledger) => Ok(ledger),
         None => Ok(Ledger::in_memory().await?),
     }
+}
+
+/// The same for a look at the past, which older tables do not hold.
+pub(super) async fn look_back(context: &Context) -> Result<Ledger, CommandError> {
+    let mut ledger = look_only(context).await?;
+    if ledger.is_old().await? {
+        return Err(CommandError::new(
+            Kind::Storage,
+            "this ledger was written by an older rebal, and looking at it does not change it",
+            "the next `rebal rebalance` brings it up to date; nothing of it is lost",
+        ));
+    }
+    Ok(ledger)
 }
 
 async fn show<E: Exchange>(

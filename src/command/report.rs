@@ -9,7 +9,7 @@ use crate::domain::history::{BookedEntry, Reading, Sample};
 use crate::domain::num::Notional;
 use crate::domain::time::Time;
 use crate::error::{CommandError, Kind};
-use crate::exchange::Exchange;
+use crate::exchange::Settles;
 use crate::ledger::{Ledger, TRADES_HEADER, trade_row};
 use crate::notify::Telegram;
 use crate::pass::{self, Mode as Look, Prepared, Settings, latch, record};
@@ -20,11 +20,12 @@ use crate::report::period::PeriodReport;
 use super::after;
 use super::context::{self, Context};
 use super::period::{self, Now};
-use super::plan::look_only;
+use super::plan::look_back;
 use super::venue::{self, Venue};
+use super::when::When;
 use super::{settings, signals};
 
-/// Show the account now, or what a period came to
+/// Show the account now with its last 30 days, or what a period came to
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Args {
@@ -39,10 +40,10 @@ pub(super) struct Args {
     month: bool,
     /// From this time on: 2026-01-31, 2026-01-31T12:00:00Z, or 14d for the last 14 days
     #[arg(long, value_name = "TIME", conflicts_with = "span")]
-    since: Option<String>,
+    since: Option<When>,
     /// Until this time, which is not part of it; now where it is left out
     #[arg(long, value_name = "TIME", conflicts_with = "span")]
-    until: Option<String>,
+    until: Option<When>,
     /// The period of the same length before
     #[arg(long)]
     previous: bool,
@@ -72,6 +73,8 @@ Examples:
 /// More often would use up the exchange's request weight, which passes need.
 const SHORTEST_WATCH: u64 = 5;
 const DAY: Duration = Duration::from_secs(86_400);
+/// The dashboard's figures reach back as far as this.
+const GLANCE: Duration = Duration::from_secs(30 * 86_400);
 /// Passes shown on the dashboard.
 const PASSES: u32 = 8;
 
@@ -86,14 +89,7 @@ async fn once(context: &Context, args: &Args) -> Result<u8, CommandError> {
     if let Some(path) = &args.metrics_file {
         context::may_write("--metrics-file", path)?;
     }
-    let mut ledger = look_only(context).await?;
-    if ledger.is_old().await? {
-        return Err(CommandError::new(
-            Kind::Storage,
-            "this ledger was written by an older rebal, and looking at it does not change it",
-            "the next `rebal rebalance` brings it up to date; nothing of it is lost",
-        ));
-    }
+    let mut ledger = look_back(context).await?;
     let span = args.span(now(context, &mut ledger).await?)?;
     let chat = args.chat(context, span)?;
     if let Some(path) = &args.export_trades {
@@ -226,40 +222,22 @@ impl Args {
     }
 
     fn named(&self, now: Time) -> Result<Option<(Time, Time)>, CommandError> {
-        let Some(since) = &self.since else {
-            return match &self.until {
-                Some(until) => Ok(Some((Time::default(), instant("--until", until, now)?))),
+        let Some(since) = self.since else {
+            return match self.until {
+                Some(until) => Ok(Some((Time::default(), until.before(now, "--until")?))),
                 None => Ok(None),
             };
         };
-        let from = instant("--since", since, now)?;
-        let to = match &self.until {
-            Some(until) => instant("--until", until, now)?,
-            None => now,
-        };
+        let from = since.before(now, "--since")?;
+        let to = self.until.map_or(now, |until| until.seen_from(now));
         if from >= to {
             return Err(CommandError::new(
                 Kind::Config,
                 format!("the period from {from} to {to} is empty"),
-                "--since comes before --until, and neither lies in the future",
+                "--since comes before --until",
             ));
         }
         Ok(Some((from, to)))
-    }
-}
-
-/// A date, a time, or how long before now.
-fn instant(option: &str, text: &str, now: Time) -> Result<Time, CommandError> {
-    if let Ok(time) = text.parse::<Time>() {
-        return Ok(time);
-    }
-    match crate::domain::time::parse_span(text) {
-        Ok(span) => Ok(now - span),
-        Err(_) => Err(CommandError::new(
-            Kind::Config,
-            format!("{option} {text:?} is neither a time nor a span"),
-            "write 2026-01-31, 2026-01-31T12:00:00Z, or 14d for the last 14 days",
-        )),
     }
 }
 
@@ -303,7 +281,7 @@ async fn at_a_glance(context: &Context, ledger: &mut Ledger) -> Result<Glance, C
     }
 }
 
-async fn look<E: Exchange>(
+async fn look<E: Settles>(
     context: &Context,
     settings: &Settings,
     mut exchange: E,
@@ -316,14 +294,18 @@ async fn look<E: Exchange>(
     let snapshot = &prepared.seen.snapshot;
     let now = reading_now(ledger, &prepared).await?;
     let seen = (now.reading.clone(), now.samples.clone());
-    let period = period::report(context, ledger, (Time::default(), snapshot.at), Some(now)).await?;
+    let period = period::report(context, ledger, (snapshot.at - GLANCE, snapshot.at), Some(now)).await?;
     let sectors = period::sectors_of(context, ledger, snapshot.coins.keys().cloned().collect()).await?;
+    let rules =
+        snapshot.coins.iter().filter_map(|(symbol, coin)| Some((symbol.clone(), coin.rules.clone()?)));
+    // A rate that cannot be annualised is left out; everything else of the screen is worth showing.
+    let funding_hours = exchange.funding_hours(&rules.collect()).await.unwrap_or_default();
     let report = DashboardReport::of(Inputs {
         period,
         snapshot,
         nav: &prepared.nav,
         standings: &prepared.plan().coins,
-        funding_hours: &std::collections::BTreeMap::new(),
+        funding_hours: &funding_hours,
         sectors: &sectors,
         passes: ledger.last_passes(PASSES).await?,
         halt: halt.map(|halt| (halt.id, halt.reason)),
@@ -371,7 +353,7 @@ async fn watch(context: &Context, seconds: u64) -> Result<u8, CommandError> {
     let mut asked = std::pin::pin!(signals::signal());
     loop {
         let drawn = async {
-            let mut ledger = look_only(context).await?;
+            let mut ledger = look_back(context).await?;
             let (report, _) = at_a_glance(context, &mut ledger).await?;
             Ok::<String, CommandError>(render::dashboard(&report, Format::Table, &context.style)?)
         };

@@ -1,4 +1,4 @@
-//! `rebal report` without a period: the account at a glance, and what it came to since the start.
+//! `rebal report` without a period: the account at a glance, and what its last 30 days came to.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,7 @@ pub struct PositionRow {
     pub mark_price: Option<Price>,
     /// Floating profit.
     pub unrealized_pnl: Notional,
-    /// Funding received less paid since the start of the ledger.
+    /// Funding received less paid in the period.
     pub funding: Notional,
     /// The running estimate times the settlements of a year; `None` where the interval is not known.
     pub funding_annualised: Option<Rate>,
@@ -70,10 +70,10 @@ pub struct PassLine {
     pub orders: u32,
 }
 
-/// `rebal.report/1` now: the figures since the start of the ledger, and the account.
+/// `rebal.report/1` now: the figures of the last 30 days, and the account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DashboardReport {
-    /// Since the start of the ledger.
+    /// The last 30 days, or since the start of a younger ledger.
     #[serde(flatten)]
     pub period: PeriodReport,
     /// Wallet plus floating profit.
@@ -111,7 +111,7 @@ pub struct DashboardReport {
 /// What a dashboard is made of.
 #[derive(Clone, Debug)]
 pub struct Inputs<'a> {
-    /// Since the start of the ledger.
+    /// The last 30 days, or since the start of a younger ledger.
     pub period: PeriodReport,
     /// The account and its market now.
     pub snapshot: &'a Snapshot,

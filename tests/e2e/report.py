@@ -287,9 +287,9 @@ def wrong_input():
         code, report = home.json("report", "--day", "--previous")
         that("the day before the first pass is such a period", code == 0 and report["readings"] == 0, report)
         for arguments, words in (
-                (["--since", "yesterday"], "neither a time nor a span"),
-                (["--since", "2026-02-30"], "neither a time nor a span"),
-                (["--since", "2030-01-01"], "is empty"),
+                (["--since", "yesterday"], "invalid value 'yesterday'"),
+                (["--since", "2026-02-30"], "invalid value"),
+                (["--since", "2030-01-01"], "is in the future"),
                 (["--since", "2026-01-02", "--until", "2026-01-01"], "is empty"),
                 (["--previous"], "--previous needs a period"),
                 (["--day", "--week"], "cannot be used with"),
