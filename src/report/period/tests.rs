@@ -1,3 +1,5 @@
+//! Books worked by hand.
+
 use super::*;
 use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
