@@ -1,14 +1,19 @@
 //! Reports as text: one file per format, nothing here prints.
 
 mod bar;
+mod chart;
 mod coins;
 pub mod csv;
+mod earnings;
 mod figures;
+mod glance;
 mod grid;
+pub mod html;
 pub mod json;
 pub mod markdown;
 mod orders;
 mod paint;
+mod pictures;
 mod positions;
 mod remarks;
 mod summary;
@@ -20,9 +25,11 @@ mod words;
 use std::fmt;
 use std::str::FromStr;
 
+use crate::report::dashboard::DashboardReport;
 use crate::report::error::ErrorReport;
 use crate::report::flatten::FlattenReport;
 use crate::report::pass::PassReport;
+use crate::report::period::PeriodReport;
 use crate::report::plan::PlanReport;
 use crate::report::risk::RiskReport;
 use crate::report::scan::ScanReport;
@@ -130,6 +137,18 @@ pub fn scan_fits(format: Format) -> Result<(), Unsupported> {
     no_page("a scan", format)
 }
 
+/// Whether a period's report comes in `format`: asked before anything is read, not after. It comes in
+/// every one.
+pub fn period_fits(_format: Format) -> Result<(), Unsupported> {
+    Ok(())
+}
+
+/// Whether the dashboard comes in `format`: asked before anything is read, not after. It comes in
+/// every one.
+pub fn dashboard_fits(_format: Format) -> Result<(), Unsupported> {
+    Ok(())
+}
+
 fn no_page(what: &'static str, format: Format) -> Result<(), Unsupported> {
     match format {
         Format::Html => Err(unsupported(what, format)),
@@ -192,6 +211,28 @@ pub fn scan(report: &ScanReport, format: Format, style: &Style) -> Result<String
     }
 }
 
+/// A period in `format`; every text ends with one line break.
+pub fn period(report: &PeriodReport, format: Format, style: &Style) -> Result<String, Unsupported> {
+    Ok(match format {
+        Format::Table => table::period(report, style),
+        Format::Json => json::object(report),
+        Format::Csv => csv::period(report),
+        Format::Markdown => markdown::period(report),
+        Format::Html => html::period(report),
+    })
+}
+
+/// The dashboard in `format`; every text ends with one line break.
+pub fn dashboard(report: &DashboardReport, format: Format, style: &Style) -> Result<String, Unsupported> {
+    Ok(match format {
+        Format::Table => table::dashboard(report, style),
+        Format::Json => json::object(report),
+        Format::Csv => csv::dashboard(report),
+        Format::Markdown => markdown::dashboard(report),
+        Format::Html => html::dashboard(report),
+    })
+}
+
 /// An error: one object as JSON, and lines for people in every other format, so that it always
 /// can be told.
 #[must_use]
@@ -206,6 +247,8 @@ fn unsupported(what: &'static str, format: Format) -> Unsupported {
     Unsupported { what, format, fitting: "table, json, csv or markdown" }
 }
 
+#[cfg(test)]
+mod period_tests;
 #[cfg(test)]
 mod risk_tests;
 #[cfg(test)]

@@ -10,6 +10,8 @@ mod health_checks;
 pub mod lines;
 pub mod pass;
 pub mod period;
+#[cfg(test)]
+pub(crate) mod period_samples;
 pub mod plan;
 pub mod remarks;
 pub mod risk;
