@@ -79,8 +79,10 @@ pub(crate) struct Curve<'a> {
     pub(crate) unit: &'a str,
     /// The line and what is between it and zero.
     pub(crate) ink: Ink,
-    /// Whether the scale begins at zero and what is between is filled.
-    pub(crate) from_zero: bool,
+    /// Whether what is between the line and zero is filled.
+    pub(crate) filled: bool,
+    /// What the scale shows even where the line does not go there.
+    pub(crate) shows: Vec<f64>,
     /// Levels to compare with.
     pub(crate) levels: Vec<(f64, Ink)>,
 }
@@ -112,14 +114,16 @@ pub(crate) fn curve(curve: &Curve<'_>) -> Option<String> {
         .filter(|(_, value)| value.is_finite())
         .collect();
     let values = points.iter().map(|point| point.1);
-    let zero = curve.from_zero.then_some(0.0);
-    let y = Scale::over(values.chain(curve.levels.iter().map(|level| level.0)).chain(zero), 5)?;
+    let y = Scale::over(
+        values.chain(curve.levels.iter().map(|level| level.0)).chain(curve.shows.iter().copied()),
+        5,
+    )?;
     let x = Scale::of_time(points.iter().map(|point| point.0))?;
     picture(480, |area| {
         let mut plot = plot(area, &x, &y, left(&y), &|at| x.time(*at), &|value| y.number(*value))?;
         unit(area, curve.unit)?;
         let ink = curve.ink.stand_in();
-        if curve.from_zero {
+        if curve.filled {
             let ends = [points.last()?.0, points.first()?.0].map(|at| (at, 0.0));
             let outline: Vec<(f64, f64)> = points.iter().copied().chain(ends).collect();
             plot.draw_series([Polygon::new(outline, ink.mix(0.22))]).ok()?;
@@ -143,11 +147,11 @@ pub(crate) fn bars(bars: &[Bar], unit_of: &str) -> Option<String> {
         return None;
     }
     let mut x = Scale::over(values.iter().copied().chain([0.0]), 4)?;
-    // Room for what is written at the ends, on the sides that have bars.
     let letters = bars.iter().map(|bar| text_width(&bar.shown)).max().unwrap_or(0);
     let names: Vec<String> = bars.iter().map(|bar| short(&bar.name)).collect();
     let label = names.iter().map(|name| text_width(name)).max().unwrap_or(0) + 24;
-    x.widen(&values, f64::from(letters + 16) / f64::from(WIDTH.saturating_sub(label + 40).max(200)));
+    // What is written goes to the right of its bar, and of zero where the bar goes to the left.
+    x.widen(f64::from(letters + 16) / f64::from(WIDTH.saturating_sub(label + 56).max(200)));
     let y = Scale::rows(bars.len());
     picture(rows_high(bars.len()), |area| {
         let name = |row: &f64| names.get(row.floor() as usize).cloned().unwrap_or_default();
@@ -157,10 +161,9 @@ pub(crate) fn bars(bars: &[Bar], unit_of: &str) -> Option<String> {
             let (top, ink) = (row as f64, bar.ink.stand_in());
             let corners = [(bar.value.min(0.0), top + 0.18), (bar.value.max(0.0), top + 0.82)];
             plot.draw_series([Rectangle::new(corners, ink.filled())]).ok()?;
-            let (anchor, gap) = if bar.value < 0.0 { (HPos::Right, -8) } else { (HPos::Left, 8) };
-            let style = letters_at(anchor, VPos::Center);
-            let at = plot.backend_coord(&(bar.value, top + 0.5));
-            area.draw(&Text::new(bar.shown.clone(), (at.0 + gap, at.1), style)).ok()?;
+            let at = plot.backend_coord(&(bar.value.max(0.0), top + 0.5));
+            let style = letters_at(HPos::Left, VPos::Center);
+            area.draw(&Text::new(bar.shown.clone(), (at.0 + 8, at.1), style)).ok()?;
         }
         let zero = PathElement::new(vec![(0.0, 0.0), (0.0, y.range.0)], Ink::Text.stand_in());
         plot.draw_series([zero]).ok().map(drop)
@@ -182,7 +185,12 @@ pub(crate) fn columns(
     let y = Scale::over(days.iter().map(|day| day.1).chain([0.0]), 4)?;
     let ends = [ms(between.0), ms(between.1)].map(|at| (at / DAY_MS).floor() * DAY_MS);
     let all = days.iter().map(|day| day.0).chain(ends).flat_map(|day| [day, day + DAY_MS]);
-    let x = Scale::of_time(all)?;
+    let mut x = Scale::of_time(all)?;
+    if x.step >= DAY_MS {
+        // The date stands under its column, not under midnight.
+        x.ticks.iter_mut().for_each(|tick| *tick += DAY_MS / 2.0);
+        x.ticks.retain(|tick| *tick < x.range.1);
+    }
     picture(340, |area| {
         let mut plot = plot(area, &x, &y, left(&y), &|at| x.time(*at), &|value| y.number(*value))?;
         unit(area, unit_of)?;
@@ -253,7 +261,7 @@ fn plot<'b, 's>(
     y_label: &dyn Fn(&f64) -> String,
 ) -> Option<Plot<'b, 's>> {
     let mut plot = ChartBuilder::on(area)
-        .margin_top(48)
+        .margin_top(60)
         .margin_right(48)
         .margin_left(8)
         .margin_bottom(8)
@@ -279,7 +287,7 @@ fn plot<'b, 's>(
 
 /// What the scale counts, above its axis.
 fn unit(area: &Area<'_>, unit: &str) -> Drawn {
-    area.draw(&Text::new(short(unit), (8, 6), letters_at(HPos::Left, VPos::Top))).ok()
+    area.draw(&Text::new(short(unit), (8, 4), letters_at(HPos::Left, VPos::Top))).ok()
 }
 
 fn letters() -> TextStyle<'static> {
@@ -295,8 +303,16 @@ fn left(y: &Scale) -> u32 {
     y.ticks.iter().map(|tick| text_width(&y.number(*tick))).max().unwrap_or(0).min(WIDTH / 3) + 20
 }
 
+/// Pixels of a text in a usual font; nobody knows which one the reader has, so rather too many.
 fn text_width(text: &str) -> u32 {
-    u32::from(width_of(text)) * 18
+    let width = |letter: char| match letter {
+        'W' | 'M' | 'm' | 'w' | '%' => 28,
+        'A'..='Z' => 21,
+        '.' | ',' | ' ' | '(' | ')' | 'i' | 'l' => 12,
+        '!'..='~' => 18,
+        wide => 20 * u32::from(width_of(wide.encode_utf8(&mut [0; 4]))),
+    };
+    text.chars().map(width).sum()
 }
 
 fn rows_high(rows: usize) -> u32 {
@@ -360,7 +376,8 @@ impl Scale {
         let days = [1, 2, 4, 7, 14, 28, 56, 91, 182, 364, 728, 1820].map(|days| f64::from(days) * DAY_MS);
         let enough = |step: &f64| (high - low) / step <= 6.0;
         let step = minutes.into_iter().chain(days).find(enough).unwrap_or((high - low) / 5.0);
-        let first = (low / step).ceil() * step;
+        // A label under the very corner would run into the other axis' lowest one.
+        let first = ((low + (high - low) * 0.03) / step).ceil() * step;
         Some(Scale { range: (low, high), ticks: ticks(first, high, step), step, rows: false })
     }
 
@@ -369,19 +386,11 @@ impl Scale {
         Scale { range: (count as f64, 0.0), ticks, step: 1.0, rows: true }
     }
 
-    /// Makes room beyond the values on the sides where there are any.
-    fn widen(&mut self, values: &[f64], share: f64) {
-        let Some((low, high)) = ends(values.iter().copied()) else { return };
-        // The room takes its part of what the wider scale will show.
-        let both = if low < 0.0 && high > 0.0 { 2.0 } else { 1.0 };
-        let share = share.clamp(0.0, 0.4 / both);
-        let room = (high.max(0.0) - low.min(0.0)).max(self.step) * share / (1.0 - both * share);
-        if low < 0.0 {
-            self.range.0 = self.range.0.min(low - room);
-        }
-        if high >= 0.0 {
-            self.range.1 = self.range.1.max(high + room);
-        }
+    /// Makes room on the right for writing that takes this part of the whole.
+    fn widen(&mut self, part: f64) {
+        let part = part.clamp(0.0, 0.6);
+        let (low, high) = self.range;
+        self.range.1 = (high - part * low) / (1.0 - part);
     }
 
     /// A tick as a number, in thousands or more where it is large.

@@ -229,6 +229,10 @@ pub(crate) fn coins(report: &PeriodReport) -> Vec<Grid> {
             2,
         ),
         columns.grid(
+            &["coin", "net profit", "bar 3", "realized", "floating", "funding", "fees", "trades", "win rate"],
+            1,
+        ),
+        columns.grid(
             &["coin", "net profit", "realized", "floating", "funding", "fees", "trades", "win rate"],
             1,
         ),

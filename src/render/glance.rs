@@ -97,16 +97,15 @@ pub(crate) fn positions(report: &DashboardReport) -> Vec<Grid> {
     ]
 }
 
-/// The same for paper and pages: every figure, and no bar.
+/// The same for paper and pages: every figure that any of them has, and no bar.
 pub(crate) fn every_column(report: &DashboardReport) -> Grid {
-    let shown = [
+    let mut shown = vec![
         COIN,
-        SECTOR,
-        QTY,
-        VALUE,
-        TARGET,
         DRIFT,
         BAND,
+        VALUE,
+        TARGET,
+        QTY,
         ENTRY,
         MARK,
         LIQUIDATION,
@@ -115,11 +114,12 @@ pub(crate) fn every_column(report: &DashboardReport) -> Grid {
         YEARLY,
         NEXT,
     ];
+    let said = |column: &&str| report.positions.iter().any(|row| !cell(row, column, 0, "").is_empty());
+    shown.retain(said);
     grid(report, &shown, 0, 2)
 }
 
 const COIN: &str = "coin";
-const SECTOR: &str = "sector";
 const QTY: &str = "quantity";
 const VALUE: &str = "value";
 const TARGET: &str = "target";
@@ -131,7 +131,7 @@ const MARK: &str = "mark";
 const LIQUIDATION: &str = "liquidation";
 const FLOATING: &str = "floating";
 const FUNDING: &str = "funding";
-const YEARLY: &str = "funding/y";
+pub(crate) const YEARLY: &str = "funding/y";
 const NEXT: &str = "settles";
 
 fn grid(report: &DashboardReport, shown: &[&'static str], half: usize, gap: u16) -> Grid {
@@ -143,7 +143,7 @@ fn grid(report: &DashboardReport, shown: &[&'static str], half: usize, gap: u16)
     if !rows.is_empty() {
         rows.push((Tone::Strong, shown.iter().map(|column| total(report, column)).collect()));
     }
-    let left = |column: &str| matches!(column, COIN | SECTOR | BAR | NEXT);
+    let left = |column: &str| matches!(column, COIN | BAR | NEXT);
     let head = |column: &&'static str| {
         let text = if *column == BAR { bar::head(half) } else { (*column).to_owned() };
         (text, if left(column) { Align::Left } else { Align::Right })
@@ -160,7 +160,6 @@ fn cell(row: &PositionRow, column: &str, half: usize, quote: &str) -> String {
     let price = |price: Option<Price>| price.map_or_else(String::new, text::price);
     match column {
         COIN => row.symbol.coin(quote).to_owned(),
-        SECTOR => row.sector.to_string(),
         QTY => row.qty.to_string(),
         VALUE => row.value.map_or("?".to_owned(), money),
         TARGET => row.target.map_or("none".to_owned(), money),

@@ -275,8 +275,8 @@ fn positions(report: &DashboardReport) -> Html {
     let grid = glance::every_column(report);
     let after = grid.columns.iter().position(|(head, _)| head == "drift").map_or(0, |at| at + 1);
     let bars: Vec<Html> = report.positions.iter().map(drift_bar).collect();
-    let foot =
-        "The bar is full at the band: to the right what would be sold, to the left what would be bought.";
+    let foot = "The bar is full at the band: to the right what would be sold, to the left what would \
+                be bought. A positive rate of funding is paid by who is long.";
     section("Positions", &[cells(&grid, "", Some((after, bars))), tag("p", "foot", &[text(foot)])])
 }
 
@@ -319,10 +319,13 @@ fn cells(grid: &Grid, class: &str, extra: Option<(usize, Vec<Html>)>) -> Html {
         heads.insert(*at, tag("th", "", &[text("buy / sell")]));
     }
     let row = |(index, (tone, row)): (usize, &(Tone, Vec<String>))| {
-        let cell = |(cell, (_, align)): (&String, &(String, Align))| {
+        let cell = |(cell, (head, align)): (&String, &(String, Align))| {
+            // A band such as -25…+5 % is neither, and a funding rate is paid where it is positive.
+            let one = *align == Align::Right && !cell.contains('…') && head != glance::YEARLY;
+            let one = one && cell.contains(|c| matches!(c, '1'..='9'));
             let sign = match cell.chars().next() {
-                Some('+') if *align == Align::Right => " gain",
-                Some('-') if *align == Align::Right => " loss",
+                Some('+') if one => " gain",
+                Some('-') if one => " loss",
                 _ => "",
             };
             tag("td", format!("{}{sign}", aligned(*align)).trim(), &[text(cell)])

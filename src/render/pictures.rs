@@ -50,7 +50,14 @@ fn equity(report: &PeriodReport) -> Option<Picture> {
         report.equity_curve.iter().map(|point| (point.at, point.equity.approx())).collect();
     let start = report.equity_start.approx();
     let levels = vec![(start, Ink::Other)];
-    let drawing = chart::curve(&Curve { points, unit: &quote, ink: Ink::Main, from_zero: false, levels })?;
+    let drawing = chart::curve(&Curve {
+        points,
+        unit: &quote,
+        ink: Ink::Main,
+        filled: false,
+        shows: Vec::new(),
+        levels,
+    })?;
     Some(Picture {
         title: "Equity",
         summary: format!(
@@ -76,8 +83,9 @@ fn drawdown(report: &PeriodReport, limit: Option<Rate>) -> Option<Picture> {
     let percent = |rate: Rate| -(rate * Rate::from(100)).approx();
     let points: Vec<(Time, f64)> =
         report.equity_curve.iter().map(|point| (point.at, percent(point.drawdown))).collect();
+    let shows = vec![0.0, -1.0];
     let levels = limit.iter().map(|limit| (percent(*limit), Ink::Other)).collect();
-    let drawing = chart::curve(&Curve { points, unit: "%", ink: Ink::Loss, from_zero: true, levels })?;
+    let drawing = chart::curve(&Curve { points, unit: "%", ink: Ink::Loss, filled: true, shows, levels })?;
     let mut legend =
         vec![(Ink::Loss, "below the highest value of the period, deposits and withdrawals apart".to_owned())];
     legend.extend(limit.map(|limit| (Ink::Other, format!("everything is sold at {}", share(limit)))));
