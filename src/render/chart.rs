@@ -100,6 +100,9 @@ pub(crate) struct Bar {
     pub(crate) ink: Ink,
 }
 
+/// From when to when, and how much.
+pub(crate) type Stretches = Vec<(Time, Time, f64)>;
+
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Plot<'b, 's> = ChartContext<'b, SVGBackend<'s>, Cartesian2d<Scale, Scale>>;
 /// Drawing into a text cannot fail; the crate's errors carry nothing to tell.
@@ -203,8 +206,8 @@ pub(crate) fn columns(
 }
 
 /// One row per name, coloured where its value is above or below zero, fully at `full`; `None` where
-/// there is nothing to show. Cells are (from, to, value).
-pub(crate) fn map(rows: &[(String, Vec<(Time, Time, f64)>)], full: f64) -> Option<String> {
+/// there is nothing to show.
+pub(crate) fn map(rows: &[(String, Stretches)], full: f64) -> Option<String> {
     let spans = rows.iter().flat_map(|row| &row.1).flat_map(|cell| [ms(cell.0), ms(cell.1)]);
     let x = Scale::of_time(spans)?;
     let names: Vec<String> = rows.iter().map(|row| short(&row.0)).collect();
@@ -213,6 +216,7 @@ pub(crate) fn map(rows: &[(String, Vec<(Time, Time, f64)>)], full: f64) -> Optio
     picture(rows_high(rows.len()), |area| {
         let name = |row: &f64| names.get(row.floor() as usize).cloned().unwrap_or_default();
         let mut plot = plot(area, &x, &y, label, &|at| x.time(*at), &name)?;
+        unit(area, "UTC")?;
         for (row, (_, cells)) in rows.iter().enumerate() {
             let cell = |(from, to, value): &(Time, Time, f64)| {
                 // Tenths, so that neighbours of one colour become one rectangle.
@@ -228,7 +232,7 @@ pub(crate) fn map(rows: &[(String, Vec<(Time, Time, f64)>)], full: f64) -> Optio
 }
 
 /// The SVG's content between its tags, with its viewBox.
-fn picture<'a>(height: u32, draw: impl FnOnce(&Area<'_>) -> Drawn) -> Option<String> {
+fn picture(height: u32, draw: impl FnOnce(&Area<'_>) -> Drawn) -> Option<String> {
     let mut text = String::new();
     {
         let area = SVGBackend::with_string(&mut text, (WIDTH, height)).into_drawing_area();
