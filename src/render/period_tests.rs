@@ -22,27 +22,11 @@ fn check(shown: &str, expected: &str) {
     assert!(shown.ends_with('\n') && !shown.ends_with("\n\n"));
 }
 
-fn periods() -> Vec<PeriodReport> {
-    vec![
-        samples::week(),
-        samples::gap(),
-        samples::many(20),
-        samples::many(100),
-        samples::nothing(),
-        samples::one_reading(),
-        samples::flat(),
-        samples::hostile(),
-    ]
-}
-
-fn dashboards() -> Vec<DashboardReport> {
-    vec![samples::now(), samples::halted(), samples::hostile_now()]
-}
-
 /// Every sample in `format`.
 fn all(format: Format, style: &Style) -> Vec<String> {
-    let periods = periods().into_iter().map(|report| period(&report, format, style).unwrap());
-    let dashboards = dashboards().into_iter().map(|report| dashboard(&report, format, style).unwrap());
+    let periods = samples::periods().into_iter().map(|report| period(&report, format, style).unwrap());
+    let dashboards =
+        samples::dashboards().into_iter().map(|report| dashboard(&report, format, style).unwrap());
     periods.chain(dashboards).collect()
 }
 
@@ -335,7 +319,7 @@ fn amount(cell: &str) -> Notional {
 /// The lines of the bridge, as they are shown, come to the last of them.
 #[test]
 fn from_start_to_end_adds_up_as_it_is_shown() {
-    for report in periods() {
+    for report in samples::periods() {
         let grid = earnings::bridge(&report);
         let shown: Vec<Notional> = grid.rows.iter().map(|(_, cells)| amount(&cells[1])).collect();
         let (end, lines) = shown.split_last().unwrap();
@@ -347,7 +331,7 @@ fn from_start_to_end_adds_up_as_it_is_shown() {
 /// where that shows it is said.
 #[test]
 fn the_coins_table_adds_up() {
-    for report in periods().into_iter().filter(|report| !report.per_coin.is_empty()) {
+    for report in samples::periods().into_iter().filter(|report| !report.per_coin.is_empty()) {
         let grid = earnings::every_column(&report);
         let column = |name: &str| {
             let at = grid.columns.iter().position(|(head, _)| head == name).unwrap();
@@ -597,17 +581,6 @@ fn of_a_hundred_coins_the_charts_show_the_ends_and_say_so() {
     );
     assert!(page.contains("60 coins that drifted less are left out."));
     assert_eq!(page.matches("<tr>").count(), 100 + 2 + 6);
-}
-
-/// Writes every page into the folder `REBAL_PAGES`, for browsers.
-#[test]
-#[ignore = "for people and for tests/e2e/pages.py: writes the pages"]
-fn write_the_pages() {
-    let folder = std::path::PathBuf::from(std::env::var("REBAL_PAGES").expect("REBAL_PAGES names a folder"));
-    std::fs::create_dir_all(&folder).unwrap();
-    for (index, page) in all(Format::Html, &style(80)).into_iter().enumerate() {
-        std::fs::write(folder.join(format!("{index:02}.html")), page).unwrap();
-    }
 }
 
 fn any_value() -> impl Strategy<Value = f64> {

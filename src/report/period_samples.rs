@@ -376,3 +376,13 @@ pub(crate) fn hostile_now() -> DashboardReport {
     report.period = hostile();
     report
 }
+
+/// Every period.
+pub(crate) fn periods() -> Vec<PeriodReport> {
+    vec![week(), gap(), many(20), many(100), nothing(), one_reading(), flat(), hostile()]
+}
+
+/// Every dashboard.
+pub(crate) fn dashboards() -> Vec<DashboardReport> {
+    vec![now(), halted(), hostile_now()]
+}
