@@ -15,6 +15,8 @@ from harness import Checks
 
 WIDTHS = {"desktop": (1280, 900), "phone": (390, 844)}
 SCHEMES = ("light", "dark")
+# A4 between usual margins, in pixels.
+PAPER = 718
 # Smaller letters than this are not read on a phone; pixels of the page.
 LEAST_LETTERS = 9
 # What is drawn must be told from what it is drawn on; WCAG 2.2 asks this of graphics.
@@ -109,7 +111,11 @@ def look(browser, page_file, width, scheme, shots):
     if shots:
         page.screenshot(path=str(shots / f"{page_file.stem}-{width}-{scheme}.png"), full_page=True)
     page.emulate_media(media="print")
+    page.set_viewport_size({"width": PAPER, "height": 1000})
     on_paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    beyond = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+    if beyond > 0:
+        on_paper = f"{beyond} px are beyond the edge"
     context.close()
     return faults, messages, [url for url in requests if url != address], background, on_paper
 
@@ -140,7 +146,7 @@ def main():
                     checks.that(f"{name}: laid out well", not faults, "; ".join(faults[:5]))
                     checks.that(f"{name}: the browser has no complaint", not messages, messages[:3])
                     checks.that(f"{name}: nothing is asked of anybody", not requests, requests[:3])
-                    checks.that(f"{name}: white on paper", on_paper == "rgb(255, 255, 255)", on_paper)
+                    checks.that(f"{name}: whole and white on paper", on_paper == "rgb(255, 255, 255)", on_paper)
             checks.that(f"{page_file.name}: dark is another page than light", seen["light"] != seen["dark"])
         browser.close()
     checks.end()
