@@ -28,3 +28,27 @@ pub mod sim;
 pub mod strategy;
 pub mod ui;
 pub mod wire;
+
+#[cfg(test)]
+mod tests {
+    use crate::render::html;
+    use crate::report::period_samples::{dashboards, periods};
+
+    /// Writes every sample of a period and of the dashboard as a page into the folder that `REBAL_PAGES`
+    /// names. Here, since nothing below may write files.
+    #[test]
+    #[ignore = "for people and for tests/e2e/pages.py"]
+    fn write_the_pages() {
+        let folder =
+            std::path::PathBuf::from(std::env::var("REBAL_PAGES").expect("REBAL_PAGES names a folder"));
+        std::fs::create_dir_all(&folder).unwrap();
+        let pages = periods()
+            .iter()
+            .map(html::period)
+            .chain(dashboards().iter().map(html::dashboard))
+            .collect::<Vec<_>>();
+        for (index, page) in pages.into_iter().enumerate() {
+            std::fs::write(folder.join(format!("page{index:02}.html")), page).unwrap();
+        }
+    }
+}

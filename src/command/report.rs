@@ -97,7 +97,6 @@ async fn once(context: &Context, args: &Args) -> Result<u8, CommandError> {
     }
     match span {
         Some(span) => {
-            render::period_fits(context.format)?;
             let report = over(context, &mut ledger, span).await?;
             context.show(&render::period(&report, context.format, &context.style)?)?;
             if let Some(chat) = chat {
@@ -107,7 +106,6 @@ async fn once(context: &Context, args: &Args) -> Result<u8, CommandError> {
         }
         None if args.export_trades.is_some() => args.write_metrics(context, &mut ledger, None).await,
         None => {
-            render::dashboard_fits(context.format)?;
             let glance = at_a_glance(context, &mut ledger).await;
             let (report, seen) = match glance {
                 Ok(glance) => glance,

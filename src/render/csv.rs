@@ -1,13 +1,15 @@
 //! Rows for spreadsheets: one per coin of a plan, order of a pass, figure of a risk check, position
-//! of a flatten, contract of a scan, coin of a funding report.
+//! of a flatten, contract of a scan, coin of a funding report or a period, position of the dashboard.
 
 use crate::domain::num::{Amount, Notional};
 use crate::domain::order::Side;
 use crate::render::text::clean;
+use crate::report::dashboard::{DashboardReport, PositionRow};
 use crate::report::flatten::{Closed, FlattenReport, Remaining};
 use crate::report::funding::{CoinFunding, FundingReport};
 use crate::report::lines::{Action, Line};
 use crate::report::pass::{OrderReport, PassReport};
+use crate::report::period::{CoinRow, PeriodReport};
 use crate::report::plan::PlanReport;
 use crate::report::risk::RiskReport;
 use crate::report::scan::ScanReport;
@@ -91,6 +93,49 @@ const FUNDING: [&str; 16] = [
     "forecast_24h",
     "listed",
     "wrong",
+];
+
+/// Columns of a period.
+const PERIOD: [&str; 19] = [
+    "from",
+    "to",
+    "symbol",
+    "sector",
+    "net_profit",
+    "contribution",
+    "realized",
+    "unrealized_change",
+    "funding",
+    "fees",
+    "trades",
+    "reductions",
+    "wins",
+    "win_rate",
+    "harvest",
+    "turnover",
+    "unrealized",
+    "value",
+    "quote",
+];
+
+/// Columns of the dashboard.
+const DASHBOARD: [&str; 16] = [
+    "at",
+    "symbol",
+    "sector",
+    "qty",
+    "value",
+    "target",
+    "drift",
+    "sell_band",
+    "effective_buy_band",
+    "entry_price",
+    "mark_price",
+    "liquidation_price",
+    "unrealized_pnl",
+    "funding",
+    "funding_annualised",
+    "next_funding",
 ];
 
 /// One row per coin: how it stands, what is done about it and why.
@@ -214,6 +259,63 @@ pub fn funding(report: &FundingReport) -> String {
         ]
     };
     table(&FUNDING, report.per_coin.iter().map(row))
+}
+
+/// One row per coin that was held or traded, the best first.
+#[must_use]
+pub fn period(report: &PeriodReport) -> String {
+    let (from, to) = (report.from.to_string(), report.to.to_string());
+    let row = |row: &CoinRow| {
+        vec![
+            from.clone(),
+            to.clone(),
+            row.symbol.to_string(),
+            row.sector.to_string(),
+            row.net_profit.to_string(),
+            maybe(row.contribution),
+            row.realized.to_string(),
+            row.unrealized_change.to_string(),
+            row.funding.to_string(),
+            row.fees.to_string(),
+            row.trades.to_string(),
+            row.reductions.to_string(),
+            row.wins.to_string(),
+            maybe(row.win_rate),
+            row.harvest.to_string(),
+            row.turnover.to_string(),
+            row.unrealized.to_string(),
+            maybe(row.value),
+            report.quote.clone(),
+        ]
+    };
+    table(&PERIOD, report.per_coin.iter().map(row))
+}
+
+/// One row per position or coin of the strategy, the largest first.
+#[must_use]
+pub fn dashboard(report: &DashboardReport) -> String {
+    let at = report.period.heading.at.to_string();
+    let row = |row: &PositionRow| {
+        vec![
+            at.clone(),
+            row.symbol.to_string(),
+            row.sector.to_string(),
+            row.qty.to_string(),
+            maybe(row.value),
+            maybe(row.target),
+            maybe(row.drift),
+            maybe(row.sell_band),
+            maybe(row.buy_band),
+            maybe(row.entry_price),
+            maybe(row.mark_price),
+            maybe(row.liquidation_price),
+            row.unrealized_pnl.to_string(),
+            row.funding.to_string(),
+            maybe(row.funding_annualised),
+            row.next_funding.map_or_else(String::new, |at| at.to_string()),
+        ]
+    };
+    table(&DASHBOARD, report.positions.iter().map(row))
 }
 
 fn plan_row(report: &PlanReport, line: &Line) -> Vec<String> {

@@ -1,15 +1,18 @@
-//! Plans, passes, risk checks, flattens, scans and funding as GitHub-flavoured markdown.
+//! Plans, passes, risk checks, flattens, scans, funding and periods as GitHub-flavoured markdown.
 
 use crate::domain::order::Side;
 use crate::render::grid::{Align, Grid};
+use crate::render::paint::Tone;
 use crate::render::remarks::{self, Remark};
 use crate::render::text::{clean, instant, money, percent};
-use crate::render::{charges, coins, figures, orders, positions, summary, universe, words};
+use crate::render::{charges, coins, earnings, figures, glance, orders, positions, summary, universe, words};
+use crate::report::dashboard::DashboardReport;
 use crate::report::flatten::FlattenReport;
 use crate::report::funding::FundingReport;
 use crate::report::heading::Heading;
 use crate::report::lines::{Action, Line};
 use crate::report::pass::{OrderReport, Outcome, PassReport};
+use crate::report::period::PeriodReport;
 use crate::report::plan::PlanReport;
 use crate::report::risk::RiskReport;
 use crate::report::scan::ScanReport;
@@ -123,6 +126,53 @@ pub fn funding(report: &FundingReport) -> String {
     text
 }
 
+/// A period: the verdict, how the equity changed, the figures, one row per coin.
+#[must_use]
+pub fn period(report: &PeriodReport) -> String {
+    let mut text = head("report", &report.heading);
+    text.push_str(&format!("{}\n", escape(&earnings::span(report))));
+    text.push_str(&verdict(earnings::verdict(report)));
+    text.push_str(&drawn(&earnings::bridge(report)));
+    text.push_str(&bullets("Figures", earnings::headlines(report)));
+    if !report.per_coin.is_empty() {
+        text.push_str(&format!("\n### Coins\n{}", drawn(&earnings::every_column(report))));
+        text.push_str(&format!("\n{}\n", escape(&earnings::legend(report).2)));
+    }
+    text.push_str(&notes(&report.notes));
+    text
+}
+
+/// The dashboard: a halt, the account, every position, what came of it since the start, the last
+/// passes.
+#[must_use]
+pub fn dashboard(report: &DashboardReport) -> String {
+    let mut text = glance::halt(report).map_or_else(String::new, |(id, why)| {
+        format!("**HALTED (halt {})**: {}\n\n", escape(&id), escape(&why))
+    });
+    text.push_str(&head("report", &report.period.heading));
+    text.push_str(verdict(glance::verdict(report)).trim_start());
+    text.push_str(&bullets("Account", glance::account(report)));
+    if !report.positions.is_empty() {
+        text.push_str(&format!("\n### Positions\n{}", drawn(&glance::every_column(report))));
+    }
+    let since = format!("Since {}", instant(report.period.from));
+    text.push_str(&bullets(&since, glance::since_start(report)));
+    if !report.passes.is_empty() {
+        text.push_str(&format!("\n### Last passes\n{}", drawn(&glance::passes(report))));
+    }
+    text.push_str(&notes(&report.period.notes));
+    text
+}
+
+/// Paragraphs, those that alarm in bold.
+fn verdict(said: Vec<(Tone, String)>) -> String {
+    let paragraph = |(tone, text): &(Tone, String)| match tone {
+        Tone::Alarm => format!("\n**{}**\n", escape(text)),
+        _ => format!("\n{}\n", escape(text)),
+    };
+    said.iter().map(paragraph).collect()
+}
+
 fn notes(notes: &[String]) -> String {
     let notes = notes.iter().map(|note| (Default::default(), String::new(), clean(note)));
     bullets("Notes", notes.collect())
@@ -193,6 +243,7 @@ fn table(heads: &[&str], aligns: &str, rows: &[Vec<String>]) -> String {
         return String::new();
     }
     let rule: Vec<&str> = aligns.chars().map(|align| if align == 'r' { "---:" } else { "---" }).collect();
+    let heads: Vec<String> = heads.iter().map(|head| escape(head)).collect();
     let mut text = format!("\n| {} |\n| {} |\n", heads.join(" | "), rule.join(" | "));
     for row in rows {
         text.push_str(&format!("| {} |\n", row.join(" | ")));

@@ -2,16 +2,21 @@
 
 mod bar;
 mod charges;
+mod chart;
 mod coins;
 pub mod csv;
+mod earnings;
 mod figures;
+mod glance;
 mod grid;
+pub mod html;
 pub mod json;
 pub mod markdown;
 pub mod message;
 pub mod metrics;
 mod orders;
 mod paint;
+mod pictures;
 mod positions;
 mod remarks;
 mod summary;
@@ -148,32 +153,6 @@ fn no_page(what: &'static str, format: Format) -> Result<(), Unsupported> {
     }
 }
 
-/// Whether a report over a period comes in `format`: asked before anything is read, not after.
-pub fn period_fits(_format: Format) -> Result<(), Unsupported> {
-    Ok(())
-}
-
-/// Whether the dashboard comes in `format`: asked before anything is read, not after.
-pub fn dashboard_fits(_format: Format) -> Result<(), Unsupported> {
-    Ok(())
-}
-
-/// A period in `format`; every text ends with one line break.
-pub fn period(report: &PeriodReport, format: Format, _style: &Style) -> Result<String, Unsupported> {
-    match format {
-        Format::Json => Ok(json::object(report)),
-        _ => Err(unsupported("a report", format)),
-    }
-}
-
-/// The dashboard in `format`; every text ends with one line break.
-pub fn dashboard(report: &DashboardReport, format: Format, _style: &Style) -> Result<String, Unsupported> {
-    match format {
-        Format::Json => Ok(json::object(report)),
-        _ => Err(unsupported("a dashboard", format)),
-    }
-}
-
 /// A plan in `format`; every text ends with one line break.
 pub fn plan(report: &PlanReport, format: Format, style: &Style) -> Result<String, Unsupported> {
     match format {
@@ -240,6 +219,28 @@ pub fn funding(report: &FundingReport, format: Format, style: &Style) -> Result<
     }
 }
 
+/// A period in `format`; every text ends with one line break.
+pub fn period(report: &PeriodReport, format: Format, style: &Style) -> Result<String, Unsupported> {
+    Ok(match format {
+        Format::Table => table::period(report, style),
+        Format::Json => json::object(report),
+        Format::Csv => csv::period(report),
+        Format::Markdown => markdown::period(report),
+        Format::Html => html::period(report),
+    })
+}
+
+/// The dashboard in `format`; every text ends with one line break.
+pub fn dashboard(report: &DashboardReport, format: Format, style: &Style) -> Result<String, Unsupported> {
+    Ok(match format {
+        Format::Table => table::dashboard(report, style),
+        Format::Json => json::object(report),
+        Format::Csv => csv::dashboard(report),
+        Format::Markdown => markdown::dashboard(report),
+        Format::Html => html::dashboard(report),
+    })
+}
+
 /// An error: one object as JSON, and lines for people in every other format, so that it always
 /// can be told.
 #[must_use]
@@ -256,6 +257,8 @@ fn unsupported(what: &'static str, format: Format) -> Unsupported {
 
 #[cfg(test)]
 mod funding_tests;
+#[cfg(test)]
+mod period_tests;
 #[cfg(test)]
 mod risk_tests;
 #[cfg(test)]

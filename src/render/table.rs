@@ -1,15 +1,19 @@
-//! Plans, passes, risk checks, flattens, scans, funding and errors for people at a terminal.
+//! Plans, passes, risk checks, flattens, scans, funding, periods and errors for people at a terminal.
 
 use crate::render::grid::{first_that_fits, list, paragraph};
 use crate::render::paint::{Tone, in_ascii, paint};
 use crate::render::remarks::{self, Remark};
 use crate::render::text::{clean, instant};
-use crate::render::{Style, charges, coins, figures, orders, positions, summary, universe, words};
+use crate::render::{
+    Style, charges, coins, earnings, figures, glance, orders, positions, summary, universe, words,
+};
+use crate::report::dashboard::DashboardReport;
 use crate::report::error::ErrorReport;
 use crate::report::flatten::FlattenReport;
 use crate::report::funding::FundingReport;
 use crate::report::heading::Heading;
 use crate::report::pass::{Outcome, PassReport};
+use crate::report::period::PeriodReport;
 use crate::report::plan::PlanReport;
 use crate::report::risk::RiskReport;
 use crate::report::scan::ScanReport;
@@ -144,6 +148,56 @@ pub fn funding(report: &FundingReport, style: &Style) -> String {
     page.remarks("Missing", charges::missing(report));
     page.remarks("", charges::totals(report));
     page.notes(&report.notes);
+    page.finish()
+}
+
+/// A period: the verdict, how the equity changed, one line per coin, the figures, the notes.
+#[must_use]
+pub fn period(report: &PeriodReport, style: &Style) -> String {
+    let mut page = Page::new(*style);
+    page.heading("report", &report.heading);
+    page.say(Tone::Plain, &earnings::span(report));
+    for (tone, text) in earnings::verdict(report) {
+        page.say(tone, &text);
+    }
+    page.block(&first_that_fits(&[earnings::bridge(report)], style));
+    if !report.per_coin.is_empty() {
+        page.block(&first_that_fits(&earnings::coins(report), style));
+        page.remarks("", vec![earnings::legend(report)]);
+    }
+    let spark = earnings::sparkline(report, usize::from(style.width / 2), style.unicode);
+    let figures = earnings::headlines(report);
+    page.remarks("", spark.into_iter().chain(figures).collect());
+    page.remarks("", earnings::notes(report));
+    page.finish()
+}
+
+/// The dashboard: a halt, the account, every position, what came of it since the start, the last
+/// passes.
+#[must_use]
+pub fn dashboard(report: &DashboardReport, style: &Style) -> String {
+    let mut page = Page::new(*style);
+    if let Some((id, text)) = glance::halt(report) {
+        page.block(&paragraph(Tone::Alarm, &format!("HALTED (halt {id}): {text}"), style));
+    }
+    page.heading("report", &report.period.heading);
+    for (tone, text) in glance::verdict(report) {
+        page.say(tone, &text);
+    }
+    page.remarks("", glance::account(report));
+    if report.positions.is_empty() {
+        page.block(&paragraph(Tone::Plain, "No positions.", style));
+    } else {
+        page.block(&first_that_fits(&glance::positions(report), style));
+    }
+    let since = format!("Since {}", instant(report.period.from));
+    let spark = earnings::sparkline(&report.period, usize::from(style.width / 2), style.unicode);
+    let figures = glance::since_start(report);
+    page.remarks(&since, spark.into_iter().chain(figures).collect());
+    if !report.passes.is_empty() {
+        page.titled("Last passes", &first_that_fits(&[glance::passes(report)], style));
+    }
+    page.remarks("", earnings::notes(&report.period));
     page.finish()
 }
 

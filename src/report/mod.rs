@@ -13,6 +13,8 @@ pub mod lines;
 pub mod metrics;
 pub mod pass;
 pub mod period;
+#[cfg(test)]
+pub(crate) mod period_samples;
 pub mod plan;
 pub mod remarks;
 pub mod risk;

@@ -44,7 +44,7 @@ const TOP: [&str; 3] = ["command", "lib", "main"];
 const PURE: [&str; 8] = ["domain", "strategy", "decide", "sim", "backtest", "report", "render", "wire"];
 
 /// Which files may name an outside crate: paths below `src`, a folder standing for all in it.
-const ONLY_IN: [(&str, &[&str]); 11] = [
+const ONLY_IN: [(&str, &[&str]); 12] = [
     ("rust_decimal", &["domain/num.rs"]),
     ("reqwest", &["net", "exchange/binance/client.rs", "screener", "notify"]),
     ("sqlx", &["ledger"]),
@@ -55,6 +55,7 @@ const ONLY_IN: [(&str, &[&str]); 11] = [
     ("indicatif", &["ui"]),
     ("dialoguer", &["ui"]),
     ("comfy_table", &["render"]),
+    ("plotters", &["render/chart.rs"]),
     ("rebal", &["main.rs"]),
 ];
 
