@@ -49,6 +49,7 @@ pub(super) async fn report(
     };
     let mut readings = ledger.readings(start.at, last.at).await?;
     readings.retain(|reading| (start.pass_id..=last.pass_id).contains(&reading.pass_id));
+    let is_now = now.is_some();
     let mut income = ledger.income_between(&start, &last).await?;
     let mut fresh = Vec::new();
     if let Some(now) = now {
@@ -86,7 +87,9 @@ pub(super) async fn report(
         accounts,
         sectors: &sectors,
     });
-    report.notes.splice(0..0, about_the_span(context, asked, &start, &last));
+    if !is_now {
+        report.notes.splice(0..0, about_the_span(context, asked, &start, &last));
+    }
     Ok(report)
 }
 
