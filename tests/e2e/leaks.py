@@ -199,6 +199,10 @@ COMMANDS = [
     ("risk-check", "-v"),
     ("risk-check", "--json"),
     ("risk-check", "--resume", "--confirm", "HALT"),
+    ("report", "--json"),
+    ("report", "-v"),
+    ("funding", "--json"),
+    ("funding", "-v"),
 ]
 # Each of them meets an echo on every path that only a pass that acts asks for.
 ACTING = [
@@ -220,7 +224,7 @@ SCANNING = [
 ]
 PATHS = [
     "/fapi/v1/time", "/fapi/v1/exchangeInfo", "/fapi/v1/premiumIndex", "/fapi/v3/account", "/fapi/v3/balance", "/fapi/v1/leverageBracket",
-    "/fapi/v1/allOrders", "/fapi/v1/leverage", "/fapi/v1/order", "/fapi/v1/userTrades",
+    "/fapi/v1/allOrders", "/fapi/v1/leverage", "/fapi/v1/order", "/fapi/v1/userTrades", "/fapi/v1/income", "/fapi/v1/fundingRate",
 ]
 CLOSES = ["/fapi/v3/positionRisk", "/fapi/v1/openAlgoOrders", "/fapi/v1/order", "/fapi/v1/userTrades"]
 SCANS = [

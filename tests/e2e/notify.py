@@ -5,6 +5,8 @@ usage: notify.py REBAL [SCENARIO …]
 The metrics file is read with prometheus_client, Prometheus' own parser, where it is installed; without it
 that check is skipped, said aloud. Standard library otherwise.
 """
+import email
+import email.policy
 import fcntl
 import http.server
 import json
@@ -31,11 +33,17 @@ TOKEN = "123456789:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-bc"
 BEAT = "5f2c0b9e-secret-address"
 
 
+def parts(kind, body):
+    """What a multipart body holds, read by the standard library's mail parser: name → (file name, bytes)."""
+    message = email.message_from_bytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + body, policy=email.policy.HTTP)
+    return {part.get_param("name", header="content-disposition"): (part.get_filename(), part.get_payload(decode=True)) for part in message.iter_parts()}
+
+
 class Telegram:
     """Keeps what it was sent; answers `ok`, or what `say` holds. Beats go to the same server."""
 
     def __init__(self):
-        self.texts, self.beats, self.paths, self.say, self.delay, self.kill = [], [], [], None, 0, None
+        self.texts, self.beats, self.paths, self.documents, self.say, self.delay, self.kill = [], [], [], [], None, 0, None
         fake = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -44,8 +52,14 @@ class Telegram:
                 self.reply(200, b"OK")
 
             def do_POST(self):
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                body = self.rfile.read(int(self.headers["Content-Length"]))
                 fake.paths.append(self.path)
+                if self.headers["Content-Type"].startswith("multipart/"):
+                    if not fake.say:
+                        fake.documents.append(parts(self.headers["Content-Type"], body))
+                        return self.reply(200, b'{"ok":true,"result":{"message_id":1}}')
+                    body = b"{}"
+                body = json.loads(body)
                 time.sleep(fake.delay)
                 if fake.kill:
                     fake.texts.append(body)
@@ -355,6 +369,33 @@ def silent():
              len(texts) == 3 and "exchange unavailable" in texts[0] and texts[1].endswith("over: exchange unavailable") and " USDT</b>, " in texts[2], (code, texts, err))
 
 
+def documents():
+    """The day's report as a document in the chat, on request."""
+    with Telegram() as telegram, Sim(rebal) as sim, Owner(telegram, sim.url) as home:
+        for _ in range(3):
+            home.run("rebalance")
+            sim.advance()
+        _, page, _ = home.run("report", "--since", "1d", "--format", "html")
+        code, out, err = home.run("report", "--since", "1d", "--send")
+        sent = telegram.documents.pop() if telegram.documents else {}
+        name, held = sent.get("document", ("", b""))
+        that("report --send sends the page to the chat, once, and shows the table all the same",
+             code == 0 and telegram.documents == [] and sent.get("chat_id", (None, b""))[1] == b"-100123" and "net profit" in out.lower()
+             and name.startswith("rebal-") and name.endswith(".html") and b"<svg" in held and len(held) > 0.9 * len(page), (code, err, sent.keys(), name))
+        that("the caption names the period and the profit", b"net profit" in sent.get("caption", (None, b""))[1], sent.get("caption"))
+        code, out, err = home.run("report", "--since", "1d", "--send", "--json")
+        name, held = telegram.documents.pop()["document"]
+        that("with --json the document is that object", code == 0 and name.endswith(".json") and json.loads(held)["schema"] == json.loads(out)["schema"] == "rebal.report/1", name)
+        telegram.say = (401, "Unauthorized", {})
+        code, out, err = home.run("report", "--since", "1d", "--send")
+        that("a revoked token is said, after the report was shown", code == 4 and "net profit" in out.lower() and "token" in err, (code, err))
+        code, _, err = home.run("report", "--send")
+        that("--send without a period is refused", code == 2 and "--send needs a period" in err, (code, err))
+        code, _, err, shown = home.measured("report", "--since", "1d")
+        that("report --metrics-file writes the figures too", code == 0 and shown and shown.get("rebal_exit_code") == 0 and any("rebal_equity" in str(name) for name in shown), shown)
+        that("the token is nowhere", not home.leaks(), home.leaks())
+
+
 def kills():
     """A pass that dies between delivery and its mark: the next one delivers again, in order."""
     with Telegram() as telegram, Sim(rebal) as sim, Owner(telegram, sim.url) as home:
@@ -373,7 +414,7 @@ def kills():
 if text_string_to_metric_families is None:
     print("skipped: prometheus_client is not installed, the metrics are read by hand only")
 ONLY = set(sys.argv[2:])
-for scenario in (digests, alerts, flatten, broken, silent, troubles, kills):
+for scenario in (digests, alerts, flatten, broken, silent, troubles, documents, kills):
     if ONLY and scenario.__name__ not in ONLY:
         continue
     print(f"\n-- {scenario.__name__}", flush=True)
