@@ -147,7 +147,7 @@ async fn send(context: &Context, chat: &Telegram, report: &PeriodReport) -> Resu
     Ok(())
 }
 
-/// The report of a period, with the halt in force said first.
+/// The report of a period. A halt in force is said first, and kept in the report.
 async fn over(
     context: &Context,
     ledger: &mut Ledger,
@@ -155,6 +155,7 @@ async fn over(
 ) -> Result<PeriodReport, CommandError> {
     let mut report = period::report(context, ledger, span, None).await?;
     if let Some(halt) = latch::in_force(ledger, &context.folders.state).await? {
+        context.ui.warn(&format!("HALTED (halt {}): {}", halt.id, halt.reason));
         report.notes.insert(0, format!("HALTED since {} (halt {}): {}", halt.at, halt.id, halt.reason));
     }
     Ok(report)

@@ -2,6 +2,8 @@
 
 use std::io::{self, ErrorKind, Write};
 
+use dialoguer::console::Term;
+
 use crate::ui::Ui;
 
 const YELLOW: &str = "\u{1b}[33m";
@@ -16,9 +18,16 @@ impl Ui {
         write_all(&mut io::stdout().lock(), text)
     }
 
-    /// Draws `text` over what stdout's terminal shows, line by line, so that nothing flickers.
+    /// Draws `text` over what stdout's terminal shows, line by line, so that nothing flickers. What is
+    /// below the window is left out and said: drawing it would scroll the beginning away.
     pub fn redraw(&self, text: &str) {
-        let lines: String = text.lines().map(|line| format!("{line}\u{1b}[K\n")).collect();
+        let rows = Term::stdout().size_checked().map_or(usize::MAX, |(rows, _)| usize::from(rows));
+        let (all, room) = (text.lines().count(), rows.saturating_sub(1));
+        let shown = if all > room { room.saturating_sub(1) } else { all };
+        let mut lines: String = text.lines().take(shown).map(|line| format!("{line}\u{1b}[K\n")).collect();
+        if shown < all {
+            lines.push_str(&format!("… {} more lines: make the window taller\u{1b}[K\n", all - shown));
+        }
         let _ = write_all(&mut io::stdout().lock(), &format!("\u{1b}[H{lines}\u{1b}[J"));
     }
 
