@@ -18,7 +18,7 @@ use crate::render::message::Sender;
 use crate::render::metrics;
 use crate::report::metrics::{AccountMetrics, Metrics};
 
-use super::context::{self, Context};
+use super::context::Context;
 use super::desk::Desk;
 
 /// What one command does once it is over.
@@ -40,7 +40,7 @@ impl<'a> After<'a> {
         metrics: Option<&'a Path>,
     ) -> Result<After<'a>, CommandError> {
         if let Some(path) = metrics {
-            context::may_write("--metrics-file", path)?;
+            context.may_write("--metrics-file", path)?;
         }
         Ok(After { context, command, metrics, digest: false, heartbeat: false })
     }
@@ -73,7 +73,15 @@ impl<'a> After<'a> {
         };
         let seen = desk.seen.take();
         self.write_metrics(Some(&mut *desk.ledger), seen, code).await;
-        let now = desk.ended.unwrap_or(self.context.started);
+        let now = match desk.ended {
+            Some(ended) => {
+                let ahead = ended.ms() - self.context.wall().ms();
+                // Nothing but dates of later reports hangs on it.
+                drop(desk.ledger.set_clock_offset(ahead).await);
+                ended
+            }
+            None => self.context.now(desk.ledger).await.unwrap_or(self.context.started),
+        };
         let (delivered, ()) = tokio::join!(self.deliver(desk.ledger, desk.folder, now), self.beat(code));
         if let Err(error) = delivered {
             self.context.ui.warn(&format!("messages wait in the ledger: {error}"));

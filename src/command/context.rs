@@ -5,15 +5,17 @@ use std::time::{Duration, Instant};
 
 use crate::config::folders::{self, Folders, Places};
 use crate::config::sections::Config;
+use crate::config::words::{Mode, Prices};
 use crate::config::{self, Loaded, Sources};
 use crate::domain::time::Time;
 use crate::error::{CommandError, Kind};
 use crate::exchange::Exchange;
-use crate::ledger::Ledger;
+use crate::exchange::paper::Paper;
+use crate::ledger::{Ledger, LedgerError};
 use crate::pass::Prepared;
 use crate::render::{Format, Style};
 use crate::report::heading::Heading;
-use crate::sim::listing;
+use crate::sim::{Terms, listing};
 use crate::ui::{self, Ui};
 
 use super::Global;
@@ -75,7 +77,7 @@ impl Context {
         };
         let Loaded { config, .. } = read(sources)?;
         if let Some(path) = &global.out {
-            may_write("--out", path)?;
+            may_write("--out", path, &folders.state)?;
         }
         let style = Style { width: ui.width, color: ui.color, unicode: ui.unicode };
         Ok(Context {
@@ -91,9 +93,25 @@ impl Context {
         })
     }
 
+    /// The exchange's time without asking it: on paper the paper clock, which stands between passes; else this
+    /// machine's, corrected by what the last pass found.
+    pub(super) async fn now(&self, ledger: &mut Ledger) -> Result<Time, LedgerError> {
+        if self.config.mode == Mode::Paper && self.config.paper.prices != Prices::Live {
+            let clock = ledger.paper().await?.and_then(|kept| Paper::clock_of(&kept));
+            return Ok(clock.or(self.config.paper.start).unwrap_or(Terms::default().start));
+        }
+        let ahead = ledger.clock_offset().await?;
+        Ok(Time::clamped(self.wall().ms().saturating_add(ahead)))
+    }
+
     /// What this machine's clock says now, unless it was set since.
     pub(super) fn wall(&self) -> Time {
         self.started + self.begun.elapsed()
+    }
+
+    /// Refuses a file that cannot be written or that is rebal's own: found before anything is sent.
+    pub(super) fn may_write(&self, option: &str, path: &Path) -> Result<(), CommandError> {
+        may_write(option, path, &self.folders.state)
     }
 
     /// What every report carries.
@@ -192,13 +210,24 @@ impl Context {
     }
 }
 
+/// Files that a link from elsewhere must not lead to.
+const OWN: [&str; 4] = ["ledger.db", "trades.csv", "HALT", "lock"];
+
 /// A file that cannot be written is a wrong option, found before anything is sent.
-pub(super) fn may_write(option: &str, path: &Path) -> Result<(), CommandError> {
+fn may_write(option: &str, path: &Path, state: &Path) -> Result<(), CommandError> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
     };
     let usable = folder.is_dir() && !path.is_dir();
+    let same = |one: &Path, other: &Path| matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other);
+    if usable && (same(folder, state) || OWN.iter().any(|name| same(path, &state.join(name)))) {
+        return Err(CommandError::new(
+            Kind::Config,
+            format!("{option} {}: that is the state folder, whose files are rebal's own", path.display()),
+            "name a file in another folder; nothing was sent",
+        ));
+    }
     if usable {
         Ok(())
     } else {

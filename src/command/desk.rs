@@ -28,6 +28,8 @@ pub(super) struct Desk<'a> {
     pub(super) stop: &'a Stop,
     /// What the last look of this run saw, as long as nothing was closed since.
     pub(super) seen: Option<(Reading, Vec<Sample>)>,
+    /// The exchange's time at the start, as far as it is known without asking.
+    pub(super) presumed: Time,
     /// Exchange time when the run was over; `None` where it ended before anybody told it.
     pub(super) ended: Option<Time>,
 }
@@ -146,7 +148,7 @@ impl Desk<'_> {
     /// The exchange's time, or ours before it told its own.
     pub(super) fn now<E: Exchange>(&self, exchange: &E) -> Time {
         match exchange.now() {
-            unknown if unknown == Time::default() => self.context.started,
+            unknown if unknown == Time::default() => self.presumed,
             now => now,
         }
     }

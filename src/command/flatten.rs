@@ -61,6 +61,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
         context.ui.warn(trouble);
     }
     let asked = signals::listen();
+    let presumed = context.now(&mut ledger).await.unwrap_or(context.started);
     let mut desk = Desk {
         context,
         folder: &context.folders.state,
@@ -68,6 +69,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
         lock: lock.as_mut(),
         stop: &asked,
         seen: None,
+        presumed,
         ended: None,
     };
     let done = in_order(&mut desk, args, troubles).await;

@@ -16,7 +16,7 @@ use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::error::CommandError;
 use crate::exchange::{ExchangeError, Observation, Settles};
-use crate::ledger::Ledger;
+use crate::ledger::{Cut, Ledger};
 use crate::pass::observe::{self, INCOME_KEPT};
 use crate::pass::{PassError, latch};
 use crate::render;
@@ -237,7 +237,7 @@ async fn past(ledger: &mut Ledger, span: &Span, found: &Observation) -> Result<P
     let upto = Reading { pass_id: i64::MAX, at: span.now, ..span.last.clone() };
     let mut moves: BTreeMap<Symbol, Vec<Move>> = BTreeMap::new();
     ledger
-        .each_trade(&before, &upto, |trade| {
+        .each_trade(&Cut::before_trades(&before), &Cut::before_trades(&upto), |trade| {
             let (pass_id, at, qty) = (trade.pass_id, trade.fill.at, trade.fill.signed_qty());
             moves.entry(trade.fill.symbol).or_default().push(Move { pass_id, at, qty });
         })

@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::decide::sector::{Sector, Sectors};
-use crate::domain::history::{BookedEntry, Reading, Sample};
+use crate::domain::history::{BookedEntry, Reading, Sample, Trade};
+use crate::domain::num::Qty;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::{Time, show_span};
 use crate::error::CommandError;
-use crate::ledger::Ledger;
-use crate::report::period::{Accounts, Inputs, PeriodReport};
+use crate::ledger::{Cut, Ledger};
+use crate::pass::latch;
+use crate::report::period::{Accounts, Inputs, PeriodReport, after_trades};
 
 use super::context::Context;
 use super::sectors;
@@ -34,7 +36,13 @@ pub(super) async fn report(
     asked: (Time, Time),
     now: Option<Now>,
 ) -> Result<PeriodReport, CommandError> {
-    let (quote, heading) = (&context.config.quote, context.heading(asked.1));
+    let made_at = match &now {
+        Some(now) => now.reading.at,
+        None => context.now(ledger).await?,
+    };
+    let (quote, heading) = (&context.config.quote, context.heading(made_at));
+    let halt = latch::in_force(ledger, &context.folders.state).await?;
+    let halt = halt.map(|halt| (halt.id, halt.reason));
     let start = match ledger.reading_at(asked.0).await? {
         Some(reading) => Some(reading),
         None => ledger.reading_from(asked.0).await?.filter(|reading| reading.at <= asked.1),
@@ -45,8 +53,11 @@ pub(super) async fn report(
     };
     let (Some(start), Some(last)) = (start.or_else(|| last.clone()), last) else {
         let note = nothing_read(ledger, asked).await?;
-        return Ok(PeriodReport::empty(heading, quote, asked, note));
+        return Ok(PeriodReport::empty(heading, quote, asked, halt, note));
     };
+    let begins = start.at > asked.0;
+    let from = if begins { Cut::before_trades(&start) } else { Cut::until(&start, asked.0) };
+    let to = Cut::until(&last, asked.1);
     let mut readings = ledger.readings(start.at, last.at).await?;
     readings.retain(|reading| (start.pass_id..=last.pass_id).contains(&reading.pass_id));
     let is_now = now.is_some();
@@ -57,22 +68,55 @@ pub(super) async fn report(
         income.extend(now.income);
         fresh.push((last.at, now.samples));
     }
-    let samples = samples(ledger, &readings, &income, fresh).await?;
+    let mut samples = samples(ledger, &readings, &income, fresh).await?;
+    // What was traded after the first and after the last reading, up to where the period begins and ends.
+    let (mut head, mut tail) = (Vec::new(), Vec::new());
+    ledger.each_trade(&Cut::before_trades(&start), &from, |trade| head.push(trade)).await?;
+    ledger.each_trade(&Cut::before_trades(&last), &to, |trade| tail.push(trade)).await?;
+    if !tail.is_empty()
+        && let Some((_, coins)) = samples.last()
+    {
+        let (reading, coins) = after_trades(&last, coins, &tail, quote);
+        samples.push((reading.at, coins));
+        readings.push(reading);
+    }
+    if !head.is_empty()
+        && let (Some(reading), Some((at, coins))) = (readings.first_mut(), samples.first_mut())
+    {
+        (*reading, *coins) = after_trades(reading, coins, &head, quote);
+        *at = reading.at;
+    }
     let held = |samples: &[Sample]| samples.iter().any(|sample| !sample.qty.is_zero());
     let at_start = samples.first().map(|(_, samples)| samples.clone()).unwrap_or_default();
-    let bought = match held(&at_start) {
+    let mut bought = match held(&at_start) {
         true => Vec::new(),
         false => ledger.first_holdings(&start, RAMP).await?,
     };
-    let bought: Vec<(i64, Sample)> =
-        bought.into_iter().filter(|(pass_id, _)| *pass_id <= last.pass_id).collect();
+    bought.retain(|(pass_id, _)| *pass_id <= last.pass_id);
+    if bought.is_empty()
+        && !held(&at_start)
+        && let Some((_, coins)) = samples.last()
+    {
+        // Bought after the only reading so far.
+        let opened = coins.iter().filter(|coin| !coin.qty.is_zero() && coin.target.is_some());
+        bought = opened.map(|coin| (i64::MAX, coin.clone())).collect();
+    }
     let twin_from = bought.iter().map(|(pass_id, sample)| (sample.symbol.clone(), *pass_id)).collect();
     let twin: Vec<Sample> = match bought.is_empty() {
         true => at_start,
         false => bought.iter().map(|(_, sample)| sample.clone()).collect(),
     };
     let mut accounts = Accounts::new(quote, ledger.asset_prices().await?, twin_from);
-    ledger.each_trade(&start, &last, |trade| accounts.trade(&trade)).await?;
+    let watched = before_funding(&readings, &income);
+    let mut moves: BTreeMap<Time, BTreeMap<Symbol, Qty>> = BTreeMap::new();
+    let each = |trade: Trade| {
+        accounts.trade(&trade);
+        if let Some(at) = watched.get(&trade.pass_id) {
+            let moved = trade.fill.signed_qty();
+            *moves.entry(*at).or_default().entry(trade.fill.symbol).or_default() += moved;
+        }
+    };
+    ledger.each_trade(&from, &to, each).await?;
     let held = samples.iter().flat_map(|(_, coins)| coins.iter().map(|coin| coin.symbol.clone()));
     let paid = income.iter().filter_map(|row| row.entry.symbol.parse().ok());
     let sectors = sectors_of(context, ledger, held.chain(paid).collect()).await?;
@@ -80,15 +124,17 @@ pub(super) async fn report(
         heading,
         quote,
         asked,
+        halt,
         readings: &readings,
         samples: &samples,
         twin: (&twin, !bought.is_empty()),
         income: &income,
+        moves: &moves,
         accounts,
         sectors: &sectors,
     });
     if !is_now {
-        report.notes.splice(0..0, about_the_span(context, asked, &start, &last));
+        report.notes.splice(0..0, about_the_span(context, asked, &start, &last, !tail.is_empty()));
     }
     Ok(report)
 }
@@ -107,7 +153,13 @@ async fn nothing_read(ledger: &mut Ledger, asked: (Time, Time)) -> Result<String
 }
 
 /// What is worth a word where the readings do not lie where they were asked for.
-fn about_the_span(context: &Context, asked: (Time, Time), start: &Reading, last: &Reading) -> Vec<String> {
+fn about_the_span(
+    context: &Context,
+    asked: (Time, Time),
+    start: &Reading,
+    last: &Reading,
+    traded: bool,
+) -> Vec<String> {
     let gap = context.config.interval * 3;
     let mut notes = Vec::new();
     if start.at > asked.0 && start.at.since(asked.0) > gap {
@@ -121,9 +173,12 @@ fn about_the_span(context: &Context, asked: (Time, Time), start: &Reading, last:
         ));
     }
     if asked.1.since(last.at) > gap {
-        notes.push(format!("the last pass was at {}: nothing later is in these figures", last.at));
+        notes.push(format!(
+            "the account was last read at {}: later transfers, funding and prices are not in these figures",
+            last.at
+        ));
     }
-    if start.pass_id == last.pass_id {
+    if start.pass_id == last.pass_id && !traded {
         notes.push("there is one reading only: nothing can have changed yet".into());
     }
     notes
@@ -141,7 +196,8 @@ async fn samples(
     let mut wanted = BTreeSet::from([0, last]);
     wanted.extend((0..readings.len()).step_by(readings.len().div_ceil(CHART_READINGS).max(1)));
     for row in income.iter().filter(|row| row.entry.kind == "FUNDING_FEE") {
-        wanted.insert(readings.partition_point(|reading| reading.at < row.entry.at));
+        let next = readings.partition_point(|reading| reading.at < row.entry.at);
+        wanted.extend([next, next.saturating_sub(1)]);
     }
     let wanted: Vec<&Reading> = wanted.into_iter().filter_map(|index| readings.get(index)).collect();
     let passes: Vec<i64> = wanted.iter().map(|reading| reading.pass_id).collect();
@@ -155,6 +211,16 @@ async fn samples(
         samples.push(fresh);
     }
     Ok(samples)
+}
+
+/// The pass and time of the reading before each funding row: what it traded was held at the settlement.
+fn before_funding(readings: &[Reading], income: &[BookedEntry]) -> BTreeMap<i64, Time> {
+    let rows = income.iter().filter(|row| row.entry.kind == "FUNDING_FEE");
+    let before = rows.filter_map(|row| {
+        let next = readings.partition_point(|reading| reading.at < row.entry.at);
+        readings.get(next.checked_sub(1)?).map(|reading| (reading.pass_id, reading.at))
+    });
+    before.collect()
 }
 
 /// The sector of each coin: the owner's word, the built-in table, or what the last scan found.

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::words::{Mode, Prices};
 use crate::domain::history::{BookedEntry, Reading, Sample};
 use crate::domain::num::Notional;
 use crate::domain::time::Time;
@@ -12,13 +11,14 @@ use crate::error::{CommandError, Kind};
 use crate::exchange::Settles;
 use crate::ledger::{Ledger, TRADES_HEADER, trade_row};
 use crate::notify::Telegram;
-use crate::pass::{self, Mode as Look, Prepared, Settings, latch, record};
+use crate::pass::record::INTERRUPTED;
+use crate::pass::{self, Mode as Look, Prepared, Settings, record};
 use crate::render::{self, Format, Style};
 use crate::report::dashboard::{DashboardReport, Inputs};
 use crate::report::period::PeriodReport;
 
 use super::after;
-use super::context::{self, Context};
+use super::context::Context;
 use super::period::{self, Now};
 use super::plan::look_back;
 use super::venue::{self, Venue};
@@ -41,7 +41,7 @@ pub(super) struct Args {
     /// From this time on: 2026-01-31, 2026-01-31T12:00:00Z, or 14d for the last 14 days
     #[arg(long, value_name = "TIME", conflicts_with = "span")]
     since: Option<When>,
-    /// Until this time, which is not part of it; now where it is left out
+    /// Until this time; now where it is left out
     #[arg(long, value_name = "TIME", conflicts_with = "span")]
     until: Option<When>,
     /// The period of the same length before
@@ -87,24 +87,31 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
 
 async fn once(context: &Context, args: &Args) -> Result<u8, CommandError> {
     if let Some(path) = &args.metrics_file {
-        context::may_write("--metrics-file", path)?;
+        context.may_write("--metrics-file", path)?;
+    }
+    if let Some(path) = &args.export_trades {
+        context.may_write("--export-trades", path)?;
     }
     let mut ledger = look_back(context).await?;
-    let span = args.span(now(context, &mut ledger).await?)?;
+    let span = args.span(context.now(&mut ledger).await?)?;
     let chat = args.chat(context, span)?;
     if let Some(path) = &args.export_trades {
         export(context, &mut ledger, span, path).await?;
     }
     match span {
         Some(span) => {
-            let report = over(context, &mut ledger, span).await?;
-            context.show(&render::period(&report, context.format, &context.style)?)?;
-            if let Some(chat) = chat {
-                send(context, &chat, &report).await?;
-            }
+            let report = period::report(context, &mut ledger, span, None).await?;
+            let sent = match chat {
+                Some(chat) => send(context, &chat, &report).await,
+                None => Ok(()),
+            };
             args.write_metrics(context, &mut ledger, None).await;
+            // One object on stdout: where it could not be sent, that is what a script must hear.
+            if sent.is_ok() || context.format != Format::Json {
+                context.show(&render::period(&report, context.format, &context.style)?)?;
+            }
+            sent?;
         }
-        None if args.export_trades.is_some() => args.write_metrics(context, &mut ledger, None).await,
         None => {
             let glance = at_a_glance(context, &mut ledger).await;
             let (report, seen) = match glance {
@@ -140,25 +147,11 @@ async fn send(context: &Context, chat: &Telegram, report: &PeriodReport) -> Resu
         CommandError::new(
             Kind::Unavailable,
             error.to_string(),
-            "the report above is whole; send it again later",
+            "the report itself is whole; send it again later",
         )
     })?;
     context.ui.note(&format!("sent as {name}"));
     Ok(())
-}
-
-/// The report of a period. A halt in force is said first, and kept in the report.
-async fn over(
-    context: &Context,
-    ledger: &mut Ledger,
-    span: (Time, Time),
-) -> Result<PeriodReport, CommandError> {
-    let mut report = period::report(context, ledger, span, None).await?;
-    if let Some(halt) = latch::in_force(ledger, &context.folders.state).await? {
-        context.ui.warn(&format!("HALTED (halt {}): {}", halt.id, halt.reason));
-        report.notes.insert(0, format!("HALTED since {} (halt {}): {}", halt.at, halt.id, halt.reason));
-    }
-    Ok(report)
 }
 
 impl Args {
@@ -224,11 +217,12 @@ impl Args {
         let Some(since) = self.since else {
             return match self.until {
                 Some(until) => Ok(Some((Time::default(), until.before(now, "--until")?))),
+                None if self.export_trades.is_some() => Ok(Some((Time::default(), now))),
                 None => Ok(None),
             };
         };
         let from = since.before(now, "--since")?;
-        let to = self.until.map_or(now, |until| until.seen_from(now));
+        let to = self.until.map_or(now, |until| until.seen_from(now).min(now));
         if from >= to {
             return Err(CommandError::new(
                 Kind::Config,
@@ -238,14 +232,6 @@ impl Args {
         }
         Ok(Some((from, to)))
     }
-}
-
-/// The time that a period ends with: this machine's, or the paper clock, which stands between passes.
-async fn now(context: &Context, ledger: &mut Ledger) -> Result<Time, CommandError> {
-    let config = &context.config;
-    let own_clock = config.mode == Mode::Paper && config.paper.prices != Prices::Live;
-    let last = if own_clock { ledger.reading_at(Time::clamped(i64::MAX)).await? } else { None };
-    Ok(last.map_or(context.started, |reading| reading.at))
 }
 
 async fn export(
@@ -287,7 +273,6 @@ async fn look<E: Settles>(
     ledger: &mut Ledger,
 ) -> Result<Glance, CommandError> {
     exchange.connect().await?;
-    let halt = latch::in_force(ledger, &context.folders.state).await?;
     let prepared = pass::prepare(&exchange, ledger, settings, None, Look::Preview).await?;
     context.tell(&exchange, &prepared);
     let snapshot = &prepared.seen.snapshot;
@@ -307,7 +292,6 @@ async fn look<E: Settles>(
         funding_hours: &funding_hours,
         sectors: &sectors,
         passes: ledger.last_passes(PASSES).await?,
-        halt: halt.map(|halt| (halt.id, halt.reason)),
         max_drawdown: settings.limits.max_drawdown,
         unresolved: ledger.unresolved().await?.len(),
     });
@@ -362,7 +346,7 @@ async fn watch(context: &Context, seconds: u64) -> Result<u8, CommandError> {
             Err(error) => return Err(error),
         }
         if tokio::time::timeout(Duration::from_secs(seconds), &mut asked).await.is_ok() {
-            return Ok(0);
+            return Ok(INTERRUPTED);
         }
     }
 }

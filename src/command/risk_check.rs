@@ -45,6 +45,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
         Err(error) => return after.unopened(error).await,
     };
     let asked = signals::listen();
+    let presumed = context.now(&mut ledger).await.unwrap_or(context.started);
     let mut desk = Desk {
         context,
         folder: &context.folders.state,
@@ -52,6 +53,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
         lock: Some(&mut lock),
         stop: &asked,
         seen: None,
+        presumed,
         ended: None,
     };
     let done = in_order(&mut desk, args).await;

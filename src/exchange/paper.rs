@@ -107,6 +107,12 @@ impl Paper {
         (now, sim.rules().into_iter().map(candidate).collect())
     }
 
+    /// The clock of an account as [`Paper::keep`] wrote it.
+    #[must_use]
+    pub fn clock_of(kept: &str) -> Option<Time> {
+        serde_json::from_str::<serde_json::Value>(kept).ok()?.get("at")?.as_str()?.parse().ok()
+    }
+
     /// The account as JSON, to be kept.
     #[must_use]
     pub fn keep(&self) -> String {

@@ -12,10 +12,33 @@ use crate::domain::fill::Fill;
 use crate::domain::history::{AssetPrice, BookedEntry, PastPass, Reading, Sample, Trade};
 use crate::domain::time::Time;
 
-/// How far an execution's time may lie from the readings around it. A trade belongs after a reading
-/// when its pass is that one or later, or when it was executed later: a reading is made before its own
-/// pass trades, and an order may execute long after its pass.
+/// How far an execution's time may lie from the readings around it.
 const SLACK_MS: i64 = 86_400_000;
+/// A moment between trades: a reading, and the time until which what came after it counts as before.
+///
+/// A trade is before a reading when its pass is an earlier one and it was executed until then: a reading
+/// is made before its own pass trades, and an order may execute long after its pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cut {
+    pass_id: i64,
+    reading_at: Time,
+    until: Time,
+}
+
+impl Cut {
+    /// Just before the trades of the reading's own pass.
+    #[must_use]
+    pub fn before_trades(reading: &Reading) -> Cut {
+        Cut { pass_id: reading.pass_id, reading_at: reading.at, until: Time::default() }
+    }
+
+    /// After everything that was executed until then.
+    #[must_use]
+    pub fn until(reading: &Reading, until: Time) -> Cut {
+        Cut { until, ..Cut::before_trades(reading) }
+    }
+}
+
 /// As many trades are read at once.
 const TRADES_AT_ONCE: i64 = 20_000;
 /// As many samples are asked for at once.
@@ -42,8 +65,9 @@ impl Ledger {
         row.map(|row| self.reading(&row)).transpose()
     }
 
-    /// Every coin that is first held after the reading `after`, as the first reading that holds it shows
-    /// it and with that reading's pass: those that come within `ramp` of the first of them.
+    /// Every coin of the strategy that is first held after the reading `after`, within `ramp` of the first of
+    /// them: as the first reading shows it whose pass left it alone, and with that pass. A purchase may
+    /// take several passes; while it goes on the last reading within `ramp` stands for it.
     pub async fn first_holdings(
         &mut self,
         after: &Reading,
@@ -61,8 +85,12 @@ impl Ledger {
         let until = self.time(&row, "at")? + ramp;
         let rows = sqlx::query(
             "SELECT sample.* FROM sample JOIN
-                 (SELECT symbol, min(pass_id) AS pass_id FROM sample JOIN equity USING (pass_id)
-                  WHERE pass_id > ? AND equity.at <= ? AND qty <> '0' GROUP BY symbol)
+                 (SELECT symbol, coalesce(min(CASE WHEN NOT EXISTS
+                      (SELECT 1 FROM intent JOIN fill USING (client_id)
+                       WHERE intent.pass_id = sample.pass_id AND fill.symbol = sample.symbol)
+                      THEN pass_id END), max(pass_id)) AS pass_id
+                  FROM sample JOIN equity USING (pass_id)
+                  WHERE pass_id > ? AND equity.at <= ? AND qty <> '0' AND target IS NOT NULL GROUP BY symbol)
                  USING (pass_id, symbol) ORDER BY symbol",
         )
         .bind(after.pass_id)
@@ -139,19 +167,19 @@ impl Ledger {
         })
     }
 
-    /// Hands every trade after the reading `after` and not after `upto` to `each`, in the order in which
-    /// they were booked. A page at a time: a ledger may hold millions.
+    /// Hands every trade after `start` and not after `end` to `each`, in the order in which they were
+    /// booked. A page at a time: a ledger may hold millions.
     pub async fn each_trade(
         &mut self,
-        after: &Reading,
-        upto: &Reading,
+        start: &Cut,
+        end: &Cut,
         mut each: impl FnMut(Trade),
     ) -> Result<(), LedgerError> {
         let bounds = sqlx::query(
             "SELECT coalesce(min(seq), 1) AS first, coalesce(max(seq), 0) AS last FROM fill WHERE at BETWEEN ? AND ?",
         )
-        .bind(after.at.ms() - SLACK_MS)
-        .bind(upto.at.ms() + SLACK_MS)
+        .bind(start.reading_at.ms() - SLACK_MS)
+        .bind(end.reading_at.max(end.until).ms().saturating_add(SLACK_MS))
         .fetch_one(&mut self.db)
         .await
         .map_err(|source| database(&self.path, source))?;
@@ -160,16 +188,19 @@ impl Ledger {
             let rows = sqlx::query(
                 "SELECT fill.*, intent.pass_id, intent.reason, intent.reduce_only
                  FROM fill JOIN intent USING (client_id)
-                 WHERE seq BETWEEN ?1 AND ?2 AND (intent.pass_id >= ?3 OR fill.at > ?4)
-                     AND NOT (intent.pass_id >= ?5 OR fill.at > ?6)
+                 WHERE seq BETWEEN ?1 AND ?2
+                     AND NOT ((intent.pass_id < ?3 AND fill.at <= ?4) OR fill.at <= ?5)
+                     AND ((intent.pass_id < ?6 AND fill.at <= ?7) OR fill.at <= ?8)
                  ORDER BY seq",
             )
             .bind(next)
             .bind(last.min(next + TRADES_AT_ONCE - 1))
-            .bind(after.pass_id)
-            .bind(after.at.ms())
-            .bind(upto.pass_id)
-            .bind(upto.at.ms())
+            .bind(start.pass_id)
+            .bind(start.reading_at.ms())
+            .bind(start.until.ms())
+            .bind(end.pass_id)
+            .bind(end.reading_at.ms())
+            .bind(end.until.ms())
             .fetch_all(&mut self.db)
             .await
             .map_err(|source| database(&self.path, source))?;

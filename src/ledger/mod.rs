@@ -23,6 +23,7 @@ use crate::domain::time::Time;
 
 pub use book::{EquityRow, Holding};
 pub use halt::Halt;
+pub use history::Cut;
 pub use intent::{Intent, IntentState, Outcome, PassRow};
 pub use outbox::{DIGEST, Message};
 pub use recorder::{TRADES_HEADER, trade_row};
@@ -271,6 +272,16 @@ impl Ledger {
     pub async fn set_paper(&mut self, state: &str) -> Result<(), LedgerError> {
         let path = &self.path;
         keep_paper(&mut self.db, state).await.map_err(|source| database(path, source))
+    }
+
+    /// How far the exchange's clock is ahead of this machine's, in milliseconds, when last both were known.
+    pub async fn clock_offset(&mut self) -> Result<i64, LedgerError> {
+        Ok(self.meta("clock_offset_ms").await?.and_then(|text| text.parse().ok()).unwrap_or(0))
+    }
+
+    /// Keeps it.
+    pub async fn set_clock_offset(&mut self, ms: i64) -> Result<(), LedgerError> {
+        self.set_meta("clock_offset_ms", &ms.to_string()).await
     }
 
     async fn meta(&mut self, key: &str) -> Result<Option<String>, LedgerError> {

@@ -66,8 +66,8 @@ pub async fn reading(
     let at = prepared.seen.snapshot.at;
     let row = PassRow { at, outcome: word.into(), exit_code: None, plan: String::new() };
     let pass_id = ledger.plan_pass(&row, &[]).await?;
-    read(ledger, pass_id, prepared, nav, Notional::ZERO).await?;
-    ledger.end_pass(pass_id, word, 0).await
+    // It is no pass that ended: nothing was decided in it.
+    read(ledger, pass_id, prepared, nav, Notional::ZERO).await
 }
 
 async fn read(

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::domain::num::{Notional, Rate, show_large};
-use crate::render::bar;
 use crate::render::grid::{Align, Grid};
 use crate::render::paint::Tone;
 use crate::render::remarks::Remark;
 use crate::render::text::{clean, count, fixed, instant, money, percent, share, short_percent};
+use crate::render::{bar, words};
 use crate::report::period::{CoinRow, PeriodReport};
 
 /// Digits of an amount for people.
@@ -42,6 +42,15 @@ fn length(span: Duration) -> String {
         (_, 0, _) => days_said,
         (_, hours, _) => format!("{days_said} {hours} h"),
     }
+}
+
+/// What a halt means and why it is there; empty where there is none.
+pub(crate) fn halt(report: &PeriodReport) -> Option<(String, String)> {
+    if !report.halted {
+        return None;
+    }
+    let why = report.halt_reason.as_deref().map_or_else(String::new, |why| format!("{}; ", clean(why)));
+    Some((clean(report.halt_id.as_deref().unwrap_or("unknown")), words::refused(&why)))
 }
 
 /// What the period came to, in a sentence or two.

@@ -3,25 +3,16 @@
 
 use crate::domain::num::{Notional, Price, Rate};
 use crate::domain::time::Time;
+use crate::render::bar;
 use crate::render::earnings::{self, signed};
 use crate::render::grid::{Align, Grid};
 use crate::render::paint::Tone;
 use crate::render::remarks::Remark;
 use crate::render::text::{self, clean, count, fixed, instant, money, percent, share, short_percent};
-use crate::render::{bar, words};
 use crate::report::dashboard::{DashboardReport, PassLine, PositionRow};
 
 /// From this part of the drawdown limit on the reader is warned.
 const NEAR_LIMIT: (i64, u32) = (8, 1);
-
-/// What a halt means and why it is there; empty where there is none.
-pub(crate) fn halt(report: &DashboardReport) -> Option<(String, String)> {
-    if !report.halted {
-        return None;
-    }
-    let why = report.halt_reason.as_deref().map_or_else(String::new, |why| format!("{}; ", clean(why)));
-    Some((clean(report.halt_id.as_deref().unwrap_or("unknown")), words::refused(&why)))
-}
 
 /// The account in one sentence, warnings first.
 pub(crate) fn verdict(report: &DashboardReport) -> Vec<(Tone, String)> {
@@ -42,12 +33,15 @@ pub(crate) fn verdict(report: &DashboardReport) -> Vec<(Tone, String)> {
         _ => Tone::Good,
     };
     let text = format!(
-        "{} {} at {}x, {} below its peak; everything is sold at {}.",
+        "{} {} at {}x, {} below its peak; {}.",
         money(report.equity),
         clean(&report.period.quote),
         fixed(report.effective_leverage, 2),
         share(report.drawdown),
-        share(report.max_drawdown_limit)
+        match report.period.halted {
+            true => "nothing is bought while it is halted".to_owned(),
+            false => format!("everything is sold at {}", share(report.max_drawdown_limit)),
+        }
     );
     said.push((tone, text));
     said

@@ -26,7 +26,8 @@ const STYLE: &str = include_str!("html.css");
 /// A period's page: the figures, the charts, the tables.
 #[must_use]
 pub fn period(report: &PeriodReport) -> String {
-    let mut body = head(&report.heading, &earnings::span(report));
+    let mut body = halted(report);
+    body.extend(head(&report.heading, &earnings::span(report)));
     body.extend(earnings::verdict(report).iter().map(said));
     body.push(cards(&period_cards(report)));
     body.push(charts(&pictures::pictures(report, None)));
@@ -34,20 +35,23 @@ pub fn period(report: &PeriodReport) -> String {
     page(&format!("rebal report · {}", report.heading.profile), &body)
 }
 
+/// A halt with its reason, before everything else.
+fn halted(report: &PeriodReport) -> Vec<Html> {
+    let alarm = |(id, why)| said(&(Tone::Alarm, format!("HALTED (halt {id}): {why}")));
+    earnings::halt(report).into_iter().map(alarm).collect()
+}
+
 /// The dashboard's page: a halt, the account, every position, then the period since the start.
 #[must_use]
 pub fn dashboard(report: &DashboardReport) -> String {
     let all = &report.period;
-    let mut body = Vec::new();
-    if let Some((id, why)) = glance::halt(report) {
-        body.push(said(&(Tone::Alarm, format!("HALTED (halt {id}): {why}"))));
-    }
+    let mut body = halted(all);
     body.extend(head(&all.heading, &format!("now · {}", instant(all.heading.at))));
     body.extend(glance::verdict(report).iter().map(said));
     body.push(cards(&dashboard_cards(report)));
     body.push(positions(report));
     body.push(section("Last passes", &[table(&glance::passes(report), "")]));
-    body.push(tag("h2", "", &[text(&format!("Since the start: {}", earnings::span(all)))]));
+    body.push(tag("h2", "", &[text(&format!("The last 30 days: {}", earnings::span(all)))]));
     body.push(cards(&period_cards(all)));
     body.push(charts(&pictures::pictures(all, Some(report.max_drawdown_limit))));
     body.extend(period_tables(all));

@@ -129,9 +129,15 @@ pub fn funding(report: &FundingReport) -> String {
 /// A period: the verdict, how the equity changed, the figures, one row per coin.
 #[must_use]
 pub fn period(report: &PeriodReport) -> String {
-    let mut text = head("report", &report.heading);
+    let mut text = halted(report);
+    text.push_str(&head("report", &report.heading));
     text.push_str(&format!("{}\n", escape(&earnings::span(report))));
     text.push_str(&verdict(earnings::verdict(report)));
+    if report.readings == 0 {
+        // What nobody read is not zero.
+        text.push_str(&notes(&report.notes));
+        return text;
+    }
     text.push_str(&drawn(&earnings::bridge(report)));
     text.push_str(&bullets("Figures", earnings::headlines(report)));
     if !report.per_coin.is_empty() {
@@ -146,9 +152,7 @@ pub fn period(report: &PeriodReport) -> String {
 /// passes.
 #[must_use]
 pub fn dashboard(report: &DashboardReport) -> String {
-    let mut text = glance::halt(report).map_or_else(String::new, |(id, why)| {
-        format!("**HALTED (halt {})**: {}\n\n", escape(&id), escape(&why))
-    });
+    let mut text = halted(&report.period);
     text.push_str(&head("report", &report.period.heading));
     text.push_str(verdict(glance::verdict(report)).trim_start());
     text.push_str(&bullets("Account", glance::account(report)));
@@ -176,6 +180,13 @@ fn verdict(said: Vec<(Tone, String)>) -> String {
 fn notes(notes: &[String]) -> String {
     let notes = notes.iter().map(|note| (Default::default(), String::new(), clean(note)));
     bullets("Notes", notes.collect())
+}
+
+/// A halt with its reason, before everything else.
+fn halted(report: &PeriodReport) -> String {
+    earnings::halt(report).map_or_else(String::new, |(id, why)| {
+        format!("**HALTED (halt {})**: {}\n\n", escape(&id), escape(&why))
+    })
 }
 
 /// A halt comes before everything else.

@@ -94,7 +94,7 @@ pub fn digest(digest: &Digest) -> String {
 
 fn named(one: &Move, quote: &str) -> String {
     let Move { symbol, change, floating } = one;
-    format!("{} {} ({})", escape(symbol.coin(quote)), percent(*change), signed(*floating))
+    format!("{} {} (floating {})", escape(symbol.coin(quote)), percent(*change), signed(*floating))
 }
 
 fn signed(amount: Notional) -> String {
@@ -185,8 +185,8 @@ mod tests {
             demo · PAPER · 2026-01-01 04:00:00 UTC\n\
             changes since 2026-01-01 00:00:00 UTC\n\
             floating +1.20 in 20 coins\n\
-            best PEPE +4.21 % (+0.84), 币安人生 +1.00 % (0.00)\n\
-            worst ADA -3.10 % (-0.62)\n\
+            best PEPE +4.21 % (floating +0.84), 币安人生 +1.00 % (floating 0.00)\n\
+            worst ADA -3.10 % (floating -0.62)\n\
             funding -0.0123\n\
             drawdown 1.2 %\n\
             last pass 2026-01-01 04:00:00 UTC: nothing to do, 1 order, exit 0";

@@ -302,7 +302,7 @@ fn what_is_unreconciled_is_always_shown() {
     assert!(shown.contains("\u{1b}[1;31munreconciled           -0.500"), "{shown}");
     assert!(markdown::period(&samples::gap()).contains("**UNRECONCILED: -0.50 USDT"));
     assert!(html::period(&samples::gap()).contains("<p class=\"alarm\">UNRECONCILED: -0.50 USDT"));
-    for report in [samples::week(), samples::nothing(), samples::flat()] {
+    for report in [samples::week(), samples::flat()] {
         let shown = table::period(&report, &style(80));
         let line = shown.lines().find(|line| line.starts_with("unreconciled")).unwrap();
         assert!(line.ends_with("all is explained"), "{line}");

@@ -155,10 +155,18 @@ pub fn funding(report: &FundingReport, style: &Style) -> String {
 #[must_use]
 pub fn period(report: &PeriodReport, style: &Style) -> String {
     let mut page = Page::new(*style);
+    if let Some((id, text)) = earnings::halt(report) {
+        page.block(&paragraph(Tone::Alarm, &format!("HALTED (halt {id}): {text}"), style));
+    }
     page.heading("report", &report.heading);
     page.say(Tone::Plain, &earnings::span(report));
     for (tone, text) in earnings::verdict(report) {
         page.say(tone, &text);
+    }
+    if report.readings == 0 {
+        // What nobody read is not zero.
+        page.remarks("", earnings::notes(report));
+        return page.finish();
     }
     page.block(&first_that_fits(&[earnings::bridge(report)], style));
     if !report.per_coin.is_empty() {
@@ -177,7 +185,7 @@ pub fn period(report: &PeriodReport, style: &Style) -> String {
 #[must_use]
 pub fn dashboard(report: &DashboardReport, style: &Style) -> String {
     let mut page = Page::new(*style);
-    if let Some((id, text)) = glance::halt(report) {
+    if let Some((id, text)) = earnings::halt(&report.period) {
         page.block(&paragraph(Tone::Alarm, &format!("HALTED (halt {id}): {text}"), style));
     }
     page.heading("report", &report.period.heading);

@@ -94,12 +94,6 @@ pub struct DashboardReport {
     pub drawdown: Rate,
     /// Where everything is sold.
     pub max_drawdown_limit: Rate,
-    /// Whether trading is refused.
-    pub halted: bool,
-    /// Which halt.
-    pub halt_id: Option<String>,
-    /// Why.
-    pub halt_reason: Option<String>,
     /// Every coin of the strategy and every position, the largest first.
     pub positions: Vec<PositionRow>,
     /// The last passes, newest first.
@@ -125,8 +119,6 @@ pub struct Inputs<'a> {
     pub sectors: &'a BTreeMap<Symbol, Sector>,
     /// The last passes, newest first.
     pub passes: Vec<PastPass>,
-    /// Id and reason of the halt in force.
-    pub halt: Option<(String, String)>,
     /// Where everything is sold.
     pub max_drawdown: Rate,
     /// Orders whose outcome is not known.
@@ -161,9 +153,6 @@ impl DashboardReport {
             peak_nav: plain(inputs.nav.peak),
             drawdown: inputs.nav.drawdown().rounded(RATE_DIGITS),
             max_drawdown_limit: inputs.max_drawdown,
-            halted: inputs.halt.is_some(),
-            halt_id: inputs.halt.as_ref().map(|(id, _)| id.clone()),
-            halt_reason: inputs.halt.map(|(_, reason)| reason),
             positions,
             passes: inputs.passes.into_iter().map(line).collect(),
             unresolved: inputs.unresolved,
@@ -182,15 +171,19 @@ fn positions(inputs: &Inputs<'_>, funding: &BTreeMap<Symbol, Notional>) -> Vec<P
         let position = coin.position.as_ref();
         let mark = coin.market.map(|market| market.mark);
         let target = standing.map(|standing| standing.target);
+        // A contract that stopped trading still has the mark price that its position is valued at.
+        let value = coin.value().or_else(|| position.map(|position| position.value()));
+        let ratio = value.zip(target).and_then(|(value, target)| value.over(target));
+        let drift = ratio.map(|ratio| ratio - Rate::ONE);
         let yearly = |hours: &u32| Rate::from(HOURS_PER_YEAR).over(Rate::from(*hours));
         let settlements = inputs.funding_hours.get(symbol).and_then(yearly);
         rows.push(PositionRow {
             symbol: symbol.clone(),
             sector: inputs.sectors.get(symbol).copied().unwrap_or(Sector::Other),
             qty: coin.qty(),
-            value: coin.value(),
+            value,
             target,
-            drift: standing.and_then(|standing| standing.drift).map(|drift| drift.rounded(RATE_DIGITS)),
+            drift: drift.map(|drift| drift.rounded(RATE_DIGITS)),
             sell_band: standing.map(|standing| standing.sell_band),
             buy_band: standing.and_then(|standing| standing.effective_buy_band),
             entry_price: position.map(|position| position.entry_price),

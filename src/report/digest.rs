@@ -113,8 +113,6 @@ impl Digest {
         let held = || inputs.coins_now.iter().filter(|coin| !coin.qty.is_zero());
         let mut moves: Vec<Move> = held().filter_map(|coin| moved(coin, inputs.coins_before)).collect();
         moves.sort_by(|a, b| b.change.cmp(&a.change).then_with(|| a.symbol.cmp(&b.symbol)));
-        let worst = (moves.len() / 2).min(NAMED);
-        let best = (moves.len() - worst).min(NAMED);
         let change_rate = now.nav.over(before.nav).map_or(Rate::ZERO, |ratio| ratio - Rate::ONE);
         Digest {
             quote: quote.to_owned(),
@@ -127,8 +125,8 @@ impl Digest {
             transfers,
             floating: held().map(|coin| coin.unrealized).sum(),
             positions: held().count(),
-            worst: moves.iter().rev().take(worst).cloned().collect(),
-            best: moves.iter().take(best).cloned().collect(),
+            worst: moves.iter().rev().filter(|one| one.change.is_negative()).take(NAMED).cloned().collect(),
+            best: moves.iter().filter(|one| one.change.is_positive()).take(NAMED).cloned().collect(),
             funding: sum(&["FUNDING_FEE"]),
             drawdown: drawdown(now),
             last_pass: inputs.last_pass,

@@ -69,6 +69,9 @@ fn of(rows: Vec<CoinRow>, unreconciled: &str) -> PeriodReport {
         quote: "USDT".into(),
         from,
         to,
+        halted: false,
+        halt_id: None,
+        halt_reason: None,
         asked_from: from,
         asked_to: to,
         readings: 2017,
@@ -215,7 +218,7 @@ pub(crate) fn many(coins: i64) -> PeriodReport {
 pub(crate) fn nothing() -> PeriodReport {
     let at = heading("paper").at;
     let note = "the ledger has no reading in this period".to_owned();
-    PeriodReport::empty(heading("paper"), "USDT", (at - DAY * 7, at), note)
+    PeriodReport::empty(heading("paper"), "USDT", (at - DAY * 7, at), None, note)
 }
 
 /// A period with one reading of an account that holds nothing.
@@ -332,9 +335,6 @@ pub(crate) fn now() -> DashboardReport {
         peak_nav: Rate::new(10452, 4),
         drawdown: Rate::new(278, 4),
         max_drawdown_limit: Rate::new(20, 2),
-        halted: false,
-        halt_id: None,
-        halt_reason: None,
         positions: vec![
             position("SOLUSDT", "21.3", "161.2", "163.41", "0.8"),
             position("BTCUSDT", "20.5", "60010.5", "60123.4567", "0.41"),
@@ -356,9 +356,12 @@ pub(crate) fn now() -> DashboardReport {
 /// The account after its stop.
 pub(crate) fn halted() -> DashboardReport {
     DashboardReport {
-        halted: true,
-        halt_id: Some("h-17".into()),
-        halt_reason: Some("drawdown 21.4 % is beyond 20 %".into()),
+        period: PeriodReport {
+            halted: true,
+            halt_id: Some("h-17".into()),
+            halt_reason: Some("drawdown 21.4 % is beyond 20 %".into()),
+            ..week()
+        },
         positions: Vec::new(),
         drawdown: Rate::new(214, 3),
         unresolved: 0,
@@ -369,8 +372,8 @@ pub(crate) fn halted() -> DashboardReport {
 /// A dashboard full of hostile text.
 pub(crate) fn hostile_now() -> DashboardReport {
     let mut report = halted();
-    report.halt_id = Some(HOSTILE.into());
-    report.halt_reason = Some(HOSTILE.into());
+    report.period.halt_id = Some(HOSTILE.into());
+    report.period.halt_reason = Some(HOSTILE.into());
     report.passes[0].outcome = HOSTILE.into();
     report.positions = vec![position("ﷺUSDT", "21.3", "161.2", "163.41", "0.8")];
     report.period = hostile();

@@ -224,7 +224,7 @@ SCANNING = [
 ]
 PATHS = [
     "/fapi/v1/time", "/fapi/v1/exchangeInfo", "/fapi/v1/premiumIndex", "/fapi/v3/account", "/fapi/v3/balance", "/fapi/v1/leverageBracket",
-    "/fapi/v1/allOrders", "/fapi/v1/leverage", "/fapi/v1/order", "/fapi/v1/userTrades", "/fapi/v1/income", "/fapi/v1/fundingRate",
+    "/fapi/v1/allOrders", "/fapi/v1/leverage", "/fapi/v1/order", "/fapi/v1/userTrades", "/fapi/v1/income",
 ]
 CLOSES = ["/fapi/v3/positionRisk", "/fapi/v1/openAlgoOrders", "/fapi/v1/order", "/fapi/v1/userTrades"]
 SCANS = [

@@ -5,6 +5,7 @@
 //! unreconciled`, where the last is what nothing explains; it is shown and never absorbed.
 
 mod accounts;
+mod boundary;
 mod curve;
 #[cfg(test)]
 mod tests;
@@ -16,12 +17,13 @@ use serde::Serialize;
 
 use crate::decide::sector::Sector;
 use crate::domain::history::{BookedEntry, Reading, Sample};
-use crate::domain::num::{Notional, Rate};
+use crate::domain::num::{Notional, Qty, Rate};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::report::heading::Heading;
 
 pub use accounts::{Account, Accounts, DayBook};
+pub use boundary::after_trades;
 pub use curve::CurvePoint;
 pub use twin::{Twin, TwinCoin};
 
@@ -105,19 +107,25 @@ pub struct PeriodReport {
     pub heading: Heading,
     /// What values are counted in: `USDT`.
     pub quote: String,
-    /// The reading that the figures start from.
+    /// Where the figures start: the last reading at or before what was asked for, and what was traded since.
     pub from: Time,
-    /// The reading that they end with.
+    /// Where they end: the last reading in the period, and what was traded since.
     pub to: Time,
+    /// Whether trading is refused now.
+    pub halted: bool,
+    /// Which halt.
+    pub halt_id: Option<String>,
+    /// Why.
+    pub halt_reason: Option<String>,
     /// What was asked for.
     pub asked_from: Time,
     /// What was asked for.
     pub asked_to: Time,
     /// Readings of the account in it.
     pub readings: usize,
-    /// At `from`, before that pass traded.
+    /// At `from`.
     pub equity_start: Notional,
-    /// At `to`, before that pass traded.
+    /// At `to`, after all that was traded until then.
     pub equity_end: Notional,
     /// Deposits less withdrawals.
     pub transfers: Notional,
@@ -190,6 +198,8 @@ pub struct Inputs<'a> {
     pub quote: &'a str,
     /// What was asked for.
     pub asked: (Time, Time),
+    /// Id and reason of the halt in force now.
+    pub halt: Option<(String, String)>,
     /// Every reading from the first to the last of the period, in order.
     pub readings: &'a [Reading],
     /// The coins of some of these readings, in order, among them the first and the last and the first one
@@ -199,6 +209,8 @@ pub struct Inputs<'a> {
     pub twin: (&'a [Sample], bool),
     /// Income rows of the period.
     pub income: &'a [BookedEntry],
+    /// What the passes of some readings traded, by the time of the reading: of those before each funding row.
+    pub moves: &'a BTreeMap<Time, BTreeMap<Symbol, Qty>>,
     /// The trades of the period, booked.
     pub accounts: Accounts,
     /// The sector of every coin.
@@ -208,15 +220,23 @@ pub struct Inputs<'a> {
 impl PeriodReport {
     /// A period without any reading: nothing is known, and `note` says why.
     #[must_use]
-    pub fn empty(heading: Heading, quote: &str, asked: (Time, Time), note: String) -> PeriodReport {
+    pub fn empty(
+        heading: Heading,
+        quote: &str,
+        asked: (Time, Time),
+        halt: Option<(String, String)>,
+        note: String,
+    ) -> PeriodReport {
         let nothing = Inputs {
             heading,
             quote,
             asked,
+            halt,
             readings: &[],
             samples: &[],
             twin: (&[], false),
             income: &[],
+            moves: &BTreeMap::new(),
             accounts: Accounts::new(quote, Vec::new(), BTreeMap::new()),
             sectors: &BTreeMap::new(),
         };
@@ -259,6 +279,8 @@ impl PeriodReport {
             fees: accounts.twin_fees,
             samples,
             income: inputs.income,
+            moves: inputs.moves,
+            equity: equity_start,
         };
         let hold_twin = twin::twin(&basis);
         let mut notes = remarks(&accounts, inputs.quote);
@@ -269,6 +291,9 @@ impl PeriodReport {
             quote: inputs.quote.to_owned(),
             from,
             to,
+            halted: inputs.halt.is_some(),
+            halt_id: inputs.halt.as_ref().map(|(id, _)| id.clone()),
+            halt_reason: inputs.halt.map(|(_, reason)| reason),
             asked_from: inputs.asked.0,
             asked_to: inputs.asked.1,
             readings: readings.len(),

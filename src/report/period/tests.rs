@@ -96,14 +96,31 @@ fn report(
     income: &[BookedEntry],
     accounts: Accounts,
 ) -> PeriodReport {
+    moved_report(readings, samples, twin, (income, &BTreeMap::new()), accounts)
+}
+
+/// What one reading's pass traded of A.
+fn sold_of_a(minutes: i64, sold: &str) -> BTreeMap<Time, BTreeMap<Symbol, Qty>> {
+    BTreeMap::from([(at(minutes), BTreeMap::from([(symbol("AUSDT"), qty(sold))]))])
+}
+
+fn moved_report(
+    readings: &[Reading],
+    samples: &[(Time, Vec<Sample>)],
+    twin: (&[Sample], bool),
+    (income, moves): (&[BookedEntry], &BTreeMap<Time, BTreeMap<Symbol, Qty>>),
+    accounts: Accounts,
+) -> PeriodReport {
     PeriodReport::of(Inputs {
         heading: heading(),
         quote: "USDT",
         asked: (at(0), at(600)),
+        halt: None,
         readings,
         samples,
         twin,
         income,
+        moves,
         accounts,
         sectors: &BTreeMap::new(),
     })
@@ -138,7 +155,8 @@ fn every_amount_goes_to_its_coin_and_all_of_it_is_the_change_of_equity() {
         income(40, "COMMISSION", "BUSDT", "-0.02", "USDT", false),
         income(50, "INSURANCE_CLEAR", "AUSDT", "-0.1", "USDT", false),
     ];
-    let report = report(&readings, &samples, (&start, false), &rows, accounts);
+    let moves = sold_of_a(0, "-2");
+    let report = moved_report(&readings, &samples, (&start, false), (&rows, &moves), accounts);
 
     let a = report.per_coin.iter().find(|row| row.symbol == symbol("AUSDT")).unwrap();
     assert_eq!((a.realized, a.unrealized_change, a.funding), (money("4"), money("24"), money("-0.5")));
@@ -160,7 +178,7 @@ fn every_amount_goes_to_its_coin_and_all_of_it_is_the_change_of_equity() {
     assert_eq!(report.growth, Some(Rate::new(3, 2)));
     assert!(report.notes.iter().any(|note| note.starts_with("income rows in other assets are left out (1)")));
 
-    // Held on, 10 A would have earned 30 and paid 0.5 of funding: the row's reading is the last, with 8.
+    // Held on, 10 A would have earned 30 and paid 0.625: 8 of them were held when 0.5 was charged.
     let twin = report.hold_twin.unwrap();
     assert_eq!((twin.price_profit, twin.funding, twin.fees), (money("30"), money("-0.625"), Notional::ZERO));
     assert_eq!(report.rebalancing_effect, Some(money("30.462") - money("29.375")));
@@ -250,7 +268,8 @@ fn the_twin_of_an_account_that_began_empty_starts_with_its_first_purchase() {
         income(100, "FUNDING_FEE", "BUSDT", "-0.1", "USDT", false),
         income(601, "FUNDING_FEE", "AUSDT", "-9", "USDT", false),
     ];
-    let report = report(&readings, &samples, (&bought, true), &rows, accounts);
+    let moves = sold_of_a(5, "-2");
+    let report = moved_report(&readings, &samples, (&bought, true), (&rows, &moves), accounts);
     let twin = report.hold_twin.unwrap();
     assert_eq!(twin.fees, money("-0.06"));
     assert_eq!(twin.price_profit, money("30"));
@@ -258,12 +277,12 @@ fn the_twin_of_an_account_that_began_empty_starts_with_its_first_purchase() {
     assert_eq!(twin.profit, money("29.34"));
     assert_eq!(twin.notes.len(), 2, "{:?}", twin.notes);
     assert!(twin.notes[0].contains("BUSDT counts at its last known price"));
-    assert!(twin.notes[1].ends_with("without a reading after them (1)"));
+    assert!(twin.notes[1].contains("moved around the settlement (1 rows)"));
 }
 
 #[test]
 fn a_period_without_a_reading_says_so() {
-    let report = PeriodReport::empty(heading(), "USDT", (at(0), at(600)), "no pass yet".into());
+    let report = PeriodReport::empty(heading(), "USDT", (at(0), at(600)), None, "no pass yet".into());
     assert_eq!((report.readings, report.growth, report.win_rate), (0, None, None));
     assert_eq!((report.from, report.to), (at(0), at(600)));
     assert_eq!(report.notes, ["no pass yet"]);
@@ -275,4 +294,58 @@ fn drift_is_over_the_target_and_absent_without_one() {
     without.target = None;
     let lines = drift(&[(at(0), vec![sample("AUSDT", "9", "10", "10"), without])]);
     assert_eq!(lines, [DriftLine { symbol: symbol("AUSDT"), points: vec![(at(0), Rate::new(-1, 1))] }]);
+}
+
+/// 10 A before and after the first pass, 4 at the next reading: somebody else sold, before or after the
+/// settlement between both. B was not held at all.
+#[test]
+fn funding_of_what_somebody_moved_is_left_out_and_said() {
+    let readings = [reading(1, 0, "1000", "1"), reading(2, 300, "1000", "1")];
+    let start = vec![sample("AUSDT", "10", "10", "10"), sample("BUSDT", "1", "10", "10")];
+    let samples = vec![(at(0), start.clone()), (at(300), vec![sample("AUSDT", "4", "10", "10")])];
+    let rows = [income(100, "FUNDING_FEE", "AUSDT", "-0.4", "USDT", false)];
+    let accounts = Accounts::new("USDT", Vec::new(), BTreeMap::new());
+    let twin = report(&readings, &samples, (&start, false), &rows, accounts).hold_twin.unwrap();
+    assert_eq!(twin.funding, Notional::ZERO);
+    assert!(
+        twin.notes.iter().any(|note| note.contains("moved around the settlement (1 rows)")),
+        "{:?}",
+        twin.notes
+    );
+    assert!(twin.notes.iter().any(|note| note.contains("pays no funding of BUSDT")), "{:?}", twin.notes);
+}
+
+/// 100 A at 10 with 300 of equity: at 5 the twin is 500 down, more than there is.
+#[test]
+fn the_twin_loses_no_more_than_there_is() {
+    let readings = [reading(1, 0, "300", "1"), reading(2, 300, "0", "0")];
+    let start = vec![sample("AUSDT", "100", "10", "10")];
+    let samples = vec![(at(0), start.clone()), (at(300), vec![sample("AUSDT", "0", "0", "5")])];
+    let accounts = Accounts::new("USDT", Vec::new(), BTreeMap::new());
+    let twin = report(&readings, &samples, (&start, false), &[], accounts).hold_twin.unwrap();
+    assert_eq!((twin.price_profit, twin.profit), (money("-500"), money("-300")));
+}
+
+/// A reading of 1000 with 10 A at 10, mark 12 (20 floating). 4 are sold at 11.5: 6 realised, fee 0.05; 2 B
+/// are bought at 7, unpriced: 0.01. Equity 1000 − 4 × 0.5 − 0.06; 6 A float at 12, B at nothing.
+#[test]
+fn the_trades_after_a_reading_change_it_by_their_distance_from_the_mark() {
+    let sold = Sold { name: "AUSDT", qty: "4", price: "11.5", fee: ("0.05", "USDT"), realized: "6" };
+    let bought = Sold { name: "BUSDT", qty: "2", price: "7", fee: ("0.01", "USDT"), realized: "0" };
+    let trades = [trade(1, 1, "a", Side::Sell, &sold), trade(1, 2, "b", Side::Buy, &bought)];
+    let before = reading(1, 0, "1000", "1");
+    let (after, coins) = after_trades(&before, &[sample("AUSDT", "10", "10", "12")], &trades, "USDT");
+    assert_eq!((after.equity, after.at, after.nav), (money("997.94"), at(2), money("0.99794")));
+    let (a, b) = (&coins[0], &coins[1]);
+    assert_eq!((a.qty, a.entry, a.unrealized), (qty("6"), price("10"), money("12")));
+    assert_eq!(
+        (b.qty, b.entry, b.unrealized, b.mark),
+        (qty("2"), price("7"), Notional::ZERO, Some(price("7")))
+    );
+    let rest = Sold { name: "AUSDT", qty: "6", price: "12", fee: ("0", "USDT"), realized: "12" };
+    let (closed, coins) = after_trades(&after, &coins, &[trade(2, 3, "c", Side::Sell, &rest)], "USDT");
+    assert_eq!(
+        (closed.equity, coins[0].unrealized, coins[0].qty),
+        (money("997.94"), Notional::ZERO, Qty::ZERO)
+    );
 }

@@ -6,7 +6,7 @@
 //! its quantity over the account's own at that moment. What rebalancing earned is the account's net
 //! profit less the twin's.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -14,6 +14,9 @@ use crate::domain::history::{BookedEntry, Sample};
 use crate::domain::num::{Notional, Price, Qty};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
+
+/// Digits kept of amounts that were scaled or averaged: as many as the exchange counts in.
+const MONEY_DIGITS: u32 = 8;
 
 /// What the twin earned on one coin.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -62,6 +65,10 @@ pub(super) struct Basis<'a> {
     pub(super) samples: &'a [(Time, Vec<Sample>)],
     /// Income rows of the period.
     pub(super) income: &'a [BookedEntry],
+    /// What the passes of some readings traded, by the time of the reading.
+    pub(super) moves: &'a BTreeMap<Time, BTreeMap<Symbol, Qty>>,
+    /// What the twin can lose at most.
+    pub(super) equity: Notional,
 }
 
 /// `None` where nothing was held.
@@ -94,9 +101,19 @@ pub(super) fn twin(basis: &Basis<'_>) -> Option<Twin> {
         return None;
     }
     charge(&mut twin, basis);
+    for coin in &mut twin.coins {
+        coin.funding = coin.funding.rounded(MONEY_DIGITS);
+        coin.price_profit = coin.price_profit.rounded(MONEY_DIGITS);
+    }
     twin.price_profit = twin.coins.iter().map(|coin| coin.price_profit).sum();
     twin.funding = twin.coins.iter().map(|coin| coin.funding).sum();
+    twin.fees = twin.fees.rounded(MONEY_DIGITS);
     twin.profit = twin.price_profit + twin.funding + twin.fees;
+    // Nobody loses more than there is: the exchange would have closed it before.
+    if basis.equity.is_positive() && twin.profit < -basis.equity {
+        twin.profit = -basis.equity;
+        twin.notes.push("the hold twin would have been liquidated: it has lost all there was".into());
+    }
     Some(twin)
 }
 
@@ -105,26 +122,46 @@ fn last_mark(samples: &[(Time, Vec<Sample>)], symbol: &Symbol) -> Option<(Time, 
     samples.iter().rev().find_map(|(at, coins)| Some((*at, mark(coins)?)))
 }
 
-/// Each funding row, scaled from what the account held to what the twin holds. The first reading
-/// after a row shows what was held at its time: only passes trade, after their reading.
+/// Each funding row, scaled from what the account held to what the twin holds. What was held at a
+/// settlement is what the reading after it shows, unless the reading before it and the trades since say
+/// otherwise: then somebody moved the coin between both, and nobody knows when.
 fn charge(twin: &mut Twin, basis: &Basis<'_>) {
     let mut coins: BTreeMap<Symbol, &mut TwinCoin> =
         twin.coins.iter_mut().map(|coin| (coin.symbol.clone(), coin)).collect();
-    let mut unknown = 0;
+    let (mut unknown, mut absent) = (0, BTreeSet::new());
     for row in basis.income.iter().filter(|row| row.entry.kind == "FUNDING_FEE") {
+        let next = basis.samples.partition_point(|(at, _)| *at < row.entry.at);
+        let after = basis.samples.get(next).map(|(_, coins)| coins.as_slice());
+        let away = coins.keys().filter(|symbol| after.is_some_and(|coins| held(coins, symbol).is_zero()));
+        absent.extend(away.cloned());
         let Ok(symbol) = row.entry.symbol.parse::<Symbol>() else { continue };
         let Some(coin) = coins.get_mut(&symbol) else { continue };
-        let next = basis.samples.partition_point(|(at, _)| *at < row.entry.at);
-        let held = basis.samples.get(next).and_then(|(_, coins)| {
-            coins.iter().find(|sample| sample.symbol == symbol).map(|sample| sample.qty)
+        let before = next.checked_sub(1).and_then(|before| basis.samples.get(before)).map(|(at, coins)| {
+            let moved = basis.moves.get(at).and_then(|moves| moves.get(&symbol)).copied();
+            held(coins, &symbol) + moved.unwrap_or_default()
         });
-        match held.and_then(|held| coin.qty.over(held)) {
+        let sure = after
+            .map(|coins| held(coins, &symbol))
+            .filter(|after| before.is_none_or(|before| before == *after));
+        match sure.and_then(|held| coin.qty.over(held)) {
             Some(share) => coin.funding += row.entry.amount * share,
             None => unknown += 1,
         }
     }
     if unknown > 0 {
-        twin.notes
-            .push(format!("the hold twin leaves out funding rows without a reading after them ({unknown})"));
+        twin.notes.push(format!(
+            "the hold twin leaves out funding of coins that were moved around the settlement ({unknown} rows)"
+        ));
     }
+    if !absent.is_empty() {
+        let names: Vec<&str> = absent.iter().map(Symbol::as_str).collect();
+        twin.notes.push(format!(
+            "the hold twin pays no funding of {} for the time in which the account did not hold them: nobody knows the rates",
+            names.join(", ")
+        ));
+    }
+}
+
+fn held(coins: &[Sample], symbol: &Symbol) -> Qty {
+    coins.iter().find(|coin| coin.symbol == *symbol).map_or(Qty::ZERO, |coin| coin.qty)
 }
