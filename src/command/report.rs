@@ -41,7 +41,7 @@ pub(super) struct Args {
     /// From this time on: 2026-01-31, 2026-01-31T12:00:00Z, or 14d for the last 14 days
     #[arg(long, value_name = "TIME", conflicts_with = "span")]
     since: Option<When>,
-    /// Until this time; now where it is left out
+    /// Until this time, which is not part of it; now where it is left out
     #[arg(long, value_name = "TIME", conflicts_with = "span")]
     until: Option<When>,
     /// The period of the same length before

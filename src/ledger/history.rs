@@ -14,7 +14,7 @@ use crate::domain::time::Time;
 
 /// How far an execution's time may lie from the readings around it.
 const SLACK_MS: i64 = 86_400_000;
-/// A moment between trades: a reading, and the time until which what came after it counts as before.
+/// A moment between trades: a reading, and the time before which what came after it counts as before.
 ///
 /// A trade is before a reading when its pass is an earlier one and it was executed until then: a reading
 /// is made before its own pass trades, and an order may execute long after its pass.
@@ -32,7 +32,7 @@ impl Cut {
         Cut { pass_id: reading.pass_id, reading_at: reading.at, until: Time::default() }
     }
 
-    /// After everything that was executed until then.
+    /// After everything that was executed before then; what was executed at that very moment comes later.
     #[must_use]
     pub fn until(reading: &Reading, until: Time) -> Cut {
         Cut { until, ..Cut::before_trades(reading) }
@@ -189,8 +189,8 @@ impl Ledger {
                 "SELECT fill.*, intent.pass_id, intent.reason, intent.reduce_only
                  FROM fill JOIN intent USING (client_id)
                  WHERE seq BETWEEN ?1 AND ?2
-                     AND NOT ((intent.pass_id < ?3 AND fill.at <= ?4) OR fill.at <= ?5)
-                     AND ((intent.pass_id < ?6 AND fill.at <= ?7) OR fill.at <= ?8)
+                     AND NOT ((intent.pass_id < ?3 AND fill.at <= ?4) OR fill.at < ?5)
+                     AND ((intent.pass_id < ?6 AND fill.at <= ?7) OR fill.at < ?8)
                  ORDER BY seq",
             )
             .bind(next)

@@ -114,11 +114,12 @@ def run(data, scratch):
             sim.advance(1)
         print(f"      {hours} passes in {time.monotonic() - began:.1f} s, exit codes {dict(codes)}")
         that("every pass accounted for all it did", set(codes) <= {0, 5} and codes[0] > hours * 0.9, dict(codes))
-        code, report = home.json("report", "--since", first["at"], "--until", sim.state()["at"])
+        end = sim.state()["at"]
+        code, report = home.json("report", "--since", first["at"], "--until", end)
         that("report ends with 0", code == 0, report)
         against(report, first, last, held_at, bnb_price, bought, klines, funding, home)
+        pieces(home, first["at"], end, report)
         formats(home, sim, first["at"])
-        pieces(home, first["at"], report)
 
 
 def against(report, first, last, held_at, bnb_price, bought, klines, funding, home):
@@ -244,13 +245,13 @@ def orders(report, home, end, bnb_price):
     that(f"the band harvested {harvest:.4f}", D(report["harvest"]) == harvest, report["harvest"])
 
 
-def pieces(home, start, whole):
+def pieces(home, start, end, whole):
     """A week is a part of the whole, and neighbouring periods add up to both together."""
     middle = milliseconds(start) + hours * 2 // 5 * HOUR_MS + 25 * 60_000
     from datetime import datetime, timezone
     cut = datetime.fromtimestamp(middle / 1000, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     _, one = home.json("report", "--since", start, "--until", cut)
-    _, two = home.json("report", "--since", cut, "--until", whole["to"])
+    _, two = home.json("report", "--since", cut, "--until", end)
     that("the second part begins with the reading that the first ends with", one["to"] == two["from"], (one["to"], two["from"]))
     for name in ("net_profit", "realized_total", "funding_total", "fees_total", "turnover", "transfers", "trades"):
         that(f"{name} of both parts is that of the whole", D(one[name]) + D(two[name]) == D(whole[name]), (one[name], two[name], whole[name]))
@@ -300,7 +301,18 @@ def wrong_input():
             code, error = home.json("report", *arguments)
             that(f"report {' '.join(arguments)}: {words!r}", code == 2 and words in error.get("message", "") and error["kind"] == "config", error)
         code, error = home.json("report", "--week", "--export-trades", os.path.join(home.folder, "no", "such.csv"))
-        that("a file in a folder that does not exist is exit 10 and named", code == 10 and "such.csv" in error["message"], error)
+        that("a file in a folder that does not exist is refused and named", code == 2 and "such.csv" in error["message"], error)
+        for option, name in (("--export-trades", "ledger.db"), ("--out", "ledger.db"), ("--metrics-file", "trades.csv"), ("--export-trades", "new.csv")):
+            code, error = home.json("report", "--day", option, os.path.join(home.state, name))
+            that(f"{option} into the state folder ({name}) is refused", code == 2 and "rebal's own" in error["message"], error)
+        link = os.path.join(home.folder, "link.csv")
+        os.symlink(os.path.join(home.state, "ledger.db"), link)
+        code, error = home.json("report", "--day", "--export-trades", link)
+        that("so is a link that leads there, and the ledger is whole", code == 2 and home.json("report", "--day")[1]["trades"] == 20, error)
+        whole = os.path.join(home.folder, "all.csv")
+        code, report = home.json("report", "--export-trades", whole)
+        with open(whole) as file:
+            that("--export-trades without a period takes all, and reports on it", code == 0 and len(file.readlines()) == 21 and report["trades"] == 20, report)
         gone_and_hostile(home)
 
 
