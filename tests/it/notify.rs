@@ -362,7 +362,11 @@ async fn a_digest_is_written_every_four_hours_and_not_twice() {
     ]) {
         assert!(text.starts_with(head), "{text}");
     }
-    assert!(texts[0].contains("\nfloating -0.20 in 1 coin\nbest 币安人生 -2.00 % (-0.20)\n"), "{}", texts[0]);
+    assert!(
+        texts[0].contains("\nfloating -0.20 in 1 coin\nworst 币安人生 -2.00 % (floating -0.20)\n"),
+        "{}",
+        texts[0]
+    );
     assert!(texts[0].contains("\ndrawdown 2 %\nlast pass 2026-01-01 04:00:00 UTC: traded, 0 orders, exit 0"));
     // The exchange is away for a day: told once per period, as old as it is.
     assert!(due(&mut ledger, 1000).await && !due(&mut ledger, 1005).await);
