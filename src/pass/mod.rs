@@ -116,8 +116,8 @@ pub struct Prepared {
     pub settled: Settled,
     /// Net asset value now.
     pub nav: Nav,
-    /// Whether the calendar trigger was due.
-    pub calendar_due: bool,
+    /// What the strategy remembered.
+    pub memory: Memory,
     /// The checked plan, or why there is none.
     pub verdict: Result<Approved, Refusal>,
 }
@@ -161,12 +161,11 @@ pub async fn prepare<E: Exchange>(
         observe::remember(exchange, ledger, &seen, &mut settled).await?;
     }
     let nav = net_asset_value(ledger, &seen).await?;
-    let calendar_due = calendar_due(ledger, settings, seen.snapshot.at).await?;
-    let memory = Memory { calendar_due };
+    let memory = memory(ledger, settings, seen.snapshot.at).await?;
     let standing = Standing { halt, drawdown: nav.drawdown() };
     let with = decide::Settings {
         strategy: settings.strategy.as_ref(),
-        memory,
+        memory: &memory,
         execution: &Execution { taker_fee: seen.taker_fee, ..settings.execution.clone() },
         limits: &settings.limits,
     };
@@ -175,7 +174,7 @@ pub async fn prepare<E: Exchange>(
     if let Ok(approved) = &mut verdict {
         approved.warn(seen.warnings.iter().cloned());
     }
-    Ok(Prepared { seen, settled, nav, calendar_due, verdict })
+    Ok(Prepared { seen, settled, nav, memory, verdict })
 }
 
 /// Checks a plan from a file against the account as it is now.
@@ -251,6 +250,20 @@ async fn net_asset_value(ledger: &mut Ledger, seen: &Seen) -> Result<Nav, PassEr
     };
     let before = Nav { units: last.units, nav: last.nav, peak: last.peak };
     Ok(before.next(equity, &seen.transfers(last.at)))
+}
+
+/// What the strategy may remember; one that needs none costs no reads.
+async fn memory(ledger: &mut Ledger, settings: &Settings, now: Time) -> Result<Memory, PassError> {
+    let calendar_due = calendar_due(ledger, settings, now).await?;
+    if !settings.strategy.has_memory() {
+        return Ok(Memory { calendar_due, ..Memory::default() });
+    }
+    Ok(Memory {
+        calendar_due,
+        allocation: ledger.allocation().await?,
+        stopped: ledger.stopped().await?,
+        highs: ledger.highs().await?,
+    })
 }
 
 /// The first pass starts the calendar; it is due once `every` has passed since it last was.

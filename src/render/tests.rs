@@ -347,6 +347,9 @@ fn any_standing() -> impl Strategy<Value = Standing> {
                 drift: value.and_then(|value| value.over(target)).map(|ratio| ratio - Rate::ONE),
                 sell_band: Rate::new(sell, 2),
                 effective_buy_band: buy.map(|band| Rate::new(band, 2)),
+                stop: None,
+                share: None,
+                target_share: None,
             }
         },
     )
@@ -444,7 +447,7 @@ proptest! {
     fn every_coin_has_exactly_one_line(any in any_plan()) {
         let report = PlanReport::new(sample::heading("paper"), sample::figures(), &any);
         let counts = report.counts();
-        prop_assert_eq!(counts.sell + counts.buy + counts.hold + counts.skip, report.lines().len());
+        prop_assert_eq!(counts.sell + counts.buy + counts.hold + counts.skip + counts.wait, report.lines().len());
         prop_assert!(report.lines().len() >= any.coins.len());
     }
 }
