@@ -347,7 +347,8 @@ fn weights(config: &Config, check: &mut Check<'_>) {
 /// A trailing stop that somebody set and that would never guard anything.
 fn trailing(config: &Config, check: &mut Check<'_>) {
     let named = |key: &str| check.origins.get(key).is_some_and(|origin| *origin != Origin::Default);
-    if named("moonshot.trailing_stop") && !named("moonshot.trailing_start") {
+    let trades = config.strategy.kind == StrategyKind::Moonshot;
+    if trades && named("moonshot.trailing_stop") && !named("moonshot.trailing_start") {
         let stop = config.moonshot.trailing_stop;
         check.refuse(
             "moonshot.trailing_stop",

@@ -147,6 +147,8 @@ pub enum SkipReason {
     Cooldown,
     /// All slots are taken.
     NoSlot,
+    /// Sold short, which no order of ours ever does.
+    Short,
 }
 
 impl SkipReason {
@@ -177,6 +179,7 @@ impl SkipReason {
             SkipReason::Drawdown => "drawdown",
             SkipReason::Cooldown => "cooldown",
             SkipReason::NoSlot => "no_slot",
+            SkipReason::Short => "short",
         }
     }
 

@@ -50,6 +50,7 @@ pub(crate) fn skip(reason: SkipReason) -> (&'static str, &'static str) {
         SkipReason::Drawdown => ("drawdown limit", "drawdown"),
         SkipReason::Cooldown => ("cooling down", "cooling"),
         SkipReason::NoSlot => ("no free slot", "no slot"),
+        SkipReason::Short => ("short position", "short"),
     }
 }
 

@@ -103,7 +103,7 @@ impl Moonshot {
             |reason, detail: &str| wish(self.stop_loss, Action::Wait { reason, detail: detail.into() });
         if position.qty.is_negative() {
             return Some(wait(
-                SkipReason::ChangedElsewhere,
+                SkipReason::Short,
                 "it is short, which no order of ours made; close it by hand",
             ));
         }
@@ -327,7 +327,7 @@ mod tests {
         // After a lost ledger the list still knows it, and so does its stop.
         assert_eq!(shown(&moonshot(&["BUSDT"], 1), vec![theirs], &Memory::default()), ["B stop_loss 0"]);
         let short = coin("AUSDT", "-5", "10", "1");
-        assert_eq!(shown(&moonshot(&["AUSDT"], 1), vec![short], &Memory::default()), ["A changed_elsewhere"]);
+        assert_eq!(shown(&moonshot(&["AUSDT"], 1), vec![short], &Memory::default()), ["A short"]);
     }
 
     #[test]
