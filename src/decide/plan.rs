@@ -459,4 +459,30 @@ mod tests {
         assert_eq!(settings, [("AUSDT".to_owned(), Some(5), true), ("BUSDT".to_owned(), Some(3), false)]);
         assert!(plan.warnings.iter().any(|warning| warning.code == "leverage_lowered"));
     }
+
+    /// A book of 9 to 11 around 10: a stop reaches 0.5 % below the bid, any other sale below the middle.
+    #[test]
+    fn a_stop_reaches_below_the_best_bid() {
+        let mut wide = coin("AUSDT", "10", "12");
+        let quote = &mut wide.market.as_mut().unwrap().quote;
+        (quote.bid, quote.ask) = ("9".parse().unwrap(), "11".parse().unwrap());
+        let snapshot = snapshot(200, vec![wide]);
+        let close = |reason| {
+            let wish = Wish {
+                symbol: "AUSDT".parse().unwrap(),
+                target: Notional::from(100),
+                threshold: Rate::ZERO,
+                ends_at: Rate::ZERO,
+                stop: Some(Rate::new(3, 1)),
+                whole: None,
+                action: Action::Close { reason },
+            };
+            let plan = plan(&snapshot, &[wish], &execution());
+            assert!(plan.warnings.is_empty() && plan.coins[0].effective_buy_band.is_none());
+            plan.legs[0].limit_price.unwrap().to_string()
+        };
+        assert_eq!(close(Reason::StopLoss), "8.95");
+        assert_eq!(close(Reason::TrailingStop), "8.95");
+        assert_eq!(close(Reason::LeftUniverse), "9.95");
+    }
 }

@@ -373,6 +373,7 @@ mod tests {
     use super::*;
     use crate::decide::plan::plan;
     use crate::decide::samples::{coin, execution, limits, snapshot, symbol};
+    use crate::domain::plan::Reason;
     use crate::domain::snapshot::Coin;
     use crate::strategy::basket::{Basket, OnExit, RebalanceTo, Sizing};
     use crate::strategy::{Memory, Strategy};
@@ -525,5 +526,33 @@ mod tests {
             .map(|(order, _)| order.request().client_id.clone())
             .collect();
         assert_eq!(ids, ["rb1000abc0000002a00r", "rb1000abc0000002a01o"]);
+    }
+
+    /// Free: 100 − 160 / 5. The increase of 20 ties up 4, the sale of 20 was to free as much.
+    #[test]
+    fn an_increase_is_not_paid_by_a_sale_that_did_not_happen() {
+        let (mut snapshot, plan) = account(100, &["12", "8"]);
+        snapshot.balance.available = Notional::from(6);
+        let limits = limits();
+        assert!(margin_holds(&snapshot, &limits, &plan.legs), "{:?}", plan.legs);
+        let unfilled: Vec<Leg> = plan.legs.iter().filter(|leg| !leg.reduce_only).cloned().collect();
+        assert!(unfilled.len() == 1 && !margin_holds(&snapshot, &limits, &unfilled));
+    }
+
+    #[test]
+    fn a_stop_sells_into_a_wide_book_but_not_on_a_mark_that_stands_alone() {
+        let (mut snapshot, mut plan) = account(100, &["12"]);
+        let market = snapshot.coins.get_mut(&symbol("AUSDT")).unwrap().market.as_mut().unwrap();
+        (market.quote.bid, market.quote.ask) = ("9.9".parse().unwrap(), "10.1".parse().unwrap());
+        let skipped = |plan: &Plan, snapshot: &Snapshot| -> Vec<SkipReason> {
+            let checked = check(plan.clone(), snapshot, &limits(), &Standing::default()).unwrap();
+            checked.plan().skipped.iter().map(|skipped| skipped.reason).collect()
+        };
+        assert_eq!(skipped(&plan, &snapshot), [SkipReason::Spread]);
+        plan.legs[0].reason = Reason::StopLoss;
+        assert_eq!(skipped(&plan, &snapshot), []);
+        let market = snapshot.coins.get_mut(&symbol("AUSDT")).unwrap().market.as_mut().unwrap();
+        (market.quote.bid, market.quote.ask) = ("10.9".parse().unwrap(), "11.1".parse().unwrap());
+        assert_eq!(skipped(&plan, &snapshot), [SkipReason::MarkGap]);
     }
 }
