@@ -460,12 +460,12 @@ mod tests {
         assert!(plan.warnings.iter().any(|warning| warning.code == "leverage_lowered"));
     }
 
-    /// A book of 9 to 11 around 10: a stop reaches 0.5 % below the bid, any other sale below the middle.
+    /// A book of 9.8 to 10.2 around 10: a stop reaches 0.5 % below the bid, any other sale below the middle.
     #[test]
     fn a_stop_reaches_below_the_best_bid() {
         let mut wide = coin("AUSDT", "10", "12");
         let quote = &mut wide.market.as_mut().unwrap().quote;
-        (quote.bid, quote.ask) = ("9".parse().unwrap(), "11".parse().unwrap());
+        (quote.bid, quote.ask) = ("9.8".parse().unwrap(), "10.2".parse().unwrap());
         let snapshot = snapshot(200, vec![wide]);
         let close = |reason| {
             let wish = Wish {
@@ -481,8 +481,8 @@ mod tests {
             assert!(plan.warnings.is_empty() && plan.coins[0].effective_buy_band.is_none());
             plan.legs[0].limit_price.unwrap().to_string()
         };
-        assert_eq!(close(Reason::StopLoss), "8.95");
-        assert_eq!(close(Reason::TrailingStop), "8.95");
+        assert_eq!(close(Reason::StopLoss), "9.76");
+        assert_eq!(close(Reason::TrailingStop), "9.76");
         assert_eq!(close(Reason::LeftUniverse), "9.95");
     }
 }

@@ -25,6 +25,8 @@ use crate::decide::risk::{self, Approved, Breach, Limits, Standing};
 use crate::decide::{self, Refusal, equity};
 use crate::domain::num::{Notional, Rate};
 use crate::domain::plan::Plan;
+use crate::domain::snapshot::Snapshot;
+use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::exchange::{Exchange, ExchangeError};
 use crate::ledger::{Ledger, LedgerError};
@@ -72,6 +74,9 @@ pub enum PassError {
         /// When.
         at: Time,
     },
+    /// Shares of coins that the exchange does not know, before anything was bought.
+    #[error("the exchange does not list {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Unlisted(Vec<Symbol>),
     /// Equity or prices that do not fit together.
     #[error("{0}")]
     Incoherent(String),
@@ -162,6 +167,7 @@ pub async fn prepare<E: Exchange>(
     }
     let nav = net_asset_value(ledger, &seen).await?;
     let memory = memory(ledger, settings, seen.snapshot.at).await?;
+    refuse_unlisted(settings, &memory, &seen.snapshot)?;
     let standing = Standing { halt, drawdown: nav.drawdown() };
     let with = decide::Settings {
         strategy: settings.strategy.as_ref(),
@@ -250,6 +256,19 @@ async fn net_asset_value(ledger: &mut Ledger, seen: &Seen) -> Result<Nav, PassEr
     };
     let before = Nav { units: last.units, nav: last.nav, peak: last.peak };
     Ok(before.next(equity, &seen.transfers(last.at)))
+}
+
+/// A slip of the keyboard is refused while nothing is held yet. Later on the same is a delisting: the
+/// plan names it, and the other coins are traded.
+fn refuse_unlisted(settings: &Settings, memory: &Memory, snapshot: &Snapshot) -> Result<(), PassError> {
+    let begins = memory.allocation.is_none() && snapshot.gross().is_zero();
+    if !begins || !settings.strategy.has_shares() {
+        return Ok(());
+    }
+    let listed = |symbol: &Symbol| snapshot.coins.get(symbol).is_some_and(|coin| coin.rules.is_some());
+    let unlisted: Vec<Symbol> =
+        settings.strategy.symbols().iter().filter(|symbol| !listed(symbol)).cloned().collect();
+    if unlisted.is_empty() { Ok(()) } else { Err(PassError::Unlisted(unlisted)) }
 }
 
 /// What the strategy may remember; one that needs none costs no reads.

@@ -84,6 +84,11 @@ pub trait Strategy {
     /// One wish per coin that it holds or wants to hold.
     fn wishes(&self, snapshot: &Snapshot, memory: &Memory) -> Vec<Wish>;
 
+    /// Whether its coins have shares of one whole, so that one that does not exist makes the rest wrong.
+    fn has_shares(&self) -> bool {
+        false
+    }
+
     /// Whether it needs more of its memory than the calendar.
     fn has_memory(&self) -> bool {
         false

@@ -139,6 +139,10 @@ impl Strategy for Weights {
         members.chain(leavers).collect()
     }
 
+    fn has_shares(&self) -> bool {
+        true
+    }
+
     fn has_memory(&self) -> bool {
         true
     }

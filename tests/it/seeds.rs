@@ -545,6 +545,7 @@ fn kind_of(error: &PassError) -> &'static str {
         PassError::Exchange(_) => "exchange",
         PassError::Ledger(_) => "ledger",
         PassError::Breached(_) => "breached",
+        PassError::Unlisted(_) => "unlisted",
         PassError::Foreign(_) => "foreign orders",
         PassError::HaltedElsewhere { .. } => "halted elsewhere",
         PassError::Incoherent(_) => "incoherent",

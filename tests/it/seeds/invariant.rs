@@ -546,7 +546,7 @@ fn critical_is_told(of: &Over<'_>) -> Option<String> {
             let own = match error {
                 PassError::Incoherent(_) | PassError::Unexplained(_) => Some("equity_unavailable"),
                 PassError::Foreign(_) | PassError::HaltedElsewhere { .. } => Some("foreign_orders"),
-                PassError::Breached(_) => Some("refused"),
+                PassError::Breached(_) | PassError::Unlisted(_) => Some("refused"),
                 _ => None,
             };
             // A halt in force is told again by every pass, whatever it dies of; a person who resumes knows.
