@@ -171,7 +171,8 @@ def weights_by_hand(plain, at):
         target, value = equity * share, plain.qty.get(symbol, D(0)) * price[symbol, at]
         if abs(value - target) > target * BAND:
             qty = plain.whole_steps(symbol, (target - value) / price[symbol, at])
-            if value > target or qty * price[symbol, at] >= plain.recorded.rules[symbol]["notional"]:
+            rules = plain.recorded.rules[symbol]
+            if qty >= rules["least"] and (value > target or qty * price[symbol, at] >= rules["notional"]):
                 lots.append((symbol, -qty if value > target else qty))
     for symbol, qty in sorted(lots, key=lambda lot: lot[1]):
         plain.trade(symbol, at, qty)
