@@ -519,7 +519,7 @@ impl World {
         });
         self.first_sight.get_or_insert_with(|| Rc::clone(&sight));
         self.sight = Some(sight);
-        self.truth.look(at, self.sim.balance().equity);
+        self.truth.look(at, as_of, self.sim.balance().equity);
     }
 
     /// The pass says that the loss is beyond its limit.
