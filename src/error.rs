@@ -234,6 +234,11 @@ impl From<PassError> for CommandError {
                 message,
                 "nothing was sent and no baseline moved; the next pass looks again, and the exchange's history shows what changed",
             ),
+            PassError::Unlisted(_) => CommandError::new(
+                Kind::Config,
+                message,
+                "check the spelling in weights.weights, or leave the coin out: its share stays cash; nothing was sent",
+            ),
             PassError::Incoherent(_) => CommandError::new(Kind::Unavailable, message, "nothing was sent"),
         }
     }

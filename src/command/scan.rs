@@ -20,6 +20,7 @@ use crate::ui::Progress;
 use super::context::Context;
 use super::plan::look_only;
 use super::sectors;
+use super::settings;
 use market::Source;
 
 /// Choose the coins to hold, and say why each was taken or left
@@ -122,7 +123,7 @@ async fn members(
 ) -> Result<BTreeSet<Symbol>, CommandError> {
     let applied: BTreeSet<Symbol> =
         ledger.universe().await?.into_iter().map(|member| member.symbol).collect();
-    let configured = &config.basket.symbols;
+    let (key, configured) = settings::listed(config);
     if !configured.is_empty() {
         let compared = if applied.is_empty() {
             "; no universe was applied yet, so changes are against those"
@@ -130,10 +131,10 @@ async fn members(
             ""
         };
         notes.push(format!(
-            "basket.symbols is set: passes trade those, and a universe only where it is empty{compared}"
+            "{key} is set: passes trade those, and a universe only where it is empty{compared}"
         ));
     }
-    Ok(if applied.is_empty() { configured.iter().cloned().collect() } else { applied })
+    Ok(if applied.is_empty() { configured.into_iter().collect() } else { applied })
 }
 
 /// What one coin is to be worth: a coin whose smallest order is more than that is of no use.
@@ -144,20 +145,33 @@ async fn target(
 ) -> Result<Notional, CommandError> {
     let basket = &config.basket;
     Ok(match (config.strategy.kind, basket.sizing) {
-        (StrategyKind::Moonshot, _) => config.moonshot.slot_value,
+        (StrategyKind::Moonshot, _) if config.moonshot.sizing == Sizing::Fixed => config.moonshot.slot_value,
+        (StrategyKind::Moonshot, _) => {
+            let equity = known_equity(config, ledger, notes).await?;
+            equity.over_rate(Rate::from(config.moonshot.slots)).unwrap_or_default()
+        }
         (_, Sizing::Fixed) => basket.target_value,
         (_, Sizing::Equity) => {
-            let known = ledger.last_equity().await?.map(|reading| reading.equity);
-            if known.is_none() && config.mode != Mode::Paper {
-                notes.push(format!(
-                    "the equity is not known before the first pass: targets are those of paper.equity, {}",
-                    config.paper.equity
-                ));
-            }
-            let whole = known.unwrap_or(config.paper.equity).max(Notional::ZERO) * basket.effective_leverage;
+            let whole = known_equity(config, ledger, notes).await? * basket.effective_leverage;
             whole.over_rate(Rate::from(basket.size)).unwrap_or_default()
         }
     })
+}
+
+/// What the last pass read, or what a paper account begins with.
+async fn known_equity(
+    config: &Config,
+    ledger: &mut Ledger,
+    notes: &mut Vec<String>,
+) -> Result<Notional, CommandError> {
+    let known = ledger.last_equity().await?.map(|reading| reading.equity);
+    if known.is_none() && config.mode != Mode::Paper {
+        notes.push(format!(
+            "the equity is not known before the first pass: targets are those of paper.equity, {}",
+            config.paper.equity
+        ));
+    }
+    Ok(known.unwrap_or(config.paper.equity).max(Notional::ZERO))
 }
 
 /// How many coins, and the key that says so.
@@ -209,8 +223,11 @@ async fn apply(context: &Context, report: &mut ScanReport) -> Result<(), Command
     };
     let members: Vec<Member> = report.universe.iter().map(member).collect();
     report.applied = true;
-    if !report.removed.is_empty() && context.config.basket.symbols.is_empty() {
+    if !report.removed.is_empty() && settings::listed(&context.config).1.is_empty() {
         let next = match context.config.basket.on_exit {
+            _ if context.config.strategy.kind == StrategyKind::Moonshot => {
+                "what left is kept until its stop (strategy.kind = moonshot)"
+            }
             ExitPolicy::Close => "the next pass closes what left (basket.on_exit = close)",
             ExitPolicy::Hold => "what left is kept as it is (basket.on_exit = hold)",
         };

@@ -1,31 +1,46 @@
 //! From the configuration to what a pass is told.
 
 use crate::config::sections::Config;
-use crate::config::words::{ExitPolicy, OrderStyle, RebalanceTo, Sizing, StrategyKind};
+use crate::config::words::{ExitPolicy, OrderStyle, RebalanceTo, Sizing, StrategyKind, ThresholdKind};
 use crate::decide::plan::Execution;
 use crate::decide::risk::Limits;
 use crate::domain::symbol::Symbol;
 use crate::error::{CommandError, Kind};
 use crate::ledger::Ledger;
 use crate::pass::Settings;
+use crate::strategy::Strategy;
 use crate::strategy::basket::{self, Basket};
+use crate::strategy::moonshot::{self, Moonshot, Trailing};
+use crate::strategy::weights::{Threshold, Weights};
 
 /// Why the configuration makes no pass, before anything is opened.
 pub(super) fn check(config: &Config) -> Result<(), CommandError> {
-    match config.strategy.kind {
-        StrategyKind::Basket => Ok(()),
-        other => Err(CommandError::new(
+    if config.strategy.kind == StrategyKind::Moonshot && config.moonshot.exchange_stop {
+        return Err(CommandError::new(
             Kind::Config,
-            format!("this version trades the strategy basket, not {} yet", other.as_str()),
-            "set strategy.kind = \"basket\"",
-        )),
+            "this version places no stop orders at the exchange: stops are looked at in every pass",
+            "set moonshot.exchange_stop = false",
+        ));
+    }
+    Ok(())
+}
+
+/// The coins that the configuration lists for its strategy, and the key that lists them.
+pub(super) fn listed(config: &Config) -> (&'static str, Vec<Symbol>) {
+    match config.strategy.kind {
+        StrategyKind::Basket => ("basket.symbols", config.basket.symbols.clone()),
+        StrategyKind::Weights => {
+            ("weights.weights", config.weights.shares(&config.quote).into_keys().collect())
+        }
+        StrategyKind::Moonshot => ("moonshot.symbols", config.moonshot.symbols.clone()),
     }
 }
 
-/// The coins of the basket: those of the configuration, or else those that the last scan chose.
+/// The coins of the strategy: those of the configuration, or else those that the last scan chose.
 pub(super) async fn symbols(config: &Config, ledger: &mut Ledger) -> Result<Vec<Symbol>, CommandError> {
-    if !config.basket.symbols.is_empty() {
-        return Ok(config.basket.symbols.clone());
+    let (_, listed) = listed(config);
+    if !listed.is_empty() {
+        return Ok(listed);
     }
     Ok(ledger.universe().await?.into_iter().map(|member| member.symbol).collect())
 }
@@ -35,25 +50,65 @@ pub(super) async fn settings(config: &Config, ledger: &mut Ledger) -> Result<Set
     check(config)?;
     let symbols = symbols(config, ledger).await?;
     Ok(Settings {
-        strategy: Box::new(basket(config, symbols)?),
+        strategy: strategy(config, symbols)?,
         execution: execution(config),
         limits: limits(config),
         quote: config.quote.clone(),
-        every: config.basket.every,
+        every: match config.strategy.kind {
+            StrategyKind::Basket => config.basket.every,
+            StrategyKind::Weights => config.weights.every,
+            StrategyKind::Moonshot => None,
+        },
         concurrency: usize::try_from(config.execution.concurrency).unwrap_or(1),
     })
 }
 
-fn basket(config: &Config, symbols: Vec<Symbol>) -> Result<Basket, CommandError> {
-    let from = &config.basket;
+/// A new strategy is an arm here and one in [`listed`].
+fn strategy(config: &Config, symbols: Vec<Symbol>) -> Result<Box<dyn Strategy>, CommandError> {
     if symbols.is_empty() {
+        let (key, _) = listed(config);
         return Err(CommandError::new(
             Kind::Config,
-            "basket.symbols is empty and no universe was chosen yet",
-            "let `rebal scan --apply` choose, or list the contracts: --set basket.symbols=ADAUSDT,XRPUSDT",
+            format!("{key} is empty and no universe was chosen yet"),
+            format!("let `rebal scan --apply` choose, or list the contracts: --set {key}=ADAUSDT,XRPUSDT"),
         ));
     }
-    Ok(Basket {
+    Ok(match config.strategy.kind {
+        StrategyKind::Basket => Box::new(basket(config, symbols)),
+        StrategyKind::Weights => Box::new(weights(config)),
+        StrategyKind::Moonshot => Box::new(moonshot(config, symbols)),
+    })
+}
+
+fn weights(config: &Config) -> Weights {
+    let from = &config.weights;
+    let threshold = match from.threshold_kind {
+        ThresholdKind::Relative => Threshold::Relative(from.threshold),
+        ThresholdKind::Absolute => Threshold::Absolute(from.threshold),
+    };
+    Weights::new(from.shares(&config.quote), threshold, from.initial_value, from.effective_leverage)
+}
+
+fn moonshot(config: &Config, symbols: Vec<Symbol>) -> Moonshot {
+    let from = &config.moonshot;
+    let trailing = Trailing { start: from.trailing_start, stop: from.trailing_stop };
+    Moonshot {
+        symbols,
+        slots: from.slots,
+        sizing: match from.sizing {
+            Sizing::Fixed => moonshot::Sizing::Fixed(from.slot_value),
+            Sizing::Equity => moonshot::Sizing::Equity,
+        },
+        stop_loss: from.stop_loss,
+        cooldown: from.cooldown,
+        refill: from.refill,
+        trailing: from.trailing_start.is_positive().then_some(trailing),
+    }
+}
+
+fn basket(config: &Config, symbols: Vec<Symbol>) -> Basket {
+    let from = &config.basket;
+    Basket {
         symbols,
         sizing: match from.sizing {
             Sizing::Fixed => basket::Sizing::Fixed(from.target_value),
@@ -71,7 +126,7 @@ fn basket(config: &Config, symbols: Vec<Symbol>) -> Result<Basket, CommandError>
             ExitPolicy::Close => basket::OnExit::Close,
             ExitPolicy::Hold => basket::OnExit::Hold,
         },
-    })
+    }
 }
 
 fn execution(config: &Config) -> Execution {

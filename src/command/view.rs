@@ -10,7 +10,7 @@ use crate::pass::act::{Acted, Sent};
 use crate::pass::stop::{Closed, STOPPED};
 use crate::pass::{self, Prepared, record};
 use crate::report::flatten::{self, FlattenReport, Remaining};
-use crate::report::pass::{self as report, OrderOutcome, OrderReport, PassReport};
+use crate::report::pass::{self as report, OrderOutcome, OrderReport, PassReport, ShareRow};
 use crate::report::plan::{PlanFigures, PlanReport};
 
 use super::apply;
@@ -45,6 +45,7 @@ pub(super) fn dry_run(context: &Context, prepared: &Prepared, plan: PlanReport) 
     report.halt_id.clone_from(&plan.halt_id);
     report.equity_before = Some(prepared.seen.snapshot.balance.equity);
     report.equity_after = report.equity_before;
+    report.shares = ShareRow::of(&plan, &[]);
     report.plan = Some(plan);
     report
 }
@@ -68,6 +69,8 @@ pub(super) fn pass_report(
     let before = prepared.seen.snapshot.balance.equity;
     report.plan = Some(plan);
     report.orders = acted.sent.iter().map(sent_order).collect();
+    let orders = &report.orders;
+    report.shares = report.plan.as_ref().map_or_else(Vec::new, |plan| ShareRow::of(plan, orders));
     report.settled =
         prepared.settled.resolved.iter().map(|(intent, outcome)| settled_order(intent, outcome)).collect();
     report.equity_before = Some(before);

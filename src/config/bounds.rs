@@ -7,7 +7,7 @@ use crate::config::Origin;
 use crate::config::error::Fault;
 use crate::config::layers::shown;
 use crate::config::sections::{Config, contract_of};
-use crate::config::words::{Prices, Shares, Sizing, StrategyKind, Venue};
+use crate::config::words::{Prices, Shares, Sizing, StrategyKind, ThresholdKind, Venue};
 use crate::domain::num::{Notional, Rate};
 use crate::domain::symbol::Symbol;
 
@@ -44,6 +44,8 @@ pub(crate) fn check(config: &Config, origins: &BTreeMap<String, Origin>, faults:
     spans(config, &mut check);
     names(config, &mut check);
     shares(config, &mut check);
+    weights(config, &mut check);
+    trailing(config, &mut check);
     combinations(config, &mut check);
 }
 
@@ -248,6 +250,8 @@ fn symbol_list(key: &str, symbols: &[Symbol], quote: Option<&str>, check: &mut C
         let name = symbol.as_str();
         if name.chars().any(|c| c.is_ascii_lowercase()) {
             check.refuse(key, name, format!("must be in capitals: {}", name.to_ascii_uppercase()));
+        } else if quote == Some(name) {
+            check.refuse(key, name, "is the quote itself: leave it out, what is not in coins is cash anyway");
         } else if quote.is_some_and(|quote| !name.contains(quote)) {
             let quote = quote.unwrap_or_default();
             check.refuse(
@@ -272,6 +276,8 @@ fn shares(config: &Config, check: &mut Check<'_>) {
         let nameable = contract.parse::<Symbol>().is_ok() || !is_asset(&config.quote);
         if !nameable || coin.chars().any(|c| c.is_ascii_lowercase()) {
             check.refuse(KEY, &named, "must name coins in capitals, such as BTC");
+        } else if *coin == config.quote {
+            check.refuse(KEY, &named, "is the quote itself: leave it out, what the shares leave is cash");
         } else if !contracts.insert(contract) {
             check.refuse(KEY, &named, "names the same contract twice");
         }
@@ -287,6 +293,67 @@ fn shares(config: &Config, check: &mut Check<'_>) {
             KEY,
             format!("shares that add up to {total}"),
             "must add up to at most 1; the rest is cash",
+        );
+    }
+}
+
+/// Weights that could never be held, or never be traded.
+fn weights(config: &Config, check: &mut Check<'_>) {
+    let weights = &config.weights;
+    if config.strategy.kind != StrategyKind::Weights {
+        return;
+    }
+    let shares = weights.shares(&config.quote);
+    if weights.threshold_kind == ThresholdKind::Absolute {
+        for (symbol, share) in shares.iter().filter(|(_, share)| **share <= weights.threshold) {
+            let problem = format!(
+                "is no more than weights.threshold, {} points of the portfolio: it could never be bought back; \
+                 lower the threshold, raise the weight, or set weights.threshold_kind = \"relative\"",
+                weights.threshold * Rate::from(100)
+            );
+            check.refuse("weights.weights", format!("{{ {symbol} = {share} }}"), problem);
+        }
+    }
+    if matches!(weights.weights, Shares::Each(_)) && !weights.symbols.is_empty() {
+        check.faults.push(Fault::Contradiction(
+            "weights.symbols is for weights.weights = \"equal\": set that, or give each coin its share"
+                .into(),
+        ));
+    }
+    let total: Rate = shares.values().copied().sum();
+    let gross = total * weights.effective_leverage;
+    if config.venue == Venue::BinanceSpot || total > Rate::ONE {
+        return;
+    }
+    if gross > config.risk.max_effective_leverage {
+        check.faults.push(Fault::Contradiction(format!(
+            "weights of {total} at weights.effective_leverage {} are {gross}x in all, more than \
+             risk.max_effective_leverage {}: lower the first or raise the second",
+            weights.effective_leverage, config.risk.max_effective_leverage
+        )));
+    }
+    let margin = gross.over(Rate::from(config.futures.leverage.max(1))).unwrap_or_default();
+    if margin > Rate::ONE - config.risk.margin_buffer {
+        check.faults.push(Fault::Contradiction(format!(
+            "weights of {gross}x in all tie up {} of the equity as margin at futures.leverage {}, and \
+             risk.margin_buffer keeps {} free: raise futures.leverage or lower the weights",
+            margin.rounded(4),
+            config.futures.leverage,
+            config.risk.margin_buffer
+        )));
+    }
+}
+
+/// A trailing stop that somebody set and that would never guard anything.
+fn trailing(config: &Config, check: &mut Check<'_>) {
+    let named = |key: &str| check.origins.get(key).is_some_and(|origin| *origin != Origin::Default);
+    let trades = config.strategy.kind == StrategyKind::Moonshot;
+    if trades && named("moonshot.trailing_stop") && !named("moonshot.trailing_start") {
+        let stop = config.moonshot.trailing_stop;
+        check.refuse(
+            "moonshot.trailing_stop",
+            stop,
+            "needs moonshot.trailing_start, the gain from which it guards (1.0 is +100 %; 0 turns it off)",
         );
     }
 }

@@ -265,7 +265,9 @@ impl Weights {
         match &self.weights {
             Shares::Equal => {
                 let count = u32::try_from(self.symbols.len()).unwrap_or(u32::MAX);
-                let share = Rate::ONE.over(Rate::from(count)).unwrap_or(Rate::ZERO);
+                // Rounded down, so that many equal shares are never more than the whole.
+                let share =
+                    Rate::ONE.over(Rate::from(count)).unwrap_or(Rate::ZERO).floor_to(Rate::new(1, 12));
                 self.symbols.iter().map(|symbol| (symbol.clone(), share)).collect()
             }
             Shares::Each(shares) => {

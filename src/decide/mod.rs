@@ -24,7 +24,7 @@ pub struct Settings<'a> {
     /// What each coin should be worth.
     pub strategy: &'a dyn Strategy,
     /// What it may remember.
-    pub memory: Memory,
+    pub memory: &'a Memory,
     /// How orders are made.
     pub execution: &'a Execution,
     /// What must never be exceeded.

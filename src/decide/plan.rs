@@ -97,11 +97,13 @@ impl Planning<'_> {
             }
             (action, _) => action,
         };
-        if *action != Action::Hold && rules.status.as_str() != "TRADING" {
+        let acts = !matches!(action, Action::Hold | Action::Wait { .. });
+        if acts && rules.status.as_str() != "TRADING" {
             return Err(self.skip(SkipReason::NotTrading, format!("its status is {}", rules.status.as_str())));
         }
         let (to, reason, close) = match action {
             Action::Hold => return Ok(Vec::new()),
+            Action::Wait { reason, detail } => return Err(self.skip(*reason, detail.clone())),
             Action::Trade { to, reason } => (*to, *reason, false),
             Action::Close { reason } => (Notional::ZERO, *reason, true),
             Action::Unknown => return Err(self.skip(SkipReason::NoPrice, "no mark price")),
@@ -176,7 +178,7 @@ impl Planning<'_> {
         reduce_only: bool,
         reason: Reason,
     ) -> Result<Vec<Leg>, Skipped> {
-        let limit_price = self.limit_price(rules, market, side);
+        let limit_price = self.limit_price(rules, market, side, reason);
         // The exchange values a limit order at its own price and a market order at the mark.
         let valued_at = limit_price.map_or(market.mark.price, |limit| limit.min(market.mark.price));
         let parts = rules
@@ -201,8 +203,9 @@ impl Planning<'_> {
         Ok(parts.into_iter().map(leg).collect())
     }
 
-    /// The worst acceptable price: `max_slippage_bps` from the middle of the book, on the tick.
-    fn limit_price(&self, rules: &Rules, market: &Market, side: Side) -> Option<Price> {
+    /// The worst acceptable price: `max_slippage_bps` from the middle of the book, on the tick. A stop
+    /// reaches as far below the best bid: a wide book is where it is needed most.
+    fn limit_price(&self, rules: &Rules, market: &Market, side: Side, reason: Reason) -> Option<Price> {
         if self.execution.market_orders {
             return None;
         }
@@ -210,6 +213,7 @@ impl Planning<'_> {
         let room = Rate::from_bps(self.execution.max_slippage_bps);
         let bound = match side {
             Side::Buy => mid * (Rate::ONE + room),
+            Side::Sell if reason.is_stop() => mid.min(market.quote.bid) * (Rate::ONE - room),
             Side::Sell => mid * (Rate::ONE - room),
         };
         Some(rules.fit_limit(side, bound, market.mark.price))
@@ -241,6 +245,9 @@ impl Planning<'_> {
             drift: self.drift(),
             sell_band: self.wish.threshold,
             effective_buy_band: self.effective_buy_band(),
+            stop: self.wish.stop,
+            share: self.coin.value().and_then(|value| value.over(self.wish.whole?)),
+            target_share: self.wish.whole.and_then(|whole| self.wish.target.over(whole)),
         }
     }
 
@@ -253,6 +260,10 @@ impl Planning<'_> {
     /// How far a coin must fall before it can be bought back: the threshold, or what the smallest
     /// order is of the target (plus the part of the band a trade leaves open), if that is more.
     fn effective_buy_band(&self) -> Option<Rate> {
+        if self.wish.stop.is_some() {
+            // Bought once, never bought back.
+            return None;
+        }
         let least = self.least_open(self.coin.rules.as_ref()?, self.coin.market.as_ref()?)?;
         let band = self.wish.threshold.max(least.over(self.wish.target)? + self.wish.ends_at);
         (band < Rate::ONE).then(|| band.rounded(4))
@@ -336,7 +347,7 @@ mod tests {
 
     fn planned(symbols: &[&str], target: u32, coins: Vec<Coin>) -> Plan {
         let snapshot = snapshot(200, coins);
-        plan(&snapshot, &basket(symbols, target).wishes(&snapshot, Memory::default()), &execution())
+        plan(&snapshot, &basket(symbols, target).wishes(&snapshot, &Memory::default()), &execution())
     }
 
     fn legs(plan: &Plan) -> Vec<String> {
@@ -447,5 +458,31 @@ mod tests {
             plan.settings.iter().map(|set| (set.symbol.to_string(), set.leverage, set.to_cross)).collect();
         assert_eq!(settings, [("AUSDT".to_owned(), Some(5), true), ("BUSDT".to_owned(), Some(3), false)]);
         assert!(plan.warnings.iter().any(|warning| warning.code == "leverage_lowered"));
+    }
+
+    /// A book of 9.8 to 10.2 around 10: a stop reaches 0.5 % below the bid, any other sale below the middle.
+    #[test]
+    fn a_stop_reaches_below_the_best_bid() {
+        let mut wide = coin("AUSDT", "10", "12");
+        let quote = &mut wide.market.as_mut().unwrap().quote;
+        (quote.bid, quote.ask) = ("9.8".parse().unwrap(), "10.2".parse().unwrap());
+        let snapshot = snapshot(200, vec![wide]);
+        let close = |reason| {
+            let wish = Wish {
+                symbol: "AUSDT".parse().unwrap(),
+                target: Notional::from(100),
+                threshold: Rate::ZERO,
+                ends_at: Rate::ZERO,
+                stop: Some(Rate::new(3, 1)),
+                whole: None,
+                action: Action::Close { reason },
+            };
+            let plan = plan(&snapshot, &[wish], &execution());
+            assert!(plan.warnings.is_empty() && plan.coins[0].effective_buy_band.is_none());
+            plan.legs[0].limit_price.unwrap().to_string()
+        };
+        assert_eq!(close(Reason::StopLoss), "9.76");
+        assert_eq!(close(Reason::TrailingStop), "9.76");
+        assert_eq!(close(Reason::LeftUniverse), "9.95");
     }
 }

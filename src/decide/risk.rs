@@ -225,7 +225,9 @@ impl Checking<'_> {
         let market = self.snapshot.coins.get(&leg.symbol)?.market?;
         let limits = self.limits;
         let spread = market.quote.spread_bps()?;
-        if spread > limits.max_spread_bps {
+        // A stop sells into a wide book too, bounded by its limit price. Where mark and book disagree it
+        // waits: the mark that set it off may be the one that is wrong.
+        if spread > limits.max_spread_bps && !leg.reason.is_stop() {
             let detail = format!("the book is {spread:.1} bps wide, the limit is {}", limits.max_spread_bps);
             return Some((SkipReason::Spread, detail));
         }
@@ -313,32 +315,11 @@ impl Checking<'_> {
     }
 
     fn margin_shortfall(&self) -> Option<Objection> {
-        let balance = &self.snapshot.balance;
-        let kept_free = balance.equity * self.limits.margin_buffer;
-        let free_after = balance.available + self.plan.legs.iter().map(|leg| self.margin_effect(leg)).sum();
+        let (free_after, kept_free) = margin_after(self.snapshot, self.limits, &self.plan.legs);
         (free_after < kept_free).then(|| {
             let detail = format!("{free_after:.2} would stay free, the buffer is {kept_free:.2}");
             (SkipReason::Margin, detail)
         })
-    }
-
-    /// What a leg does to the free margin, fee included: an increase ties up its initial margin at
-    /// the worst price it may pay and the loss it would open with, a reduction frees margin at the
-    /// mark.
-    fn margin_effect(&self, leg: &Leg) -> Notional {
-        let coin = self.snapshot.coins.get(&leg.symbol);
-        let most =
-            coin.and_then(|coin| coin.brackets.first()).map_or(u32::MAX, |bracket| bracket.max_leverage);
-        let wanted = Rate::from(self.limits.leverage.min(most).max(1));
-        let margin = |notional: Notional, leverage: Rate| notional.over_rate(leverage).unwrap_or(notional);
-        if leg.reduce_only {
-            let set =
-                coin.and_then(|coin| coin.setting).map_or(wanted, |now| Rate::from(now.leverage.max(1)));
-            return margin(leg.notional, set) - leg.est_fee;
-        }
-        let worst: Price = leg.limit_price.unwrap_or(leg.ref_price).max(leg.ref_price);
-        let opening_loss = leg.qty * (worst - leg.ref_price);
-        -(margin(leg.qty * worst, wanted) + opening_loss + leg.est_fee)
     }
 
     /// Settings of coins whose increases were all dropped are not touched either.
@@ -351,6 +332,38 @@ impl Checking<'_> {
     }
 }
 
+/// Whether these legs, as far as they were really filled, leave the margin buffer untouched: an increase
+/// must not be paid by a sale that did not happen.
+#[must_use]
+pub fn margin_holds(snapshot: &Snapshot, limits: &Limits, legs: &[Leg]) -> bool {
+    let (free_after, kept_free) = margin_after(snapshot, limits, legs);
+    free_after >= kept_free
+}
+
+/// What stays free after these legs, and what has to.
+fn margin_after(snapshot: &Snapshot, limits: &Limits, legs: &[Leg]) -> (Notional, Notional) {
+    let balance = &snapshot.balance;
+    let effects = legs.iter().map(|leg| margin_effect(snapshot, limits, leg)).sum();
+    (balance.available + effects, balance.equity * limits.margin_buffer)
+}
+
+/// What a leg does to the free margin, fee included: an increase ties up its initial margin at
+/// the worst price it may pay and the loss it would open with, a reduction frees margin at the
+/// mark.
+fn margin_effect(snapshot: &Snapshot, limits: &Limits, leg: &Leg) -> Notional {
+    let coin = snapshot.coins.get(&leg.symbol);
+    let most = coin.and_then(|coin| coin.brackets.first()).map_or(u32::MAX, |bracket| bracket.max_leverage);
+    let wanted = Rate::from(limits.leverage.min(most).max(1));
+    let margin = |notional: Notional, leverage: Rate| notional.over_rate(leverage).unwrap_or(notional);
+    if leg.reduce_only {
+        let set = coin.and_then(|coin| coin.setting).map_or(wanted, |now| Rate::from(now.leverage.max(1)));
+        return margin(leg.notional, set) - leg.est_fee;
+    }
+    let worst: Price = leg.limit_price.unwrap_or(leg.ref_price).max(leg.ref_price);
+    let opening_loss = leg.qty * (worst - leg.ref_price);
+    -(margin(leg.qty * worst, wanted) + opening_loss + leg.est_fee)
+}
+
 fn percent(rate: Rate) -> String {
     format!("{:.1} %", rate * Rate::from(100))
 }
@@ -360,6 +373,7 @@ mod tests {
     use super::*;
     use crate::decide::plan::plan;
     use crate::decide::samples::{coin, execution, limits, snapshot, symbol};
+    use crate::domain::plan::Reason;
     use crate::domain::snapshot::Coin;
     use crate::strategy::basket::{Basket, OnExit, RebalanceTo, Sizing};
     use crate::strategy::{Memory, Strategy};
@@ -380,7 +394,7 @@ mod tests {
             on_exit: OnExit::Close,
         };
         let snapshot = snapshot(equity, coins);
-        let plan = plan(&snapshot, &basket.wishes(&snapshot, Memory::default()), &execution());
+        let plan = plan(&snapshot, &basket.wishes(&snapshot, &Memory::default()), &execution());
         (snapshot, plan)
     }
 
@@ -512,5 +526,33 @@ mod tests {
             .map(|(order, _)| order.request().client_id.clone())
             .collect();
         assert_eq!(ids, ["rb1000abc0000002a00r", "rb1000abc0000002a01o"]);
+    }
+
+    /// Free: 100 − 160 / 5. The increase of 20 ties up 4, the sale of 20 was to free as much.
+    #[test]
+    fn an_increase_is_not_paid_by_a_sale_that_did_not_happen() {
+        let (mut snapshot, plan) = account(100, &["12", "8"]);
+        snapshot.balance.available = Notional::from(6);
+        let limits = limits();
+        assert!(margin_holds(&snapshot, &limits, &plan.legs), "{:?}", plan.legs);
+        let unfilled: Vec<Leg> = plan.legs.iter().filter(|leg| !leg.reduce_only).cloned().collect();
+        assert!(unfilled.len() == 1 && !margin_holds(&snapshot, &limits, &unfilled));
+    }
+
+    #[test]
+    fn a_stop_sells_into_a_wide_book_but_not_on_a_mark_that_stands_alone() {
+        let (mut snapshot, mut plan) = account(100, &["12"]);
+        let market = snapshot.coins.get_mut(&symbol("AUSDT")).unwrap().market.as_mut().unwrap();
+        (market.quote.bid, market.quote.ask) = ("9.9".parse().unwrap(), "10.1".parse().unwrap());
+        let skipped = |plan: &Plan, snapshot: &Snapshot| -> Vec<SkipReason> {
+            let checked = check(plan.clone(), snapshot, &limits(), &Standing::default()).unwrap();
+            checked.plan().skipped.iter().map(|skipped| skipped.reason).collect()
+        };
+        assert_eq!(skipped(&plan, &snapshot), [SkipReason::Spread]);
+        plan.legs[0].reason = Reason::StopLoss;
+        assert_eq!(skipped(&plan, &snapshot), []);
+        let market = snapshot.coins.get_mut(&symbol("AUSDT")).unwrap().market.as_mut().unwrap();
+        (market.quote.bid, market.quote.ask) = ("10.9".parse().unwrap(), "11.1".parse().unwrap());
+        assert_eq!(skipped(&plan, &snapshot), [SkipReason::MarkGap]);
     }
 }

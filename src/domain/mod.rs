@@ -8,6 +8,7 @@ pub mod fill;
 pub mod funding;
 pub mod history;
 pub mod market;
+pub mod memory;
 pub mod num;
 pub mod order;
 pub mod plan;

@@ -22,6 +22,10 @@ pub enum Reason {
     LeftUniverse,
     /// About to be delisted: closed.
     Delisting,
+    /// At or below its stop under the entry price: all of it is sold.
+    StopLoss,
+    /// Fell too far from its highest price since it was bought: all of it is sold.
+    TrailingStop,
     /// The owner wants everything closed.
     Flatten,
     /// The loss from the peak reached its limit.
@@ -39,9 +43,17 @@ impl Reason {
             Reason::Calendar => "calendar",
             Reason::LeftUniverse => "left_universe",
             Reason::Delisting => "delisting",
+            Reason::StopLoss => "stop_loss",
+            Reason::TrailingStop => "trailing_stop",
             Reason::Flatten => "flatten",
             Reason::HardStop => "hard_stop",
         }
+    }
+
+    /// Whether a coin is sold because its price fell to a stop.
+    #[must_use]
+    pub fn is_stop(self) -> bool {
+        matches!(self, Reason::StopLoss | Reason::TrailingStop)
     }
 }
 
@@ -131,6 +143,12 @@ pub enum SkipReason {
     PositionCap,
     /// Drawdown above the limit: nothing is opened.
     Drawdown,
+    /// Stopped out not long ago: not bought again yet.
+    Cooldown,
+    /// All slots are taken.
+    NoSlot,
+    /// Sold short, which no order of ours ever does.
+    Short,
 }
 
 impl SkipReason {
@@ -159,7 +177,16 @@ impl SkipReason {
             SkipReason::TurnoverCap => "turnover_cap",
             SkipReason::PositionCap => "position_cap",
             SkipReason::Drawdown => "drawdown",
+            SkipReason::Cooldown => "cooldown",
+            SkipReason::NoSlot => "no_slot",
+            SkipReason::Short => "short",
         }
+    }
+
+    /// Whether the coin is left out because the strategy has no use for it now: nothing is amiss.
+    #[must_use]
+    pub fn is_waiting(self) -> bool {
+        matches!(self, SkipReason::Cooldown | SkipReason::NoSlot)
     }
 }
 
@@ -202,6 +229,15 @@ pub struct Standing {
     /// Really buys below target × (1 − this): the threshold, or the smallest order's share of the
     /// target where that is larger. `None` where it can never buy.
     pub effective_buy_band: Option<Rate>,
+    /// Sold whole at or below target × (1 − this); `None` for a strategy without stops.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub stop: Option<Rate>,
+    /// Its value as a part of the whole portfolio; `None` for a strategy without shares.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub share: Option<Rate>,
+    /// What that part should be.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub target_share: Option<Rate>,
 }
 
 /// Leverage settings to bring in line before the first order of a contract.

@@ -4,6 +4,7 @@ mod book;
 mod halt;
 mod history;
 mod intent;
+mod memory;
 mod outbox;
 mod recorder;
 mod schema;

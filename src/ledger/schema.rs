@@ -11,7 +11,7 @@ use super::{Ledger, LedgerError, database, show};
 const APPLICATION_ID: i64 = 0x7265_626c;
 
 /// Each step takes a ledger from its index to the next schema. Steps are only ever added.
-const MIGRATIONS: [&str; 5] = [FIRST, HALTS_AND_ALERTS, UNIVERSE, MONEY, MESSAGES];
+const MIGRATIONS: [&str; 6] = [FIRST, HALTS_AND_ALERTS, UNIVERSE, MONEY, MESSAGES, MOONSHOT];
 
 const FIRST: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -192,6 +192,14 @@ const MESSAGES: &str = "
 ALTER TABLE outbox ADD COLUMN html INTEGER NOT NULL DEFAULT 0;
 -- A long message leaves in pieces; the next pass goes on behind those that arrived.
 ALTER TABLE outbox ADD COLUMN pieces_sent INTEGER NOT NULL DEFAULT 0;
+";
+
+const MOONSHOT: &str = "
+-- The highest mark price of a position since its entry, for the stop that follows winners.
+CREATE TABLE high (symbol TEXT PRIMARY KEY, entry TEXT NOT NULL, price TEXT NOT NULL);
+
+-- Coins that were sold at a stop are looked for in every pass; they are few among many orders.
+CREATE INDEX intent_stopped ON intent (symbol) WHERE reason IN ('stop_loss', 'trailing_stop');
 ";
 
 /// Makes or migrates the tables in one transaction, after recognising the file as ours.

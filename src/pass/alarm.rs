@@ -93,7 +93,7 @@ pub async fn failed(ledger: &mut Ledger, at: Time, error: &PassError) -> Result<
         // An account that reads as empty is one trouble, whichever of its figures is looked at first.
         PassError::Incoherent(_) | PassError::Unexplained(_) => ("equity_unavailable", Level::Critical),
         PassError::Foreign(_) | PassError::HaltedElsewhere { .. } => ("foreign_orders", Level::Critical),
-        PassError::Breached(_) => ("refused", Level::Critical),
+        PassError::Breached(_) | PassError::Unlisted(_) => ("refused", Level::Critical),
         // Nothing can be written, or another pass tells its own.
         PassError::Ledger(_) | PassError::Unrecorded(_) => return Ok(()),
     };

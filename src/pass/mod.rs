@@ -25,6 +25,8 @@ use crate::decide::risk::{self, Approved, Breach, Limits, Standing};
 use crate::decide::{self, Refusal, equity};
 use crate::domain::num::{Notional, Rate};
 use crate::domain::plan::Plan;
+use crate::domain::snapshot::Snapshot;
+use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::exchange::{Exchange, ExchangeError};
 use crate::ledger::{Ledger, LedgerError};
@@ -72,6 +74,9 @@ pub enum PassError {
         /// When.
         at: Time,
     },
+    /// Shares of coins that the exchange does not know, before anything was bought.
+    #[error("the exchange does not list {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))]
+    Unlisted(Vec<Symbol>),
     /// Equity or prices that do not fit together.
     #[error("{0}")]
     Incoherent(String),
@@ -116,8 +121,8 @@ pub struct Prepared {
     pub settled: Settled,
     /// Net asset value now.
     pub nav: Nav,
-    /// Whether the calendar trigger was due.
-    pub calendar_due: bool,
+    /// What the strategy remembered.
+    pub memory: Memory,
     /// The checked plan, or why there is none.
     pub verdict: Result<Approved, Refusal>,
 }
@@ -161,12 +166,12 @@ pub async fn prepare<E: Exchange>(
         observe::remember(exchange, ledger, &seen, &mut settled).await?;
     }
     let nav = net_asset_value(ledger, &seen).await?;
-    let calendar_due = calendar_due(ledger, settings, seen.snapshot.at).await?;
-    let memory = Memory { calendar_due };
+    let memory = memory(ledger, settings, seen.snapshot.at).await?;
+    refuse_unlisted(settings, &memory, &seen.snapshot)?;
     let standing = Standing { halt, drawdown: nav.drawdown() };
     let with = decide::Settings {
         strategy: settings.strategy.as_ref(),
-        memory,
+        memory: &memory,
         execution: &Execution { taker_fee: seen.taker_fee, ..settings.execution.clone() },
         limits: &settings.limits,
     };
@@ -175,7 +180,7 @@ pub async fn prepare<E: Exchange>(
     if let Ok(approved) = &mut verdict {
         approved.warn(seen.warnings.iter().cloned());
     }
-    Ok(Prepared { seen, settled, nav, calendar_due, verdict })
+    Ok(Prepared { seen, settled, nav, memory, verdict })
 }
 
 /// Checks a plan from a file against the account as it is now.
@@ -251,6 +256,33 @@ async fn net_asset_value(ledger: &mut Ledger, seen: &Seen) -> Result<Nav, PassEr
     };
     let before = Nav { units: last.units, nav: last.nav, peak: last.peak };
     Ok(before.next(equity, &seen.transfers(last.at)))
+}
+
+/// A slip of the keyboard is refused while nothing is held yet. Later on the same is a delisting: the
+/// plan names it, and the other coins are traded.
+fn refuse_unlisted(settings: &Settings, memory: &Memory, snapshot: &Snapshot) -> Result<(), PassError> {
+    let begins = memory.allocation.is_none() && snapshot.gross().is_zero();
+    if !begins || !settings.strategy.has_shares() {
+        return Ok(());
+    }
+    let listed = |symbol: &Symbol| snapshot.coins.get(symbol).is_some_and(|coin| coin.rules.is_some());
+    let unlisted: Vec<Symbol> =
+        settings.strategy.symbols().iter().filter(|symbol| !listed(symbol)).cloned().collect();
+    if unlisted.is_empty() { Ok(()) } else { Err(PassError::Unlisted(unlisted)) }
+}
+
+/// What the strategy may remember; one that needs none costs no reads.
+async fn memory(ledger: &mut Ledger, settings: &Settings, now: Time) -> Result<Memory, PassError> {
+    let calendar_due = calendar_due(ledger, settings, now).await?;
+    if !settings.strategy.has_memory() {
+        return Ok(Memory { calendar_due, ..Memory::default() });
+    }
+    Ok(Memory {
+        calendar_due,
+        allocation: ledger.allocation().await?,
+        stopped: ledger.stopped().await?,
+        highs: ledger.highs().await?,
+    })
 }
 
 /// The first pass starts the calendar; it is due once `every` has passed since it last was.

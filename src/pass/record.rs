@@ -48,11 +48,28 @@ pub async fn record(
     read(ledger, acted.pass_id, prepared, &prepared.nav, wallet_change).await?;
     let seen = &prepared.seen;
     let starts = settings.every.is_some() && ledger.job(CALENDAR).await?.is_none();
-    if starts || (prepared.calendar_due && acted.complete()) {
+    if starts || (prepared.memory.calendar_due && acted.complete()) {
         ledger.set_job(CALENDAR, seen.snapshot.at).await?;
     }
+    remember(ledger, settings, prepared).await?;
     let (word, exit_code) = verdict(prepared, acted);
     ledger.end_pass(acted.pass_id, word, exit_code).await?;
+    Ok(())
+}
+
+/// Keeps what the strategy remembers, where it changed.
+async fn remember(ledger: &mut Ledger, settings: &Settings, prepared: &Prepared) -> Result<(), LedgerError> {
+    let before = &prepared.memory;
+    if !settings.strategy.has_memory() {
+        return Ok(());
+    }
+    let after = settings.strategy.remember(&prepared.seen.snapshot, before);
+    if let Some(first) = after.allocation.filter(|_| before.allocation.is_none()) {
+        ledger.keep_allocation(first).await?;
+    }
+    if after.highs != before.highs {
+        ledger.keep_highs(&after.highs).await?;
+    }
     Ok(())
 }
 

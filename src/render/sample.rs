@@ -59,6 +59,9 @@ fn standing(name: &str, value: &str, buy_band: i64) -> Standing {
         drift: value.over(target).map(|ratio| ratio - Rate::ONE),
         sell_band: Rate::new(5, 2),
         effective_buy_band: Some(Rate::new(buy_band, 2)),
+        stop: None,
+        share: None,
+        target_share: None,
     }
 }
 

@@ -8,7 +8,7 @@ use crate::render::paint::Tone;
 use crate::render::remarks::Remark;
 use crate::render::text::{clean, count, fee, fixed, money, share, short_percent};
 use crate::report::lines::{Counts, Nearest};
-use crate::report::pass::{OrderOutcome, OrderReport, Outcome, PassReport};
+use crate::report::pass::{OrderOutcome, OrderReport, Outcome, PassReport, ShareRow};
 use crate::report::plan::PlanReport;
 
 /// What a plan comes to.
@@ -48,11 +48,17 @@ fn nothing_to_do(plan: &PlanReport, counts: Counts) -> (Tone, String) {
         );
         return (Tone::Attention, text);
     }
+    if counts.hold == 0 && counts.wait > 0 {
+        return (Tone::Good, format!("Nothing to do: {} for a slot or cool down.", waiting(counts.wait)));
+    }
     if counts.hold == 0 {
         return (
             Tone::Attention,
             "Nothing to do: there are no coins; list some in basket.symbols.".to_owned(),
         );
+    }
+    if plan.coins.iter().any(|coin| coin.stop.is_some()) {
+        return (Tone::Good, above_stops(plan, counts));
     }
     let all = match counts.hold {
         1 => "the only coin is inside its band".to_owned(),
@@ -63,8 +69,22 @@ fn nothing_to_do(plan: &PlanReport, counts: Counts) -> (Tone, String) {
     (Tone::Good, format!("Nothing to do: {all}.{nearest}"))
 }
 
+fn waiting(coins: usize) -> String {
+    if coins == 1 { "1 coin waits".to_owned() } else { format!("{coins} coins wait") }
+}
+
+fn above_stops(plan: &PlanReport, counts: Counts) -> String {
+    let held = match counts.hold {
+        1 => "the only position is above its stop".to_owned(),
+        many => format!("all {many} positions are above their stops"),
+    };
+    let waits = if counts.wait > 0 { format!(", {}", waiting(counts.wait)) } else { String::new() };
+    let nearest = plan.nearest().map_or_else(String::new, |near| format!(" {}", nearest(&near, &plan.quote)));
+    format!("Nothing to do: {held}{waits}.{nearest}")
+}
+
 fn nearest(near: &Nearest, quote: &str) -> String {
-    let verb = if near.edge.is_negative() { "is bought" } else { "is sold" };
+    let verb = if near.sells { "is sold" } else { "is bought" };
     format!(
         "Closest is {} at {}; it {verb} at {}.",
         near.symbol.coin(quote),
@@ -141,6 +161,7 @@ pub(crate) fn totals(plan: &PlanReport) -> Vec<Remark> {
         format!("{} {quote}, {} available", money(plan.equity), money(plan.available), quote = plan.quote);
     let mut rows = vec![row("equity", equity)];
     rows.extend(account(plan));
+    rows.extend(shares(&ShareRow::of(plan, &[]), &plan.quote));
     if plan.has_changes {
         rows.push(turnover(plan));
     }
@@ -183,11 +204,33 @@ pub(crate) fn pass_totals(pass: &PassReport, quote: &str) -> Vec<Remark> {
     }
     let Some(plan) = &pass.plan else { return rows };
     rows.extend(account(plan));
+    rows.extend(shares(&pass.shares, quote));
     if plan.has_changes && pass.orders.is_empty() {
         rows.push(turnover(plan));
     }
     rows.push(counts(plan));
     rows
+}
+
+/// Current against target shares: `BTC 21.3 → 20.0 of 20 %`, and what is cash.
+fn shares(rows: &[ShareRow], quote: &str) -> Option<Remark> {
+    if rows.is_empty() {
+        return None;
+    }
+    let shown = |share: Option<Rate>| share.map_or("?".to_owned(), |share| fixed(share * Rate::from(100), 1));
+    let coin = |row: &ShareRow| {
+        let (before, after) = (shown(row.before), shown(row.after));
+        let moved = if before == after { before } else { format!("{before} → {after}") };
+        let target = (row.target * Rate::from(100)).rounded(2);
+        format!("{} {moved} of {target} %", clean(row.symbol.coin(quote)))
+    };
+    let mut parts: Vec<String> = rows.iter().map(coin).collect();
+    let after: Option<Rate> = rows.iter().map(|row| row.after).sum();
+    let cash = after.map(|coins| Rate::ONE - coins);
+    let cash_target = Rate::ONE - rows.iter().map(|row| row.target).sum();
+    let cash_target = (cash_target * Rate::from(100)).rounded(2);
+    parts.push(format!("cash {} of {cash_target} %", shown(cash)));
+    Some(row("shares", parts.join(", ")))
 }
 
 /// What was really sold and bought, its fees and profit.
@@ -224,8 +267,9 @@ fn turnover(plan: &PlanReport) -> Remark {
 }
 
 fn counts(plan: &PlanReport) -> Remark {
-    let Counts { sell, buy, hold, skip } = plan.counts();
-    row("coins", format!("{sell} sell, {buy} buy, {hold} hold, {skip} skip"))
+    let Counts { sell, buy, hold, skip, wait } = plan.counts();
+    let wait = if wait > 0 { format!(", {wait} wait") } else { String::new() };
+    row("coins", format!("{sell} sell, {buy} buy, {hold} hold, {skip} skip{wait}"))
 }
 
 fn liquidation(before: Option<Rate>, after: Option<Rate>) -> String {

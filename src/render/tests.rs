@@ -10,7 +10,7 @@ use crate::domain::num::{Notional, Qty, Rate};
 use crate::domain::order::Side;
 use crate::domain::plan::{Leg, Plan, Reason, Setting, SkipReason, Skipped, Standing, Warning};
 use crate::render::grid::width_of;
-use crate::report::pass::{OrderOutcome, OrderReport, Outcome};
+use crate::report::pass::{OrderOutcome, OrderReport, Outcome, ShareRow};
 
 fn style(width: u16) -> Style {
     Style { width, ..Style::default() }
@@ -149,6 +149,52 @@ fn nothing_to_do_names_the_coin_nearest_to_its_band() {
     let sentence = "Nothing to do: both coins are inside their bands. \
                     Closest is ETH at -4 %; it is bought at -5 %.";
     assert_eq!(shown.lines().nth(1), Some(sentence));
+}
+
+#[test]
+fn a_moonshot_names_the_coin_nearest_to_its_stop() {
+    let mut held = sample::quiet();
+    for coin in &mut held.coins {
+        (coin.sell_band, coin.effective_buy_band, coin.stop) = (Rate::ZERO, None, Some(Rate::new(3, 1)));
+    }
+    let waits = |name: &str, reason| Skipped { symbol: name.parse().unwrap(), reason, detail: "x".into() };
+    held.skipped = vec![waits("XRPUSDT", SkipReason::Cooldown), waits("ADAUSDT", SkipReason::NoSlot)];
+    let report = PlanReport::new(sample::heading("paper"), sample::figures(), &held);
+    let shown = table_of(&report, 120);
+    let sentence = "Nothing to do: all 2 positions are above their stops, 2 coins wait. \
+                    Closest is ETH at -4 %; it is sold at -30 %.";
+    assert_eq!(shown.lines().nth(1), Some(sentence));
+    assert!(shown.contains("0 sell, 0 buy, 2 hold, 0 skip, 2 wait"), "{shown}");
+    assert!(shown.contains("cooling down") && shown.contains("no free slot"), "{shown}");
+}
+
+/// Of 100, BTC is worth 20.3 and ETH 19.2; half of BTC's excess of 5.3 was sold.
+#[test]
+fn shares_are_told_before_and_after_with_the_cash() {
+    let mut plan = sample::quiet();
+    for (coin, target) in plan.coins.iter_mut().zip([15, 20]) {
+        coin.target = Notional::from(target);
+        coin.target_share = Some(Rate::new(i64::from(target), 2));
+        coin.share = coin.value.and_then(|value| value.over(Notional::from(100)));
+    }
+    let mut leg = sample::five().legs[0].clone();
+    (leg.symbol, leg.ref_price) = (plan.coins[0].symbol.clone(), "10".parse().unwrap());
+    plan.legs = vec![leg];
+    let plan = PlanReport::new(sample::heading("paper"), sample::figures(), &plan);
+    let mut order = sample::troubled_pass().orders[0].clone();
+    (order.symbol, order.side) = (plan.coins[0].symbol.clone(), Side::Sell);
+    order.filled_qty = "0.265".parse().unwrap();
+    let shares = ShareRow::of(&plan, &[order]);
+    let shown: Vec<String> = shares
+        .iter()
+        .map(|row| format!("{} {} {} {}", row.symbol, row.before.unwrap(), row.after.unwrap(), row.target))
+        .collect();
+    assert_eq!(shown, ["BTCUSDT 0.203 0.1765 0.15", "ETHUSDT 0.192 0.192 0.2"]);
+    let mut report = PassReport::new(sample::heading("paper"), "2", Outcome::Traded, 0);
+    (report.plan, report.shares) = (Some(plan), shares);
+    let shown = pass(&report, Format::Table, &style(120)).unwrap();
+    let line = shown.lines().find(|line| line.contains("shares")).unwrap();
+    assert!(line.ends_with("BTC 20.3 → 17.7 of 15 %, ETH 19.2 of 20 %, cash 63.2 of 65 %"), "{line}");
 }
 
 #[test]
@@ -347,6 +393,9 @@ fn any_standing() -> impl Strategy<Value = Standing> {
                 drift: value.and_then(|value| value.over(target)).map(|ratio| ratio - Rate::ONE),
                 sell_band: Rate::new(sell, 2),
                 effective_buy_band: buy.map(|band| Rate::new(band, 2)),
+                stop: None,
+                share: None,
+                target_share: None,
             }
         },
     )
@@ -444,7 +493,7 @@ proptest! {
     fn every_coin_has_exactly_one_line(any in any_plan()) {
         let report = PlanReport::new(sample::heading("paper"), sample::figures(), &any);
         let counts = report.counts();
-        prop_assert_eq!(counts.sell + counts.buy + counts.hold + counts.skip, report.lines().len());
+        prop_assert_eq!(counts.sell + counts.buy + counts.hold + counts.skip + counts.wait, report.lines().len());
         prop_assert!(report.lines().len() >= any.coins.len());
     }
 }

@@ -19,6 +19,8 @@ pub(crate) fn reason(reason: Reason) -> (&'static str, &'static str) {
         Reason::Flatten => ("flatten", "flatten"),
         Reason::HardStop => ("hard stop", "stop"),
         Reason::Delisting => ("being delisted", "delisting"),
+        Reason::StopLoss => ("stop loss", "stop loss"),
+        Reason::TrailingStop => ("trailing stop", "trailing"),
     }
 }
 
@@ -46,6 +48,9 @@ pub(crate) fn skip(reason: SkipReason) -> (&'static str, &'static str) {
         SkipReason::TurnoverCap => ("turnover limit", "turnover"),
         SkipReason::PositionCap => ("above position limit", "pos. cap"),
         SkipReason::Drawdown => ("drawdown limit", "drawdown"),
+        SkipReason::Cooldown => ("cooling down", "cooling"),
+        SkipReason::NoSlot => ("no free slot", "no slot"),
+        SkipReason::Short => ("short position", "short"),
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Line {
     pub sell_band: Option<Rate>,
     /// Really buys below target × (1 − this); `None` where it never can.
     pub buy_band: Option<Rate>,
+    /// Sold whole at or below target × (1 − this); `None` without a stop.
+    pub stop: Option<Rate>,
     /// What happens.
     pub action: Action,
 }
@@ -63,6 +65,8 @@ pub struct Nearest {
     pub drift: Rate,
     /// The drift, with its sign, at which it would be traded.
     pub edge: Rate,
+    /// Whether it would be sold there.
+    pub sells: bool,
 }
 
 /// Coins of a plan by what happens to them.
@@ -76,6 +80,8 @@ pub struct Counts {
     pub hold: usize,
     /// Coins that should be traded and cannot be.
     pub skip: usize,
+    /// Coins that the strategy leaves out for now.
+    pub wait: usize,
 }
 
 impl PlanReport {
@@ -102,6 +108,7 @@ impl PlanReport {
                 Action::Trade { side: Side::Sell, .. } => counts.sell += 1,
                 Action::Trade { side: Side::Buy, .. } => counts.buy += 1,
                 Action::Hold => counts.hold += 1,
+                Action::Skip { reason, .. } if reason.is_waiting() => counts.wait += 1,
                 Action::Skip { .. } => counts.skip += 1,
             }
         }
@@ -113,8 +120,12 @@ impl PlanReport {
     pub fn nearest(&self) -> Option<Nearest> {
         let nearest = |line: Line| {
             let drift = line.drift?;
-            let edge = if drift.is_negative() { -line.buy_band? } else { line.sell_band? };
-            Some(Nearest { symbol: line.symbol, drift, edge })
+            let (edge, sells) = match line.stop {
+                Some(stop) => (-stop, true),
+                None if drift.is_negative() => (-line.buy_band?, false),
+                None => (line.sell_band?, true),
+            };
+            Some(Nearest { symbol: line.symbol, drift, edge, sells })
         };
         let held = self.lines().into_iter().filter(|line| line.action == Action::Hold);
         held.filter_map(nearest).min_by_key(|near| (near.edge - near.drift).abs())
@@ -131,6 +142,7 @@ impl PlanReport {
             drift: drift.or(held.and_then(|held| held.drift)).or(leg.and_then(|leg| leg.drift)),
             sell_band: standing.map(|coin| coin.sell_band),
             buy_band: standing.and_then(|coin| coin.effective_buy_band),
+            stop: standing.and_then(|coin| coin.stop),
             action: self.action(symbol),
         }
     }

@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-use crate::domain::num::{Notional, Price, Qty};
+use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::order::{OrderStatus, Side};
+use crate::domain::plan::Standing;
 use crate::domain::symbol::Symbol;
 use crate::report::flatten::Remaining;
 use crate::report::heading::Heading;
@@ -173,8 +174,49 @@ pub struct PassReport {
     pub equity_after: Option<Notional>,
     /// The process' exit code.
     pub exit_code: u8,
+    /// Shares of a weighted portfolio before and after the orders; absent for other strategies.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub shares: Vec<ShareRow>,
     /// What else the owner should know, one sentence each.
     pub notes: Vec<String>,
+}
+
+/// One coin of a weighted portfolio around a pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ShareRow {
+    /// The contract.
+    pub symbol: Symbol,
+    /// Its part of the portfolio before the orders; `None` without a price.
+    pub before: Option<Rate>,
+    /// The same after what was really filled, at the same mark price.
+    pub after: Option<Rate>,
+    /// What it should be.
+    pub target: Rate,
+}
+
+impl ShareRow {
+    /// The shares of a plan's coins, moved by what `orders` filled; empty where the plan has none.
+    #[must_use]
+    pub fn of(plan: &PlanReport, orders: &[OrderReport]) -> Vec<ShareRow> {
+        let whole = plan.coins.iter().find_map(|coin| coin.target.over_rate(coin.target_share?));
+        let Some(whole) = whole.filter(Notional::is_positive) else { return Vec::new() };
+        let traded = |symbol: &Symbol| -> Notional {
+            let mark = plan.legs.iter().find(|leg| leg.symbol == *symbol).map(|leg| leg.ref_price);
+            let of_coin = orders.iter().filter(|order| order.symbol == *symbol);
+            let filled: Qty = of_coin.map(|order| order.side.signed(order.filled_qty)).sum();
+            mark.map_or(Notional::ZERO, |mark| filled * mark)
+        };
+        let row = |coin: &Standing| {
+            let after = coin.value.and_then(|value| (value + traded(&coin.symbol)).over(whole));
+            Some(ShareRow {
+                symbol: coin.symbol.clone(),
+                before: coin.share.map(|share| share.rounded(6)),
+                after: after.map(|share| share.rounded(6)),
+                target: coin.target_share?,
+            })
+        };
+        plan.coins.iter().filter_map(row).collect()
+    }
 }
 
 impl PassReport {
@@ -195,6 +237,7 @@ impl PassReport {
             equity_before: None,
             equity_after: None,
             exit_code,
+            shares: Vec::new(),
             notes: Vec::new(),
         }
     }

@@ -140,5 +140,8 @@ fn tidy_standing(mut coin: Standing) -> Standing {
     coin.drift = coin.drift.map(tidy);
     coin.sell_band = tidy(coin.sell_band);
     coin.effective_buy_band = coin.effective_buy_band.map(tidy);
+    coin.stop = coin.stop.map(tidy);
+    coin.share = coin.share.map(tidy);
+    coin.target_share = coin.target_share.map(tidy);
     coin
 }

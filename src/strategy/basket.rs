@@ -76,7 +76,7 @@ impl Basket {
         }
     }
 
-    fn action(&self, value: Option<Notional>, target: Notional, memory: Memory) -> Action {
+    fn action(&self, value: Option<Notional>, target: Notional, memory: &Memory) -> Action {
         let Some(value) = value else { return Action::Unknown };
         let above = target * (Rate::ONE + self.threshold);
         let below = target * (Rate::ONE - self.threshold);
@@ -109,6 +109,8 @@ impl Basket {
             target: Notional::ZERO,
             threshold: self.threshold,
             ends_at: Rate::ZERO,
+            stop: None,
+            whole: None,
             action,
         })
     }
@@ -119,13 +121,15 @@ impl Strategy for Basket {
         &self.symbols
     }
 
-    fn wishes(&self, snapshot: &Snapshot, memory: Memory) -> Vec<Wish> {
+    fn wishes(&self, snapshot: &Snapshot, memory: &Memory) -> Vec<Wish> {
         let target = self.target(snapshot.balance.equity);
         let member = |symbol: &Symbol| Wish {
             symbol: symbol.clone(),
             target,
             threshold: self.threshold,
             ends_at: self.ends_at(),
+            stop: None,
+            whole: None,
             action: self.action(snapshot.coins.get(symbol).and_then(Coin::value), target, memory),
         };
         let leavers = snapshot.coins.iter().filter_map(|(symbol, coin)| self.leaver(symbol, coin));
@@ -152,8 +156,8 @@ mod tests {
     }
 
     fn ends(rebalance_to: RebalanceTo, value: &str, due: bool) -> Option<(String, Reason)> {
-        let memory = Memory { calendar_due: due };
-        match basket(rebalance_to).action(Some(at(value)), Notional::from(20), memory) {
+        let memory = Memory { calendar_due: due, ..Memory::default() };
+        match basket(rebalance_to).action(Some(at(value)), Notional::from(20), &memory) {
             Action::Trade { to, reason } => Some((to.to_string(), reason)),
             _ => None,
         }
@@ -183,7 +187,7 @@ mod tests {
     #[test]
     fn a_coin_without_a_price_is_not_taken_for_a_coin_worth_nothing() {
         assert_eq!(
-            basket(RebalanceTo::Target).action(None, Notional::from(20), Memory::default()),
+            basket(RebalanceTo::Target).action(None, Notional::from(20), &Memory::default()),
             Action::Unknown
         );
     }

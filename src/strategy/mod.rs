@@ -1,11 +1,19 @@
 //! What each coin should be worth, and whether it is time to act on it. Pure.
 
 pub mod basket;
+pub mod moonshot;
+#[cfg(test)]
+pub(crate) mod samples;
+pub mod weights;
 
+use std::collections::BTreeMap;
+
+use crate::domain::memory::{Allocation, High};
 use crate::domain::num::{Notional, Rate};
-use crate::domain::plan::Reason;
+use crate::domain::plan::{Reason, SkipReason};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::symbol::Symbol;
+use crate::domain::time::Time;
 
 /// What a strategy wants for one coin.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,6 +26,11 @@ pub struct Wish {
     pub threshold: Rate,
     /// How far from the target a trade ends: 0 is at the target, `threshold` at the band's edge.
     pub ends_at: Rate,
+    /// Sold whole at or below target × (1 − this), and never bought back to a target; `None` for a
+    /// coin that is traded at a band.
+    pub stop: Option<Rate>,
+    /// What the target is a share of; `None` for a strategy without shares.
+    pub whole: Option<Notional>,
     /// What to do now.
     pub action: Action,
 }
@@ -41,13 +54,26 @@ pub enum Action {
     },
     /// Its value is not known.
     Unknown,
+    /// Not traded now, for a reason of the strategy's own.
+    Wait {
+        /// Why, as a word.
+        reason: SkipReason,
+        /// Why, with the figures.
+        detail: String,
+    },
 }
 
 /// What a strategy may remember.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Memory {
     /// The calendar trigger (`every`) is due.
     pub calendar_due: bool,
+    /// What the account held when the portfolio was first bought; `None` before.
+    pub allocation: Option<Allocation>,
+    /// When each coin was last sold at a stop.
+    pub stopped: BTreeMap<Symbol, Time>,
+    /// The highest price of each position, as earlier passes saw it.
+    pub highs: BTreeMap<Symbol, High>,
 }
 
 /// A way to decide what each coin should be worth.
@@ -56,5 +82,20 @@ pub trait Strategy {
     fn symbols(&self) -> &[Symbol];
 
     /// One wish per coin that it holds or wants to hold.
-    fn wishes(&self, snapshot: &Snapshot, memory: Memory) -> Vec<Wish>;
+    fn wishes(&self, snapshot: &Snapshot, memory: &Memory) -> Vec<Wish>;
+
+    /// Whether its coins have shares of one whole, so that one that does not exist makes the rest wrong.
+    fn has_shares(&self) -> bool {
+        false
+    }
+
+    /// Whether it needs more of its memory than the calendar.
+    fn has_memory(&self) -> bool {
+        false
+    }
+
+    /// What is to be remembered after a pass that decided on `snapshot`.
+    fn remember(&self, _snapshot: &Snapshot, memory: &Memory) -> Memory {
+        memory.clone()
+    }
 }

@@ -248,6 +248,41 @@ fn equal_shares_are_one_over_the_number_of_contracts() {
 }
 
 #[test]
+fn many_equal_shares_are_never_more_than_the_whole() {
+    for count in 1..=60 {
+        let names: Vec<String> = (0..count).map(|number| format!("C{number}USDT")).collect();
+        let symbols = format!("weights.symbols={}", names.join(","));
+        let loaded = from_sets(&["strategy.kind=weights", "weights.weights=equal", &symbols]).unwrap();
+        let total: Rate = loaded.config.weights.shares("USDT").into_values().sum();
+        assert!(total <= Rate::ONE && total > Rate::new(999, 3), "{count}: {total}");
+    }
+}
+
+/// Whoever copies one of them begins with something that works.
+#[test]
+fn every_example_loads() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/examples");
+    let mut kinds = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let file = entry.unwrap().path();
+        if file.extension().is_none_or(|ending| ending != "toml") {
+            continue;
+        }
+        let sources = Sources {
+            file: Some(file.clone()),
+            file_required: true,
+            env: [].into_iter(),
+            sets: &[],
+            base: None,
+        };
+        let loaded = load(sources).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        kinds.push(loaded.config.strategy.kind.as_str());
+    }
+    kinds.sort_unstable();
+    assert_eq!(kinds, ["basket", "basket", "moonshot", "weights"]);
+}
+
+#[test]
 fn every_key_with_one_wrong_letter_is_refused_with_the_right_one() {
     let known: Vec<String> = from_sets(&[]).unwrap().origins.into_keys().collect();
     let mut tried = 0;
@@ -463,6 +498,43 @@ fn values_that_contradict_each_other_are_refused() {
         (
             &["weights.weights={btc=0.1}"],
             "weights.weights = { btc = 0.1 } (--set) must name coins in capitals",
+        ),
+        (
+            &["weights.weights={BTC=0.1,USDT=0.2}"],
+            "weights.weights = { USDT = 0.2 } (--set) is the quote itself: leave it out",
+        ),
+        (&["weights.weights={BTC=-0.1}"], "weights.weights = { BTC = -0.1 } (--set) must be above 0"),
+        (&["moonshot.symbols=AUSDT,USDT"], "moonshot.symbols = USDT (--set) is the quote itself"),
+        (
+            &["strategy.kind=weights", "weights.weights=equal", "weights.symbols=BTCUSDT,ETHUSDT,BTCUSDT"],
+            "weights.symbols = BTCUSDT (--set) is listed twice",
+        ),
+        (
+            &["strategy.kind=weights", "weights.symbols=BTCUSDT"],
+            "weights.symbols is for weights.weights = \"equal\": set that",
+        ),
+        (
+            &[
+                "strategy.kind=weights",
+                "weights.weights={BTC=0.9,ETH=0.05}",
+                "weights.threshold_kind=absolute",
+            ],
+            "weights.weights = { ETHUSDT = 0.05 } (--set) is no more than weights.threshold, 5 points of the \
+             portfolio: it could never be bought back; lower the threshold, raise the weight",
+        ),
+        (
+            &["strategy.kind=weights", "weights.weights={BTC=1}", "weights.effective_leverage=4"],
+            "weights of 1 at weights.effective_leverage 4 are 4x in all, more than \
+             risk.max_effective_leverage 3: lower the first or raise the second",
+        ),
+        (
+            &["strategy.kind=weights", "weights.weights={BTC=1}", "futures.leverage=1"],
+            "weights of 1x in all tie up 1 of the equity as margin at futures.leverage 1, and \
+             risk.margin_buffer keeps 0.05 free: raise futures.leverage or lower the weights",
+        ),
+        (
+            &["strategy.kind=moonshot", "moonshot.trailing_stop=0.4"],
+            "moonshot.trailing_stop = 0.4 (--set) needs moonshot.trailing_start",
         ),
         (
             &["scan.include=AUSDT", "scan.exclude=AUSDT"],

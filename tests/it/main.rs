@@ -16,6 +16,7 @@ mod faults;
 mod funding;
 mod ledger;
 mod listing;
+mod minds;
 mod notify;
 mod pass;
 mod protocol_model;

@@ -877,7 +877,7 @@ fn bought_under_a_cap(cap: &str, lot: &str) -> String {
     };
     let coins = BTreeMap::from([(symbol("A"), coin)]);
     let snapshot = Snapshot { at: seen.at, balance: seen.balance, modes: seen.modes, coins };
-    let wishes = settings.strategy.wishes(&snapshot, Memory::default());
+    let wishes = settings.strategy.wishes(&snapshot, &Memory::default());
     let plan = plan::plan(&snapshot, &wishes, &settings.execution);
     let approved = risk::check(plan, &snapshot, &settings.limits, &Standing::default()).unwrap();
     approved.plan().turnover().to_string()
@@ -975,7 +975,7 @@ fn no_more_orders_are_approved_than_have_a_number_of_their_own() {
     let limits = Limits { max_orders: usize::MAX, max_turnover: Rate::from(100), ..settings.limits };
     let coins = BTreeMap::from([(symbol("A"), coin)]);
     let snapshot = Snapshot { at: seen.at, balance: seen.balance, modes: seen.modes, coins };
-    let wishes = settings.strategy.wishes(&snapshot, Memory::default());
+    let wishes = settings.strategy.wishes(&snapshot, &Memory::default());
     let plan = plan::plan(&snapshot, &wishes, &settings.execution);
     let legs = plan.legs.len();
     assert!(legs > 256, "{legs}");

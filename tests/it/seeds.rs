@@ -62,6 +62,7 @@ struct Report {
     hash: u64,
     events: u64,
     faults: String,
+    mind: &'static str,
 }
 
 /// What is done to the store on purpose, to see whether the invariants notice.
@@ -115,6 +116,7 @@ fn run(seed: u64, loud: bool, disk: Disk) -> Report {
             hash: world.trace.hash(),
             events: world.trace.events,
             faults: world.faults.names(),
+            mind: world.scenario.mind.name(),
             struck: world.faults.struck,
             violations: world.violations,
             ..report
@@ -543,6 +545,7 @@ fn kind_of(error: &PassError) -> &'static str {
         PassError::Exchange(_) => "exchange",
         PassError::Ledger(_) => "ledger",
         PassError::Breached(_) => "breached",
+        PassError::Unlisted(_) => "unlisted",
         PassError::Foreign(_) => "foreign orders",
         PassError::HaltedElsewhere { .. } => "halted elsewhere",
         PassError::Incoherent(_) => "incoherent",
@@ -593,8 +596,11 @@ fn summary(reports: &BTreeMap<u64, Report>) -> String {
         report.ended.iter().for_each(|(word, count)| *ended.entry(word).or_default() += count);
     }
     let list = |pairs: Vec<String>| pairs.join(", ");
+    let mut minds: BTreeMap<&str, u64> = BTreeMap::new();
+    reports.values().for_each(|report| *minds.entry(report.mind).or_default() += 1);
+    let minds = list(minds.iter().map(|(mind, count)| format!("{mind} {count}")).collect());
     format!(
-        "{} seeds, {} passes, {} previews, {} deaths, {} orders taken, {:.1} virtual years, {} calls\n\
+        "{} seeds ({minds}), {} passes, {} previews, {} deaths, {} orders taken, {:.1} virtual years, {} calls\n\
          {} hard stops fired, {} flattens by hand, {} resumed\n\
          passes ended: {}\nfaults: {} in all: {}\nviolations: {}",
         reports.len(),
@@ -631,7 +637,7 @@ fn failures(reports: &BTreeMap<u64, Report>) -> Vec<String> {
 fn no_seed_breaks_an_invariant() {
     if let Some(seed) = number("REBAL_SEED") {
         let report = run(seed, true, Disk::Keeps);
-        eprintln!("faults of seed {seed}: {}", report.faults);
+        eprintln!("faults of seed {seed} ({}): {}", report.mind, report.faults);
         let found: Vec<String> = report.violations.iter().map(ToString::to_string).collect();
         assert!(found.is_empty(), "seed {seed}:\n{}", found.join("\n"));
         return;

@@ -203,7 +203,11 @@ fn small_turnover(of: &Sending<'_>) -> Option<String> {
         order.qty * mark
     };
     let all: Notional = of.world.sent.iter().map(worth).sum();
-    let gross = sight.target * Rate::from(sight.members.len() as u32);
+    let mut gross = sight.target * Rate::from(sight.members.len() as u32);
+    if of.world.scenario.moonshot().is_some() {
+        // A coin that is held has its cost for a target.
+        gross += sight.entries.iter().map(|(symbol, entry)| of.world.qty(symbol).abs() * *entry).sum();
+    }
     let most = gross * of.world.scenario.limits.max_turnover;
     (all > most).then(|| format!("a turnover of {all}, {most} is allowed"))
 }
@@ -241,6 +245,7 @@ pub(crate) fn on_accept(accepting: &Accepting<'_>) -> Vec<Violation> {
     let list: &[Named<Accepting<'_>>] = &[
         ("I1 one order per id", one_order),
         ("I3 no double execution", not_beyond_target),
+        ("a moonshot sells losers whole and buys what it does not hold", losers_and_newcomers),
         ("I7 closing never turns a position round", not_beyond_zero),
     ];
     all(list, accepting.flight.pass, accepting)
@@ -268,6 +273,8 @@ fn not_beyond_target(of: &Accepting<'_>) -> Option<String> {
     let closes = rules.delivery.is_some();
     let beyond = match request.side {
         Side::Buy => of.after > wanted + slack,
+        // Its sales are held against their stops.
+        Side::Sell if of.world.scenario.moonshot().is_some() => false,
         Side::Sell => of.after < wanted - slack && !closes && of.after < of.before,
     };
     beyond.then(|| {
@@ -280,6 +287,27 @@ fn not_beyond_target(of: &Accepting<'_>) -> Option<String> {
             of.after
         )
     })
+}
+
+/// A moonshot never adds to what it holds, and sells only at a stop or because a contract ends.
+fn losers_and_newcomers(of: &Accepting<'_>) -> Option<String> {
+    let (request, sight) = (&of.flight.request, of.flight.sight.as_ref()?);
+    let moonshot = of.world.scenario.moonshot()?;
+    let touched = of.world.disturbed.get(&request.symbol).is_some_and(|at| *at >= sight.as_of);
+    if closes(request) || of.flight.life != of.world.life || touched {
+        return None;
+    }
+    let entry = sight.entries.get(&request.symbol);
+    let mark = sight.markets.get(&request.symbol)?.mark.price;
+    let ends = sight.rules.get(&request.symbol)?.delivery.is_some();
+    let wrong = match (request.side, entry) {
+        (Side::Buy, entry) => entry.is_some(),
+        (Side::Sell, None) => true,
+        // How high a guarded winner stood only its own memory knows.
+        (Side::Sell, Some(_)) if ends || moonshot.trailing.is_some() => false,
+        (Side::Sell, Some(entry)) => mark > *entry * (Rate::ONE - moonshot.stop_loss),
+    };
+    wrong.then(|| format!("{} {request:?} at {mark}, entered at {entry:?}", request.client_id))
 }
 
 /// I7, as the exchange sees it: a close leaves less of the same position, or nothing.
@@ -518,7 +546,7 @@ fn critical_is_told(of: &Over<'_>) -> Option<String> {
             let own = match error {
                 PassError::Incoherent(_) | PassError::Unexplained(_) => Some("equity_unavailable"),
                 PassError::Foreign(_) | PassError::HaltedElsewhere { .. } => Some("foreign_orders"),
-                PassError::Breached(_) => Some("refused"),
+                PassError::Breached(_) | PassError::Unlisted(_) => Some("refused"),
                 _ => None,
             };
             // A halt in force is told again by every pass, whatever it dies of; a person who resumes knows.
@@ -799,7 +827,8 @@ fn off_target(of: &End<'_>, symbol: &Symbol, reason: Reason) -> Option<String> {
     }
     let mark = sight.markets.get(symbol)?.mark.price;
     let value = of.world.qty(symbol) * mark;
-    let target = if reason == Reason::Delisting { Notional::ZERO } else { sight.target };
+    let leaves = reason == Reason::Delisting || reason.is_stop();
+    let target = if leaves { Notional::ZERO } else { sight.target };
     let rules = sight.rules.get(symbol)?;
     let band = target * of.world.scenario.basket.threshold;
     // Splitting may leave what is too small to stand alone.

@@ -8,11 +8,36 @@ use rebal::domain::num::{Notional, Price, Qty, Rate};
 use rebal::domain::symbol::Symbol;
 use rebal::pass::Settings;
 use rebal::sim::{Listed, Terms, listing};
+use rebal::strategy::Strategy;
 use rebal::strategy::basket::{Basket, OnExit, RebalanceTo, Sizing};
+use rebal::strategy::moonshot::{self, Moonshot, Trailing};
+use rebal::strategy::weights::{Threshold, Weights};
 
 use super::rng::Rng;
 
+/// Which strategy trades the coins of the basket.
+#[derive(Clone, Debug)]
+pub(crate) enum Mind {
+    Basket,
+    /// Equal shares, at the basket's threshold.
+    Weights {
+        effective_leverage: Rate,
+    },
+    Moonshot(Moonshot),
+}
+
+impl Mind {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Mind::Basket => "basket",
+            Mind::Weights { .. } => "weights",
+            Mind::Moonshot(_) => "moonshot",
+        }
+    }
+}
+
 pub(crate) struct Scenario {
+    pub(crate) mind: Mind,
     pub(crate) listing: Vec<Listed>,
     pub(crate) terms: Terms,
     pub(crate) basket: Basket,
@@ -33,7 +58,9 @@ const PRICES: [(i64, u32); 8] =
     [(97_000, 0), (3_100, 0), (1405, 1), (21, 1), (42, 2), (85, 4), (12, 6), (100, 0)];
 
 impl Scenario {
-    pub(crate) fn draw(rng: &mut Rng) -> Scenario {
+    /// `minds` draws the strategy and nothing else, so that the rest of a seed is what it was before
+    /// there was more than one.
+    pub(crate) fn draw(rng: &mut Rng, minds: &mut Rng) -> Scenario {
         let coins = rng.within(3, 8);
         let symbols: Vec<Symbol> =
             NAMES.iter().take(coins as usize).map(|name| name.parse().unwrap()).collect();
@@ -82,7 +109,29 @@ impl Scenario {
             slippage_bps: Rate::from(rng.pick(&[0, 0, 1, 5])),
             ..Terms::default()
         };
+        let slots = coins as u32 - u32::from(minds.chance(300));
+        let mind = match minds.below(4) {
+            0 => Mind::Weights { effective_leverage: Rate::new(leverage, 1) },
+            1 => Mind::Moonshot(Moonshot {
+                symbols: Vec::new(),
+                slots,
+                sizing: if minds.chance(500) {
+                    moonshot::Sizing::Fixed(Notional::new(equity * leverage / 10 / coins as i64, 0))
+                } else {
+                    moonshot::Sizing::Equity
+                },
+                stop_loss: Rate::new(minds.pick(&[5, 15, 30]), 2),
+                cooldown: Duration::from_secs(minds.pick(&[0, 900, 86_400, 2_592_000])),
+                refill: minds.chance(800),
+                trailing: minds.chance(400).then(|| Trailing {
+                    start: Rate::new(minds.pick(&[5, 20, 100]), 2),
+                    stop: Rate::new(10, 2),
+                }),
+            }),
+            _ => Mind::Basket,
+        };
         Scenario {
+            mind,
             listing,
             terms,
             basket,
@@ -99,12 +148,53 @@ impl Scenario {
 
     pub(crate) fn settings(&self) -> Settings {
         Settings {
-            strategy: Box::new(self.basket.clone()),
+            strategy: self.strategy(),
             execution: self.execution.clone(),
             limits: self.limits.clone(),
             quote: "USDT".to_owned(),
             every: self.every,
             concurrency: self.concurrency,
+        }
+    }
+
+    fn strategy(&self) -> Box<dyn Strategy> {
+        match &self.mind {
+            Mind::Basket => Box::new(self.basket.clone()),
+            Mind::Weights { effective_leverage } => {
+                let share = self.share();
+                let shares = self.basket.symbols.iter().map(|symbol| (symbol.clone(), share)).collect();
+                let threshold = Threshold::Relative(self.basket.threshold);
+                Box::new(Weights::new(shares, threshold, Notional::ZERO, *effective_leverage))
+            }
+            Mind::Moonshot(moonshot) => {
+                Box::new(Moonshot { symbols: self.basket.symbols.clone(), ..moonshot.clone() })
+            }
+        }
+    }
+
+    fn share(&self) -> Rate {
+        let count = Rate::from(self.basket.symbols.len() as u32);
+        Rate::ONE.over(count).unwrap().floor_to(Rate::new(1, 12))
+    }
+
+    /// What an order may bring a coin to.
+    pub(crate) fn target(&self, equity: Notional) -> Notional {
+        match &self.mind {
+            Mind::Basket => self.basket.target(equity),
+            Mind::Weights { effective_leverage } => {
+                equity.max(Notional::ZERO) * *effective_leverage * self.share()
+            }
+            Mind::Moonshot(Moonshot { sizing: moonshot::Sizing::Fixed(value), .. }) => *value,
+            Mind::Moonshot(moonshot) => {
+                equity.max(Notional::ZERO).over_rate(Rate::from(moonshot.slots)).unwrap()
+            }
+        }
+    }
+
+    pub(crate) fn moonshot(&self) -> Option<&Moonshot> {
+        match &self.mind {
+            Mind::Moonshot(moonshot) => Some(moonshot),
+            _ => None,
         }
     }
 

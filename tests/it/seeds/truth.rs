@@ -23,6 +23,8 @@ struct Count {
 #[derive(Clone, Copy, Debug)]
 struct Reading {
     at: Time,
+    /// A read that lags shows nothing later than this.
+    as_of: Time,
     equity: f64,
     /// The lowest and the highest that a unit may be taken for.
     low: Count,
@@ -65,20 +67,24 @@ impl Truth {
     }
 
     /// The account is read, and this is what it is worth.
-    pub(crate) fn look(&mut self, asked_at: Time, equity: Notional) {
-        let equity = plain(equity);
+    ///
+    /// A transfer that a lagging read does not show yet belongs to the next reading: until then the pass
+    /// cannot know of it, and has to guess then whether prices moved before it.
+    pub(crate) fn look(&mut self, asked_at: Time, as_of: Time, equity: Notional) {
+        let hidden: f64 = self.moved.iter().filter(|(at, _)| *at > as_of).map(|(_, amount)| amount).sum();
+        let equity = plain(equity) - hidden;
         let base = self.base.filter(|base| asked_at.since(base.at) < FORGOTTEN);
         let reading = match base {
             None => {
                 let one = Count { nav: 1.0, peak: 1.0 };
-                Reading { at: asked_at, equity, low: one, high: one }
+                Reading { at: asked_at, as_of, equity, low: one, high: one }
             }
             Some(base) => {
-                let navs = self.guesses(&base, equity);
+                let navs = self.guesses(&base, as_of, equity);
                 let low = navs.iter().copied().fold(f64::INFINITY, f64::min);
                 let high = navs.iter().copied().fold(f64::NEG_INFINITY, f64::max);
                 let of = |count: Count, nav: f64| Count { nav, peak: count.peak.max(nav) };
-                Reading { at: asked_at, equity, low: of(base.low, low), high: of(base.high, high) }
+                Reading { at: asked_at, as_of, equity, low: of(base.low, low), high: of(base.high, high) }
             }
         };
         if equity <= 0.5 || !reading.low.nav.is_finite() || reading.low.nav <= 0.0 {
@@ -88,14 +94,16 @@ impl Truth {
     }
 
     /// The value of a unit now, each transfer taken before and after the move of prices.
-    fn guesses(&self, base: &Reading, equity: f64) -> Vec<f64> {
-        let all: f64 = self.moved.iter().map(|(_, amount)| amount).sum();
-        let some = self.moved.len().min(6);
+    fn guesses(&self, base: &Reading, as_of: Time, equity: f64) -> Vec<f64> {
+        let moved: Vec<f64> =
+            self.moved.iter().filter(|(at, _)| *at <= as_of).map(|(_, amount)| *amount).collect();
+        let all: f64 = moved.iter().sum();
+        let some = moved.len().min(6);
         let mut navs = Vec::new();
         for before in [base.low.nav, base.high.nav] {
             let units = base.equity / before;
             for choice in 0..1_u32 << some {
-                let early: f64 = (0..some).filter(|n| choice & (1 << n) != 0).map(|n| self.moved[n].1).sum();
+                let early: f64 = (0..some).filter(|n| choice & (1 << n) != 0).map(|n| moved[n]).sum();
                 let nav = (equity - (all - early)) / (units + early / before);
                 navs.push(if units + early / before > 0.0 { nav } else { f64::NAN });
             }
@@ -117,7 +125,7 @@ impl Truth {
             return;
         }
         self.base = Some(base);
-        self.moved.retain(|(at, _)| *at > base.at);
+        self.moved.retain(|(at, _)| *at > base.as_of);
     }
 
     /// A person lifted the halt: the ledger measures from this reading on.

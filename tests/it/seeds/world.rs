@@ -47,6 +47,8 @@ pub(crate) struct Sight {
     pub(crate) rules: BTreeMap<Symbol, Rules>,
     pub(crate) members: BTreeSet<Symbol>,
     pub(crate) target: Notional,
+    /// Average entry prices of what was held.
+    pub(crate) entries: BTreeMap<Symbol, Price>,
     /// Which prices and rules these were.
     pub(crate) prices_no: u64,
     pub(crate) rules_no: u64,
@@ -188,7 +190,7 @@ impl Trace {
 impl World {
     pub(crate) fn new(seed: u64, loud: bool) -> World {
         let mut rng = Rng::new(seed);
-        let scenario = Scenario::draw(&mut rng);
+        let scenario = Scenario::draw(&mut rng, &mut Rng::new(!seed));
         let faults = Faults::draw(&mut rng);
         let world = sim::World::new(scenario.listing.clone(), Prices::Fed);
         let epoch = scenario.terms.start;
@@ -510,13 +512,14 @@ impl World {
             markets: seen.markets.clone(),
             rules: seen.rules.clone(),
             members: self.scenario.basket.symbols.iter().cloned().collect(),
-            target: self.scenario.basket.target(seen.balance.equity),
+            target: self.scenario.target(seen.balance.equity),
+            entries: seen.positions.iter().map(|(symbol, held)| (symbol.clone(), held.entry_price)).collect(),
             prices_no: self.prices_no,
             rules_no,
         });
         self.first_sight.get_or_insert_with(|| Rc::clone(&sight));
         self.sight = Some(sight);
-        self.truth.look(at, self.sim.balance().equity);
+        self.truth.look(at, as_of, self.sim.balance().equity);
     }
 
     /// The pass says that the loss is beyond its limit.
