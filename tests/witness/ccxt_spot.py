@@ -156,7 +156,7 @@ def trading(ex, sim):
     check("less is left than was bought", free < 40, free)
     same("by the fee", free, 40 - sum(Decimal(t["info"]["commission"]) for t in trades))
     compare(ex, sim, "after a buy")
-    raises("more than is left", ccxt.InsufficientFunds, lambda: ex.create_order(XRP, "market", "sell", 40), -2010)
+    raises("more than is left", ccxt.InsufficientFunds, lambda: ex.create_order(XRP, "market", "sell", 40))
 
     sold = ex.create_order(XRP, "market", "sell", 20)
     _, trades = compare_order(ex, sim, sold, "market sell")
@@ -181,7 +181,7 @@ def trading(ex, sim):
     equal("IOC that misses", compare_order(ex, sim, missed, "IOC that misses")[0]["info"]["status"], "EXPIRED")
     equal("and leaves nothing locked", shown(sim.state())["USDT"][1], Decimal(0))
     raises("post-only that would take", ccxt.OrderImmediatelyFillable,
-           lambda: ex.create_order(XRP, "limit", "buy", 5, high, {"postOnly": True}), -2010)
+           lambda: ex.create_order(XRP, "limit", "buy", 5, high, {"postOnly": True}))
     compare(ex, sim, "after limit orders")
 
     resting = ex.create_order(XRP, "limit", "buy", 10, low)
@@ -190,7 +190,7 @@ def trading(ex, sim):
     sell = ex.create_order(XRP, "limit", "sell", 10, float(ex.price_to_precision(XRP, ticker["ask"] * 1.05)))
     state = compare(ex, sim, "with two resting orders")
     check("both sides are locked", shown(state)["XRP"][1] == 10 and shown(state)["USDT"][1] > 0, shown(state))
-    raises("an open id twice", ccxt.DuplicateOrderId, lambda: ex.create_order(
+    raises("an open id twice", ccxt.InvalidOrder, lambda: ex.create_order(
         XRP, "market", "buy", 5, params={"newClientOrderId": resting["clientOrderId"]}), -2010)
     cancelled = ex.cancel_order(resting["id"], XRP)
     equal("cancelled", (cancelled["status"], cancelled["info"]["origClientOrderId"]), ("canceled", resting["clientOrderId"]))
@@ -206,7 +206,7 @@ def trading(ex, sim):
     rows = [row for row in sim.state()["spot"]["orders"] if row["client_order_id"] == "witness-reused"]
     equal("an id accepted twice is two rows", len(rows), 2)
     by_id = ex.private_get_order({"symbol": "XRPUSDT", "origClientOrderId": "witness-reused"})
-    equal("asked by id, the newest answers", by_id["orderId"], two["id"])
+    equal("asked by id, the newest answers", str(by_id["orderId"]), two["id"])
     raises("unknown order", ccxt.OrderNotFound, lambda: ex.fetch_order("1", XRP), -2013)
 
 
@@ -250,8 +250,9 @@ def refusals(ex, sim, base):
     def says(what, words, call):
         try:
             answer = call()
-        except ccxt.InvalidOrder as error:
-            return check(what, words in str(error) and '"code":-1013,' in str(error), error)
+        except (ccxt.InvalidOrder, ccxt.BadRequest) as error:
+            # ccxt knows some filters by name, and shows the code of the others only.
+            return check(what, str(error).endswith((words, f'{{"code":-1013,"msg":"{words}"}}')), error)
         except Exception as error:  # noqa: BLE001 - any other class is wrong
             return check(what, False, f"{type(error).__name__}: {error}")
         check(what, False, answer)
@@ -266,8 +267,8 @@ def refusals(ex, sim, base):
     says("too much at once", "Filter failure: MARKET_LOT_SIZE", lambda: ex.private_post_order(
         {"symbol": "XRPUSDT", "side": "BUY", "type": "MARKET", "quantity": "1000000"}))
     raises("too many digits", ccxt.BadRequest, raw(quantity="10.123456789"), -1111)
-    raises("more than there is", ccxt.InsufficientFunds, lambda: ex.create_order(XRP, "market", "buy", 5000), -2010)
-    raises("a coin that is not held", ccxt.InsufficientFunds, lambda: ex.create_order(BTC, "market", "sell", 0.1), -2010)
+    raises("more than there is", ccxt.InsufficientFunds, lambda: ex.create_order(XRP, "market", "buy", 5000))
+    raises("a coin that is not held", ccxt.InsufficientFunds, lambda: ex.create_order(BTC, "market", "sell", 0.1))
     raises("no time in force", ccxt.BadRequest, raw(timeInForce=""), -1102)
     raises("both sizes", ccxt.BadRequest, lambda: ex.private_post_order(
         {"symbol": "XRPUSDT", "side": "BUY", "type": "MARKET", "quantity": "10", "quoteOrderQty": "10"}), -1106)
@@ -285,12 +286,13 @@ def refusals(ex, sim, base):
     late.load_markets()
     raises("a clock that is late", ccxt.InvalidNonce, late.fetch_balance, -1021)
     sim.post("/sim/status", {"venue": SPOT, "symbol": "XRPUSDT", "status": "BREAK"})
-    raises("a pair on a break", ccxt.OperationRejected, lambda: ex.create_order(XRP, "market", "buy", 10), -2010)
+    raises("a pair on a break", ccxt.MarketClosed, lambda: ex.create_order(XRP, "market", "buy", 10))
     equal("its status shows", ex.public_get_exchangeinfo({"symbol": "XRPUSDT"})["symbols"][0]["status"], "BREAK")
     sim.post("/sim/status", {"venue": SPOT, "symbol": "XRPUSDT", "status": "TRADING"})
     sim.post("/sim/restrictions", {"enableSpotAndMarginTrading": False})
     equal("the key's rights", ex.sapi_get_account_apirestrictions()["enableSpotAndMarginTrading"], False)
-    raises("a key that may not trade", ccxt.AuthenticationError, lambda: ex.create_order(XRP, "market", "buy", 10), -2015)
+    # To a client that was let in before, ccxt reads -2015 as a ban.
+    raises("a key that may not trade", ccxt.DDoSProtection, lambda: ex.create_order(XRP, "market", "buy", 10), -2015)
     check("may still read", ex.fetch_balance()["USDT"]["free"] > 0)
     sim.post("/sim/restrictions", {"enableSpotAndMarginTrading": True})
     after = sim.state()["spot"]

@@ -103,11 +103,12 @@ fn pair_of(listed: &Listed) -> Option<Pair> {
     })
 }
 
-/// Grids that spot would have at this price: a step worth at most one quote unit and never above one
+/// Grids that spot would have at this price: a step worth about one quote unit and never above one
 /// coin, a tick about a basis point fine and never above a cent.
 fn rules_of(symbol: Symbol, coin: &str, contract: &Rules, price: Price) -> Rules {
-    let one = Notional::ONE.over_price(price).unwrap_or(Qty::ONE);
-    let step = (0..=FINEST).map(|digits| Qty::new(1, digits)).find(|step| *step <= one);
+    // A little more than one, so that a price just above a power of ten keeps its usual step.
+    let most = Notional::new(13, 1).over_price(price).unwrap_or(Qty::ONE);
+    let step = (0..=FINEST).map(|digits| Qty::new(1, digits)).find(|step| *step <= most);
     let step = step.unwrap_or(Qty::new(1, FINEST));
     let fine = price * Rate::new(1, 4);
     let tick = (2..=FINEST).map(|digits| Price::new(1, digits)).find(|tick| *tick <= fine);
