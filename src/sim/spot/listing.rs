@@ -3,6 +3,7 @@
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::rules::{Lot, Rules, Status};
 use crate::domain::symbol::Symbol;
+use crate::sim::prices::Prices;
 use crate::sim::{Listed, World};
 
 /// Coins that futures count by the thousand, and spot one by one.
@@ -64,10 +65,16 @@ impl Pair {
 /// A pair for every coin of `world` that spot would list: no stocks, indices and coins to come.
 #[must_use]
 pub fn pairs(world: &World) -> Vec<Pair> {
-    world.listing.values().filter_map(pair_of).collect()
+    let first = |listed: &Listed| match &world.prices {
+        // Recorded rules come without any price.
+        Prices::Replay(recorded) => Some(recorded.bars.get(&listed.rules.symbol)?.first()?.close),
+        Prices::Synthetic { .. } | Prices::Fed => Some(listed.shape.price),
+    };
+    world.listing.values().filter_map(|listed| pair_of(listed, first(listed)?)).collect()
 }
 
-fn pair_of(listed: &Listed) -> Option<Pair> {
+/// The pair of a contract that begins at `price`.
+fn pair_of(listed: &Listed, price: Price) -> Option<Pair> {
     let rules = &listed.rules;
     if rules.underlying != "COIN" && !rules.underlying.is_empty() {
         return None;
@@ -82,7 +89,7 @@ fn pair_of(listed: &Listed) -> Option<Pair> {
         _ => (rules.base.as_str(), 1),
     };
     let symbol: Symbol = format!("{coin}{}", rules.quote).parse().ok()?;
-    let price = Pair { units, ..Pair::new(rules.clone()) }.price_of(listed.shape.price);
+    let price = Pair { units, ..Pair::new(rules.clone()) }.price_of(price);
     let spot = rules_of(symbol, coin, rules, price);
     let thin = listed.shape.daily_volume < Notional::from(THIN);
     let step = spot.lot.step;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::domain::market::{Mark, Market, Quote};
+use crate::domain::market::{Bar, Mark, Market, Quote};
 use crate::domain::num::{Amount, Notional, Price, Qty, Rate};
 use crate::domain::order::{OrderKind, OrderStatus, Side, TimeInForce};
 use crate::domain::rules::tests::plain;
@@ -13,7 +13,7 @@ use crate::domain::rules::{Lot, Rules, Status};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::sim::matching::Which;
-use crate::sim::prices::Prices;
+use crate::sim::prices::{Prices, Recorded};
 use crate::sim::spot::listing::Pair;
 use crate::sim::spot::orders::{Placed, Request, Size};
 use crate::sim::spot::{BNB, QUOTE, Spot, State, Terms};
@@ -411,6 +411,29 @@ fn the_synthetic_market_has_a_pair_for_every_coin() {
     let mut market = market;
     market.jump_price(&thousand, num("2")).unwrap();
     assert!(spot.last_price(&market, &shib).unwrap() * Rate::from(1000) > whole * num("1.9"));
+}
+
+#[test]
+fn recorded_prices_make_the_grids_where_nothing_else_says_them() {
+    let bar = |price: &str| Bar {
+        open_time: Time::clamped(1_767_225_600_000),
+        open: num(price),
+        high: num(price),
+        low: num(price),
+        close: num(price),
+        volume: num("5"),
+    };
+    let names = [("BTCUSDT", "96800"), ("1000PEPEUSDT", "0.0046")];
+    let bars = names.map(|(name, price)| (sym(name), vec![bar(price)]));
+    let listing = ["BTCUSDT", "1000PEPEUSDT", "ADAUSDT"]
+        .map(|name| Rules { tick: Price::new(1, 7), ..plain(name) })
+        .map(|rules| Listed::new(rules, Vec::new(), 8, sim::listing::plain_shape()));
+    let prices = Prices::Replay(Recorded { bars: BTreeMap::from(bars), funding: BTreeMap::new() });
+    let market = Exchange::new(World::new(listing.to_vec(), prices), sim::Terms::default());
+    let spot = Spot::beside(&market);
+    let grids: Vec<_> = spot.pairs().values().map(|pair| (pair.rules.lot.step, pair.rules.tick)).collect();
+    assert_eq!(grids, [(num("0.00001"), num("0.01")), (num("1"), num("0.00000001"))], "ADA has no price");
+    assert_eq!(spot.last_price(&market, &sym("PEPEUSDT")), Some(num("0.0000046")));
 }
 
 #[test]
