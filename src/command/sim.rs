@@ -21,7 +21,8 @@ use super::venue;
 
 /// Serve the simulated exchange over HTTP, for practice and tests
 ///
-/// Speaks Binance's dialect with signatures, filters, margin, funding and error codes. Loopback only.
+/// Speaks Binance's dialect of futures and spot, with signatures, filters, margin, funding and error
+/// codes. Loopback only.
 #[derive(Clone, Debug, clap::Args)]
 pub(super) struct Args {
     /// Listen on this loopback address; port 0 picks a free one
@@ -42,7 +43,7 @@ pub(super) struct Args {
     /// Use the trading rules of a recorded exchangeInfo
     #[arg(long, value_name = "FILE")]
     exchange_info: Option<PathBuf>,
-    /// Begin with this much USDT
+    /// Begin with this much USDT, on futures and again on spot
     #[arg(long, value_name = "USDT", default_value = "200")]
     equity: Notional,
     /// Let time pass by itself, or only with POST /sim/advance

@@ -9,6 +9,8 @@ use ed25519_dalek::{Signature, SigningKey, Verifier, VerifyingKey};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::domain::num::Rate;
+use crate::domain::num::kind::RateKind;
 use crate::domain::time::Time;
 use crate::server::params::Params;
 use crate::sim::refusal::Refusal;
@@ -98,7 +100,13 @@ pub(crate) struct Window {
     pub(crate) stood_ms: i64,
     /// How many times faster than the client's clock the exchange's runs, at least 1.
     pub(crate) speed: i64,
+    /// Spot: timestamps may be in microseconds, windows may have decimals, and what is signed must
+    /// have been percent-encoded.
+    pub(crate) spot: bool,
 }
+
+/// Above this a timestamp is in microseconds.
+const MICROSECONDS_FROM: i64 = 100_000_000_000_000;
 
 /// Checks the key header.
 pub(crate) fn check_key(known: &str, sent: Option<&str>) -> Result<(), Refusal> {
@@ -119,13 +127,16 @@ pub(crate) fn check_signed(
 ) -> Result<(), Refusal> {
     let stamp = params.need_int("timestamp")?;
     let signature = params.need("signature")?;
-    let accepts = params.int("recvWindow")?.unwrap_or(USUAL_WINDOW_MS);
+    let accepts = if window.spot { whole_ms(params)? } else { params.int("recvWindow")? };
+    let accepts = accepts.unwrap_or(USUAL_WINDOW_MS);
     if !(1..=LONGEST_WINDOW_MS).contains(&accepts) {
         return Err(Refusal::saying(-1131, "recvWindow must be less than 60000."));
     }
-    if !secret.verifies(&payload(query, body), signature) {
+    let signed = payload(query, body);
+    if window.spot && !signed.iter().all(|byte| is_encoded(*byte)) || !secret.verifies(&signed, signature) {
         return Err(Refusal::of(-1022));
     }
+    let stamp = if window.spot && stamp >= MICROSECONDS_FROM { stamp / 1000 } else { stamp };
     let now = window.now.ms();
     if stamp >= now + AHEAD_MS * window.speed + window.stood_ms {
         return Err(Refusal::saying(
@@ -137,6 +148,20 @@ pub(crate) fn check_signed(
         return Err(Refusal::saying(-1021, "Timestamp for this request is outside of the recvWindow."));
     }
     Ok(())
+}
+
+/// What is left of a text after percent-encoding, with what joins parameters.
+fn is_encoded(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-_.~%&=+".contains(&byte)
+}
+
+/// A window in milliseconds with up to three decimals, rounded up.
+fn whole_ms(params: &Params) -> Result<Option<i64>, Refusal> {
+    let Some(window) = params.amount::<RateKind>("recvWindow")? else { return Ok(None) };
+    if window.decimals() > 3 {
+        return Err(Refusal::of(-1111));
+    }
+    Ok(window.ceil_to(Rate::ONE).to_string().parse().ok().or(Some(i64::MAX)))
 }
 
 #[cfg(test)]
@@ -193,7 +218,7 @@ mod tests {
             let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
             let query = format!("{query}&signature={hex}");
             let params = Params::read(&query, "").unwrap();
-            let window = Window { now: Time::clamped(1_000_000), stood_ms, speed };
+            let window = Window { now: Time::clamped(1_000_000), stood_ms, speed, spot: false };
             check_signed(&secret, &params, &query, "", window).map_or_else(|refusal| refusal.code, |()| 0)
         };
         for (stamp, window, stood, speed, expected) in [
@@ -210,6 +235,35 @@ mod tests {
             (i64::MAX, "", 0, 1, -1021),
         ] {
             assert_eq!(code(stamp, window, stood, speed), expected, "{stamp} {window}");
+        }
+    }
+
+    #[test]
+    fn spot_takes_microseconds_and_decimals_and_wants_everything_encoded() {
+        let secret = Secret::read("s").unwrap();
+        let code = |query: &str, spot: bool| {
+            let mut mac = Hmac::<Sha256>::new_from_slice(b"s").unwrap();
+            mac.update(query.as_bytes());
+            let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+            let query = format!("{query}&signature={hex}");
+            let params = Params::read(&query, "").unwrap();
+            let now = Time::clamped(1_767_225_600_000);
+            let window = Window { now, stood_ms: 0, speed: 1, spot };
+            check_signed(&secret, &params, &query, "", window).map_or_else(|refusal| refusal.code, |()| 0)
+        };
+        for (query, spot, expected) in [
+            ("timestamp=1767225600000000", true, 0),
+            ("timestamp=1767225600000000", false, -1021),
+            ("timestamp=1767225594999999", true, -1021),
+            ("recvWindow=6000.5&timestamp=1767225594999999", true, 0),
+            ("recvWindow=5000.1234&timestamp=1767225600000", true, -1111),
+            ("recvWindow=60000.5&timestamp=1767225600000", true, -1131),
+            ("recvWindow=60001&timestamp=1767225600000", true, -1131),
+            ("symbols=%5B%22A%22%5D&timestamp=1767225600000", true, 0),
+            ("symbols=[%22A%22]&timestamp=1767225600000", true, -1022),
+            ("symbols=[%22A%22]&timestamp=1767225600000", false, 0),
+        ] {
+            assert_eq!(code(query, spot), expected, "{query} {spot}");
         }
     }
 }

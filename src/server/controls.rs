@@ -10,9 +10,10 @@ use crate::domain::rules::Status;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::server::core::{Answer, Call, Core};
-use crate::server::usdm::show;
+use crate::server::{spot, usdm};
 use crate::sim::fault::{Faults, Wanted};
 use crate::sim::refusal::Refusal;
+use crate::sim::spot::{BNB, QUOTE, units};
 
 /// The most bars that one call moves: a year of five-minute bars.
 const MOST_BARS: u32 = 105_120;
@@ -28,9 +29,21 @@ fn one_bar() -> u32 {
     1
 }
 
+/// Which account is meant; futures where it is left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+enum Venue {
+    #[default]
+    #[serde(rename = "binance-usdm")]
+    Futures,
+    #[serde(rename = "binance-spot")]
+    Spot,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Transfer {
+    #[serde(default)]
+    venue: Venue,
     amount: Notional,
     /// USDT where it is left out.
     asset: Option<String>,
@@ -39,6 +52,8 @@ struct Transfer {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HandTrade {
+    #[serde(default)]
+    venue: Venue,
     symbol: Symbol,
     qty: Qty,
 }
@@ -46,6 +61,8 @@ struct HandTrade {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Jump {
+    #[serde(default)]
+    venue: Venue,
     symbol: Symbol,
     factor: Rate,
 }
@@ -53,6 +70,8 @@ struct Jump {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct NewStatus {
+    #[serde(default)]
+    venue: Venue,
     symbol: Symbol,
     status: String,
 }
@@ -61,6 +80,8 @@ struct NewStatus {
 #[serde(deny_unknown_fields)]
 struct Modes {
     hedge: Option<bool>,
+    /// Fees on spot are paid in BNB.
+    spot_bnb_burn: Option<bool>,
     multi_assets: Option<bool>,
     /// This contract becomes isolated.
     isolated: Option<Symbol>,
@@ -106,25 +127,10 @@ impl Core {
             ("GET", "/sim/state") => Ok(self.shown_state()),
             ("POST", "/sim/advance") => self.advance(call),
             ("POST", "/sim/faults") => self.arm(call),
-            ("POST", "/sim/transfer") => read::<Transfer>(call)
-                .and_then(|wanted| match wanted.asset.as_deref() {
-                    None | Some("USDT") => said(self.exchange.transfer(wanted.amount)),
-                    Some("BNB") => said(self.exchange.transfer_bnb(wanted.amount)),
-                    Some(other) => Err(format!("no such asset here: {other}; USDT or BNB")),
-                })
-                .map(|()| json!({"wallet": self.exchange.balance().wallet})),
-            ("POST", "/sim/trade") => read::<HandTrade>(call)
-                .and_then(|wanted| said(self.exchange.hand_trade(&wanted.symbol, wanted.qty)))
-                .map(|placed| show::accepted(&placed)),
-            ("POST", "/sim/price") => read::<Jump>(call).and_then(|wanted| {
-                said(self.exchange.jump_price(&wanted.symbol, wanted.factor))?;
-                Ok(json!({"symbol": wanted.symbol, "mark": self.exchange.mark_price(&wanted.symbol)}))
-            }),
-            ("POST", "/sim/status") => read::<NewStatus>(call).and_then(|wanted| {
-                let status = Status::read(&wanted.status);
-                said(self.exchange.set_status(&wanted.symbol, status))?;
-                Ok(json!({"symbol": wanted.symbol, "status": wanted.status}))
-            }),
+            ("POST", "/sim/transfer") => self.transfer(call),
+            ("POST", "/sim/trade") => self.hand_trade(call),
+            ("POST", "/sim/price") => self.jump(call),
+            ("POST", "/sim/status") => self.set_status(call),
             ("POST", "/sim/modes") => self.set_modes(call),
             ("POST", "/sim/restrictions") => self.set_restrictions(call),
             ("POST", "/sim/indicators") => self.set_indicators(call),
@@ -150,9 +156,63 @@ impl Core {
             return Err(format!("at most {MOST_BARS} bars at once"));
         }
         let moved = self.exchange.advance_bars(wanted.bars);
+        self.spot.follow(&self.exchange);
         self.moved();
         moved.map_err(|end| end.to_string())?;
         Ok(json!({"at": self.exchange.now()}))
+    }
+
+    fn transfer(&mut self, call: &Call) -> Result<Value, String> {
+        let wanted: Transfer = read(call)?;
+        let asset = wanted.asset.as_deref().unwrap_or(QUOTE);
+        if wanted.venue == Venue::Spot {
+            said(self.spot.transfer(&self.exchange, asset, units(wanted.amount)))?;
+            let balance = self.spot.balance(asset);
+            return Ok(json!({"asset": asset, "free": balance.free, "locked": balance.locked}));
+        }
+        match asset {
+            QUOTE => said(self.exchange.transfer(wanted.amount))?,
+            BNB => said(self.exchange.transfer_bnb(wanted.amount))?,
+            other => return Err(format!("no such asset here: {other}; USDT or BNB")),
+        }
+        Ok(json!({"wallet": self.exchange.balance().wallet}))
+    }
+
+    fn hand_trade(&mut self, call: &Call) -> Result<Value, String> {
+        let wanted: HandTrade = read(call)?;
+        if wanted.venue == Venue::Spot {
+            let placed = self.spot.hand_trade(&self.exchange, &wanted.symbol, wanted.qty);
+            return said(placed).map(|placed| spot::show::accepted(&placed));
+        }
+        said(self.exchange.hand_trade(&wanted.symbol, wanted.qty)).map(|placed| usdm::show::accepted(&placed))
+    }
+
+    /// Both sides of a coin jump: they share one market.
+    fn jump(&mut self, call: &Call) -> Result<Value, String> {
+        let wanted: Jump = read(call)?;
+        let contract = match wanted.venue {
+            Venue::Futures => wanted.symbol.clone(),
+            Venue::Spot => said(self.spot.pair(&wanted.symbol))?.market.clone(),
+        };
+        said(self.exchange.jump_price(&contract, wanted.factor))?;
+        self.spot.follow(&self.exchange);
+        Ok(match wanted.venue {
+            Venue::Futures => json!({"symbol": contract, "mark": self.exchange.mark_price(&contract)}),
+            Venue::Spot => {
+                let last = self.spot.last_price(&self.exchange, &wanted.symbol);
+                json!({"symbol": wanted.symbol, "last": last})
+            }
+        })
+    }
+
+    fn set_status(&mut self, call: &Call) -> Result<Value, String> {
+        let wanted: NewStatus = read(call)?;
+        let status = Status::read(&wanted.status);
+        said(match wanted.venue {
+            Venue::Futures => self.exchange.set_status(&wanted.symbol, status),
+            Venue::Spot => self.spot.set_status(&wanted.symbol, status),
+        })?;
+        Ok(json!({"symbol": wanted.symbol, "status": wanted.status}))
     }
 
     fn arm(&mut self, call: &Call) -> Result<Value, String> {
@@ -176,7 +236,12 @@ impl Core {
             }
         }
         let modes = self.exchange.modes();
-        Ok(json!({"hedge": modes.hedge, "multi_assets": modes.multi_assets}))
+        if let Some(on) = wanted.spot_bnb_burn {
+            self.spot.set_burn(on);
+        }
+        Ok(
+            json!({"hedge": modes.hedge, "multi_assets": modes.multi_assets, "spot_bnb_burn": self.spot.burn()}),
+        )
     }
 
     fn set_restrictions(&mut self, call: &Call) -> Result<Value, String> {
@@ -232,7 +297,7 @@ impl Core {
                        "mark_price": held.mark_price, "unrealized": held.unrealized})
             })
             .collect();
-        let orders: Vec<Value> = exchange.accepted_orders().into_iter().map(show::accepted).collect();
+        let orders: Vec<Value> = exchange.accepted_orders().into_iter().map(usdm::show::accepted).collect();
         let requests: Vec<Value> = self
             .seen
             .iter()
@@ -259,6 +324,7 @@ impl Core {
             "orders": orders,
             "requests": requests,
             "income": income,
+            "spot": spot::show::state(self),
         })
     }
 }

@@ -8,12 +8,13 @@ use serde_json::{Value, json};
 use crate::domain::num::Rate;
 use crate::domain::time::Time;
 use crate::server::auth::{Secret, Window, check_key, check_signed};
-use crate::server::limits::Limits;
+use crate::server::limits::{Limits, Side};
 use crate::server::params::Params;
-use crate::server::{Clock, Settings, screener, usdm, wallet};
+use crate::server::{Clock, Settings, screener, spot, usdm, wallet};
 use crate::sim::Exchange;
 use crate::sim::fault::{Action, Faults};
 use crate::sim::refusal::Refusal;
+use crate::sim::spot::Spot;
 
 /// One request, body read.
 #[derive(Debug)]
@@ -75,10 +76,12 @@ pub(crate) enum Security {
 
 /// One endpoint of a dialect.
 pub(crate) struct Route {
+    /// Whose counters it runs on, and which right to trade it needs.
+    pub(crate) side: Side,
     pub(crate) security: Security,
     /// Weight of a call with these parameters.
     pub(crate) weight: fn(&Params) -> u32,
-    /// What it adds to the ten-second and one-minute order counters.
+    /// What it adds to the order counters: ten seconds, and a minute (on spot a day).
     pub(crate) orders: (u32, u32),
     pub(crate) handle: fn(&mut Core, &Params) -> Result<Value, Refusal>,
 }
@@ -129,6 +132,8 @@ impl Default for Restrictions {
 /// The exchange and everything around it that a request may touch.
 pub(crate) struct Core {
     pub(crate) exchange: Exchange,
+    /// The spot account, on the same markets.
+    pub(crate) spot: Spot,
     pub(crate) restrictions: Restrictions,
     pub(crate) seen: Vec<Seen>,
     pub(crate) faults: Faults,
@@ -140,6 +145,7 @@ pub(crate) struct Core {
     /// Where exchange time and real time were last the same.
     began: (Time, Instant),
     limits: Limits,
+    spot_limits: Limits,
     served: u64,
 }
 
@@ -155,8 +161,10 @@ impl Core {
             secret: Secret::read(&settings.api_secret)?,
             clock: settings.clock,
             began,
-            limits: Limits::new(began.0, began.1),
+            limits: Limits::new(Side::Futures, began.0, began.1),
+            spot_limits: Limits::new(Side::Spot, began.0, began.1),
             served: 0,
+            spot: Spot::beside(&exchange),
             exchange,
         })
     }
@@ -189,21 +197,30 @@ impl Core {
         let Clock::Real { speed } = self.clock else { return Ok(()) };
         let passed = self.began.1.elapsed().as_secs_f64() * speed;
         let target = self.began.0 + Duration::try_from_secs_f64(passed).unwrap_or(Duration::MAX);
-        self.exchange.advance(target).map_err(|end| Refusal {
-            http_status: 503,
-            code: -1016,
-            msg: end.to_string(),
-        })
+        let moved = self.exchange.advance(target);
+        self.spot.follow(&self.exchange);
+        moved.map_err(|end| Refusal { http_status: 503, code: -1016, msg: end.to_string() })
     }
 
-    fn window(&self, late: Duration) -> Window {
+    /// The counters of one side.
+    pub(crate) fn limits(&mut self, side: Side) -> &mut Limits {
+        match side {
+            Side::Futures => &mut self.limits,
+            Side::Spot => &mut self.spot_limits,
+        }
+    }
+
+    fn window(&self, late: Duration, side: Side) -> Window {
+        let spot = side == Side::Spot;
         let ms = |span: Duration| i64::try_from(span.as_millis()).unwrap_or(i64::MAX / 4);
         match self.clock {
             Clock::Manual => {
-                Window { now: self.exchange.now() + late, stood_ms: ms(self.began.1.elapsed()), speed: 1 }
+                let stood_ms = ms(self.began.1.elapsed());
+                Window { now: self.exchange.now() + late, stood_ms, speed: 1, spot }
             }
             Clock::Real { speed } => {
-                Window { now: self.exchange.now(), stood_ms: 0, speed: speed.ceil().max(1.0) as i64 }
+                let speed = speed.ceil().max(1.0) as i64;
+                Window { now: self.exchange.now(), stood_ms: 0, speed, spot }
             }
         }
     }
@@ -241,7 +258,22 @@ impl Core {
         answer
     }
 
+    /// Runs a request, and says when to come back where spot refused it for its number.
     fn run(
+        &mut self,
+        call: &Call,
+        route: &Route,
+        headers: &mut Vec<(&'static str, String)>,
+    ) -> Result<Value, Refusal> {
+        let result = self.run_counted(call, route, headers);
+        if let (Side::Spot, Err(Refusal { http_status: 418 | 429, .. })) = (route.side, &result) {
+            let seconds = self.spot_limits.retry_after(self.exchange.now());
+            headers.push(("retry-after", seconds.to_string()));
+        }
+        result
+    }
+
+    fn run_counted(
         &mut self,
         call: &Call,
         route: &Route,
@@ -254,9 +286,10 @@ impl Core {
         let weight = (route.weight)(params.as_ref().unwrap_or(&Params::default()));
         self.note(call, weight);
         let (now, real) = (self.exchange.now(), Instant::now());
-        let used = self.limits.spend(weight, now, real)?;
-        // Placing an order shows no weight: the real exchange answers -1.
-        let shown = if route.orders == (0, 0) { used.to_string() } else { "-1".to_owned() };
+        let used = self.limits(route.side).spend(weight, now, real)?;
+        // Placing an order on futures shows no weight: the real exchange answers -1.
+        let hidden = route.side == Side::Futures && route.orders != (0, 0);
+        let shown = if hidden { "-1".to_owned() } else { used.to_string() };
         headers.push(("x-mbx-used-weight-1m", shown));
         if call.path.starts_with("/fapi/v1/funding") {
             self.limits.ask_funding(now, real)?;
@@ -268,28 +301,56 @@ impl Core {
         if route.security != Security::Open {
             check_key(&self.api_key, call.api_key.as_deref())?;
             let text = String::from_utf8_lossy(&call.body);
-            check_signed(&self.secret, &params, &call.query, &text, self.window(call.late))?;
-            let permitted =
-                self.restrictions.reading && (route.security != Security::Trade || self.restrictions.futures);
+            check_signed(&self.secret, &params, &call.query, &text, self.window(call.late, route.side))?;
+            let may = &self.restrictions;
+            let may_trade = match route.side {
+                Side::Futures => may.futures,
+                Side::Spot => may.spot,
+            };
+            let permitted = may.reading && (route.security != Security::Trade || may_trade);
             if !permitted {
                 return Err(Refusal::of(-2015));
             }
         }
         ended?;
         if route.orders != (0, 0) {
-            let (ten, minute) = self.limits.order(route.orders.0, route.orders.1, now, real)?;
-            headers.push(("x-mbx-order-count-10s", ten.to_string()));
-            headers.push(("x-mbx-order-count-1m", minute.to_string()));
+            self.limits(route.side).order(route.orders.0, route.orders.1, now, real)?;
         }
         self.fill_fraction = match call.fault {
             Some(Action::Partial(fraction)) => fraction,
             _ => Rate::ONE,
         };
-        (route.handle)(self, &params)
+        let result = (route.handle)(self, &params);
+        if route.orders != (0, 0) {
+            let (ten, long) = self.limits(route.side).order_counts();
+            headers.push(("x-mbx-order-count-10s", ten.to_string()));
+            let name = if route.side == Side::Spot { "x-mbx-order-count-1d" } else { "x-mbx-order-count-1m" };
+            headers.push((name, long.to_string()));
+        }
+        result
     }
 }
 
 /// Every dialect's endpoints.
 fn find_route(method: &str, path: &str) -> Option<Route> {
-    usdm::route(method, path).or_else(|| wallet::route(method, path))
+    usdm::route(method, path).or_else(|| spot::route(method, path)).or_else(|| wallet::route(method, path))
+}
+
+/// The same elements beginning elsewhere: the real exchange keeps no order either.
+pub(crate) fn turned<T>(mut items: Vec<T>, by: u64) -> Vec<T> {
+    if !items.is_empty() {
+        let length = items.len() as u64;
+        items.rotate_left(usize::try_from(by % length).unwrap_or(0));
+    }
+    items
+}
+
+/// The first `limit` rows where a start was asked for, else the last.
+pub(crate) fn page<T>(mut rows: Vec<T>, limit: usize, from_start: bool) -> Vec<T> {
+    if from_start {
+        rows.truncate(limit);
+        return rows;
+    }
+    let surplus = rows.len().saturating_sub(limit);
+    rows.split_off(surplus)
 }

@@ -13,6 +13,14 @@ pub(crate) const ORDERS_10S: u32 = 300;
 pub(crate) const ORDERS_1M: u32 = 1200;
 /// Requests for funding history per five minutes.
 pub(crate) const FUNDING_LIMIT: u32 = 500;
+/// Spot's weight per minute.
+pub(crate) const SPOT_WEIGHT: u32 = 6000;
+/// Spot's unfilled orders per ten seconds.
+pub(crate) const SPOT_ORDERS_10S: u32 = 100;
+/// Spot's unfilled orders per day.
+pub(crate) const SPOT_ORDERS_1D: u32 = 200_000;
+/// Spot's requests of any weight per five minutes.
+pub(crate) const SPOT_REQUESTS: u32 = 61_000;
 /// Requests after the first refusal that earn a ban.
 const PATIENCE: u32 = 10;
 /// The first ban.
@@ -42,24 +50,38 @@ impl Count {
     }
 }
 
-/// The counters of one address and account.
+/// Which counters a request runs on: the two sides of the exchange share none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    Futures,
+    Spot,
+}
+
+/// The counters of one address and account on one side.
 #[derive(Debug)]
 pub(crate) struct Limits {
+    side: Side,
     weight: Count,
     orders_10s: Count,
-    orders_1m: Count,
+    /// A minute on futures, a day on spot.
+    orders_long: Count,
     funding: Count,
     refused: u32,
     banned: Option<(Time, Instant)>,
 }
 
 impl Limits {
-    pub(crate) fn new(sim: Time, real: Instant) -> Limits {
+    pub(crate) fn new(side: Side, sim: Time, real: Instant) -> Limits {
         let seconds = Duration::from_secs;
+        let long = match side {
+            Side::Futures => seconds(60),
+            Side::Spot => seconds(86_400),
+        };
         Limits {
+            side,
             weight: Count::new(seconds(60), sim, real),
             orders_10s: Count::new(seconds(10), sim, real),
-            orders_1m: Count::new(seconds(60), sim, real),
+            orders_long: Count::new(long, sim, real),
             funding: Count::new(seconds(300), sim, real),
             refused: 0,
             banned: None,
@@ -79,7 +101,11 @@ impl Limits {
             self.refused = 0;
         }
         let used = self.weight.add(weight, sim, real);
-        if used <= WEIGHT_LIMIT {
+        let most = match self.side {
+            Side::Futures => WEIGHT_LIMIT,
+            Side::Spot => SPOT_WEIGHT,
+        };
+        if used <= most {
             self.refused = 0;
             return Ok(used);
         }
@@ -91,7 +117,9 @@ impl Limits {
         }
         Err(Refusal::saying(
             -1003,
-            "Too many requests; current limit of IP(127.0.0.1) is 2400 requests per minute. Please use the websocket for live updates to avoid polling the API.",
+            format!(
+                "Too many requests; current limit of IP(127.0.0.1) is {most} requests per minute. Please use the websocket for live updates to avoid polling the API."
+            ),
         ))
     }
 
@@ -109,6 +137,12 @@ impl Limits {
         Ok(())
     }
 
+    /// Seconds until a client that was refused may ask again.
+    pub(crate) fn retry_after(&self, sim: Time) -> u64 {
+        let until = self.banned.map_or(self.weight.sim + self.weight.span, |(until, _)| until);
+        until.since(sim).as_secs().max(1)
+    }
+
     /// Counts orders.
     ///
     /// # Errors
@@ -116,22 +150,39 @@ impl Limits {
     pub(crate) fn order(
         &mut self,
         in_10s: u32,
-        in_1m: u32,
+        in_long: u32,
         sim: Time,
         real: Instant,
     ) -> Result<(u32, u32), Refusal> {
         let ten = self.orders_10s.add(in_10s, sim, real);
-        let minute = self.orders_1m.add(in_1m, sim, real);
-        if ten > ORDERS_10S {
-            return Err(Refusal::of(-1015));
+        let long = self.orders_long.add(in_long, sim, real);
+        let (most_10s, most_long, span) = match self.side {
+            Side::Futures => (ORDERS_10S, ORDERS_1M, "1 MINUTE"),
+            Side::Spot => (SPOT_ORDERS_10S, SPOT_ORDERS_1D, "1 DAY"),
+        };
+        let refuse = |most: u32, span: &str| {
+            Refusal::saying(-1015, format!("Too many new orders; current limit is {most} orders per {span}."))
+        };
+        if ten > most_10s {
+            return Err(refuse(most_10s, "10 SECOND"));
         }
-        if minute > ORDERS_1M {
-            return Err(Refusal::saying(
-                -1015,
-                "Too many new orders; current limit is 1200 orders per 1 MINUTE.",
-            ));
+        if long > most_long {
+            return Err(refuse(most_long, span));
         }
-        Ok((ten, minute))
+        Ok((ten, long))
+    }
+
+    /// Spot counts unfilled orders only: a fill gives one back.
+    pub(crate) fn give_back(&mut self) -> (u32, u32) {
+        for count in [&mut self.orders_10s, &mut self.orders_long] {
+            count.used = count.used.saturating_sub(1);
+        }
+        self.order_counts()
+    }
+
+    /// What the order counters stand at.
+    pub(crate) fn order_counts(&self) -> (u32, u32) {
+        (self.orders_10s.used, self.orders_long.used)
     }
 }
 
@@ -153,7 +204,7 @@ mod tests {
     #[test]
     fn too_much_weight_is_refused_then_banned_then_forgiven() {
         let (sim, real) = (Time::clamped(1_767_225_600_000), Instant::now());
-        let mut limits = Limits::new(sim, real);
+        let mut limits = Limits::new(Side::Futures, sim, real);
         for _ in 0..80 {
             assert!(limits.spend(30, sim, real).is_ok());
         }
@@ -169,7 +220,7 @@ mod tests {
     #[test]
     fn a_new_minute_of_either_clock_starts_anew() {
         let (sim, real) = (Time::clamped(1_767_225_600_000), Instant::now());
-        let mut limits = Limits::new(sim, real);
+        let mut limits = Limits::new(Side::Futures, sim, real);
         assert_eq!(limits.spend(2400, sim, real), Ok(2400));
         assert_eq!(limits.spend(5, sim + Duration::from_secs(60), real), Ok(5));
         assert_eq!(limits.spend(7, sim + Duration::from_secs(60), real + Duration::from_secs(60)), Ok(7));
@@ -178,7 +229,7 @@ mod tests {
     #[test]
     fn funding_history_has_its_own_limit() {
         let (sim, real) = (Time::clamped(1_767_225_600_000), Instant::now());
-        let mut limits = Limits::new(sim, real);
+        let mut limits = Limits::new(Side::Futures, sim, real);
         for _ in 0..500 {
             limits.ask_funding(sim, real).unwrap();
         }
@@ -189,11 +240,30 @@ mod tests {
     #[test]
     fn orders_have_two_counters() {
         let (sim, real) = (Time::clamped(1_767_225_600_000), Instant::now());
-        let mut limits = Limits::new(sim, real);
+        let mut limits = Limits::new(Side::Futures, sim, real);
         assert_eq!(limits.order(5, 1, sim, real), Ok((5, 1)));
         for _ in 0..59 {
             limits.order(5, 1, sim, real).unwrap();
         }
         assert_eq!(limits.order(1, 1, sim, real).unwrap_err().code, -1015);
+    }
+
+    #[test]
+    fn spot_counts_on_its_own_and_fills_give_orders_back() {
+        let (sim, real) = (Time::clamped(1_767_225_600_000), Instant::now());
+        let mut limits = Limits::new(Side::Spot, sim, real);
+        assert_eq!(limits.spend(6000, sim, real), Ok(6000));
+        let refused = limits.spend(1, sim + Duration::from_secs(50), real).unwrap_err();
+        assert!(refused.http_status == 429 && refused.msg.contains("6000"), "{refused}");
+        assert_eq!(limits.retry_after(sim + Duration::from_secs(50)), 10);
+        for _ in 0..100 {
+            limits.order(1, 1, sim, real).unwrap();
+        }
+        assert_eq!(limits.give_back(), (99, 99));
+        assert_eq!(limits.order(1, 1, sim, real), Ok((100, 100)));
+        assert_eq!(limits.order(1, 1, sim, real).unwrap_err().code, -1015);
+        let (later, day) = (sim + Duration::from_secs(10), sim + Duration::from_secs(86_400));
+        assert_eq!(limits.order(1, 1, later, real), Ok((1, 102)));
+        assert_eq!(limits.order(1, 1, day, real), Ok((1, 1)));
     }
 }

@@ -1,7 +1,7 @@
 //! The simulated exchange over HTTP, on loopback only, strict enough for an independent client.
 //!
 //! `core` is one exchange behind one lock; `http` carries bytes and breaks them where a fault says
-//! so; `usdm` is the dialect of USDⓈ-M futures, `wallet` the little of sapi that is asked for,
+//! so; `usdm` is the dialect of USDⓈ-M futures, `spot` that of spot, `wallet` the little of sapi that is asked for,
 //! `screener` what TradingView would say of the same market, and `controls` what only tests use. A
 //! further venue is a further file beside `usdm`.
 
@@ -12,6 +12,7 @@ mod http;
 mod limits;
 mod params;
 mod screener;
+mod spot;
 #[cfg(test)]
 mod tests;
 mod usdm;

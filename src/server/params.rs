@@ -1,11 +1,13 @@
 //! The parameters of a request: query and form body, read as the exchange reads them.
 
 use percent_encoding::percent_decode;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::domain::num::Amount;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
+use crate::sim::matching::Which;
 use crate::sim::refusal::Refusal;
 
 /// Decoded parameters. Names are matched without regard to case; a query wins over a body.
@@ -115,6 +117,26 @@ impl Params {
                 .filter(|limit| (1..=most).contains(limit))
                 .ok_or_else(|| not_valid("limit")),
         }
+    }
+
+    /// A JSON array, where it was sent.
+    pub(crate) fn list<T: DeserializeOwned>(&self, name: &str) -> Result<Option<Vec<T>>, Refusal> {
+        let text = self.get(name);
+        text.map(|text| serde_json::from_str(text).map_err(|_| not_valid(name))).transpose()
+    }
+
+    /// The order that is meant; a number wins over an id.
+    pub(crate) fn which(&self) -> Result<Which<'_>, Refusal> {
+        if let Some(number) = self.int("orderId")? {
+            return Ok(Which::Number(number));
+        }
+        let id = self.get("origClientOrderId").map(Which::Client);
+        id.ok_or_else(|| {
+            Refusal::saying(
+                -1102,
+                "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!",
+            )
+        })
     }
 
     /// Refuses a parameter that does not belong here.

@@ -1,5 +1,7 @@
 //! The server, asked over real sockets.
 
+mod spot;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 

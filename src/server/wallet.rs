@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::server::core::{Core, Route, Security};
+use crate::server::limits::Side;
 use crate::server::params::Params;
 use crate::sim::refusal::Refusal;
 
@@ -10,7 +11,14 @@ use crate::sim::refusal::Refusal;
 pub(crate) fn route(method: &str, path: &str) -> Option<Route> {
     match (method, path) {
         ("GET", "/sapi/v1/account/apiRestrictions") => {
-            Some(Route { security: Security::Signed, weight: |_| 1, orders: (0, 0), handle: restrictions })
+            let side = Side::Futures;
+            Some(Route {
+                side,
+                security: Security::Signed,
+                weight: |_| 1,
+                orders: (0, 0),
+                handle: restrictions,
+            })
         }
         _ => None,
     }

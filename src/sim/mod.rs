@@ -21,6 +21,7 @@ mod resting;
 mod rules;
 mod settings;
 mod settle;
+pub mod spot;
 mod synthetic;
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::domain::market::{Bar, Mark, Market, Quote};
-use crate::domain::num::{Price, Rate};
+use crate::domain::num::{Notional, Price, Rate};
 use crate::domain::rules::Status;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
@@ -223,21 +223,23 @@ impl Exchange {
         let rules = &listed.rules;
         let book = match &self.world.prices {
             Prices::Fed => Book::from_top(&state.fed.get(symbol)?.quote, listed.shape.daily_volume, rules),
-            Prices::Synthetic { .. } => {
+            Prices::Synthetic { .. } | Prices::Replay(_) => {
                 let last = self.last_price(symbol)?;
-                Book::around(last, listed.shape.spread_bps, listed.shape.daily_volume, rules)
-            }
-            Prices::Replay(recorded) => {
-                let last = self.last_price(symbol)?;
-                let bar = recorded.bar_at(symbol, state.bar_at, self.terms.interval)?;
-                let bars_per_day = 86_400_000 / self.terms.interval.as_millis().clamp(1, 86_400_000);
-                let per_day = Rate::from(u32::try_from(bars_per_day).unwrap_or(1));
-                let traded = bar.volume * bar.close * per_day;
-                let volume = if traded.is_positive() { traded } else { listed.shape.daily_volume };
-                Book::around(last, listed.shape.spread_bps, volume, rules)
+                Book::around(last, listed.shape.spread_bps, self.volume_per_day(symbol)?, rules)
             }
         };
         book.top().is_some().then_some(book)
+    }
+
+    /// Quote units traded per day at the pace of now; `None` where the contract has no price.
+    pub(crate) fn volume_per_day(&self, symbol: &Symbol) -> Option<Notional> {
+        let usual = self.world.listing.get(symbol)?.shape.daily_volume;
+        let Prices::Replay(recorded) = &self.world.prices else { return Some(usual) };
+        let bar = recorded.bar_at(symbol, self.state.prices.bar_at, self.terms.interval)?;
+        let bars_per_day = 86_400_000 / self.terms.interval.as_millis().clamp(1, 86_400_000);
+        let per_day = Rate::from(u32::try_from(bars_per_day).unwrap_or(1));
+        let traded = bar.volume * bar.close * per_day;
+        Some(if traded.is_positive() { traded } else { usual })
     }
 
     /// Best bid and ask; `None` where there is no book.

@@ -8,7 +8,7 @@ use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::rules::{NO_DELIVERY_MS, Rules};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
-use crate::server::core::Core;
+use crate::server::core::{Core, turned};
 use crate::server::limits::{ORDERS_1M, ORDERS_10S, WEIGHT_LIMIT};
 use crate::server::params::{Params, not_valid};
 use crate::sim::Listed;
@@ -22,15 +22,6 @@ pub(super) fn ping(_: &mut Core, _: &Params) -> Result<Value, Refusal> {
 
 pub(super) fn time(core: &mut Core, _: &Params) -> Result<Value, Refusal> {
     Ok(json!({"serverTime": core.exchange.now().ms()}))
-}
-
-/// The same elements beginning elsewhere: the real exchange keeps no order either.
-fn turned<T>(mut items: Vec<T>, by: u64) -> Vec<T> {
-    if !items.is_empty() {
-        let length = items.len() as u64;
-        items.rotate_left(usize::try_from(by % length).unwrap_or(0));
-    }
-    items
 }
 
 /// The whole list, whatever is asked for.

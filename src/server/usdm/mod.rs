@@ -10,6 +10,7 @@ pub(crate) mod show;
 use serde_json::Value;
 
 use crate::server::core::{Core, Route, Security};
+use crate::server::limits::Side;
 use crate::server::params::Params;
 use crate::sim::refusal::Refusal;
 
@@ -18,10 +19,15 @@ type Handler = fn(&mut Core, &Params) -> Result<Value, Refusal>;
 /// The endpoint behind a path; weights as of `reference/binance.md` §2.3.
 pub(crate) fn route(method: &str, path: &str) -> Option<Route> {
     let (area, name) = path.strip_prefix("/fapi/")?.split_once('/')?;
-    let open = |weight, handle: Handler| Route { security: Security::Open, weight, orders: (0, 0), handle };
-    let read = |weight, handle: Handler| Route { security: Security::Signed, weight, orders: (0, 0), handle };
-    let trade = |weight, handle: Handler| Route { security: Security::Trade, weight, orders: (0, 0), handle };
-    let order = |weight, orders, handle: Handler| Route { security: Security::Trade, weight, orders, handle };
+    let side = Side::Futures;
+    let open =
+        |weight, handle: Handler| Route { side, security: Security::Open, weight, orders: (0, 0), handle };
+    let read =
+        |weight, handle: Handler| Route { side, security: Security::Signed, weight, orders: (0, 0), handle };
+    let trade =
+        |weight, handle: Handler| Route { side, security: Security::Trade, weight, orders: (0, 0), handle };
+    let order =
+        |weight, orders, handle: Handler| Route { side, security: Security::Trade, weight, orders, handle };
     let route = match (method, area, name) {
         ("GET", "v1", "ping") => open(|_| 1, market::ping),
         ("GET", "v1", "time") => open(|_| 1, market::time),

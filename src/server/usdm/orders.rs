@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::domain::num::Price;
 use crate::domain::order::{OrderKind, OrderRequest, Side, TimeInForce};
 use crate::domain::time::Time;
-use crate::server::core::Core;
+use crate::server::core::{Core, page};
 use crate::server::params::{Params, missing, not_valid};
 use crate::server::usdm::show;
 use crate::sim::matching::Which;
@@ -136,27 +136,13 @@ fn or_error(result: Result<Value, Refusal>) -> Value {
     result.unwrap_or_else(|refusal| json!({"code": refusal.code, "msg": refusal.msg}))
 }
 
-/// The order that the parameters name; a number wins over an id.
-fn which(params: &Params) -> Result<Which<'_>, Refusal> {
-    if let Some(number) = params.int("orderId")? {
-        return Ok(Which::Number(number));
-    }
-    let id = params.get("origClientOrderId").map(Which::Client);
-    id.ok_or_else(|| {
-        Refusal::saying(
-            -1102,
-            "Param 'origClientOrderId' or 'orderId' must be sent, but both were empty/null!",
-        )
-    })
-}
-
 pub(super) fn amend(core: &mut Core, params: &Params) -> Result<Value, Refusal> {
     let symbol = params.need_symbol()?;
     core.exchange.check_symbol(&symbol)?;
     let side: Side = params.need("side")?.parse().map_err(|_| Refusal::of(-1117))?;
     let qty = params.need_amount("quantity")?;
     let price: Price = params.need_amount("price")?;
-    let which = which(params)?;
+    let which = params.which()?;
     let reduces = core.exchange.order(&symbol, which).is_some_and(|placed| placed.order.reduce_only);
     if params.flag("reduceOnly")? == Some(true) && !reduces {
         return Err(Refusal::of(-5047));
@@ -167,28 +153,28 @@ pub(super) fn amend(core: &mut Core, params: &Params) -> Result<Value, Refusal> 
 pub(super) fn query(core: &mut Core, params: &Params) -> Result<Value, Refusal> {
     let symbol = params.need_symbol()?;
     core.exchange.check_symbol(&symbol)?;
-    let found = core.exchange.order(&symbol, which(params)?);
+    let found = core.exchange.order(&symbol, params.which()?);
     found.map(show::queried).ok_or_else(|| Refusal::of(-2013))
 }
 
 pub(super) fn query_open(core: &mut Core, params: &Params) -> Result<Value, Refusal> {
     let symbol = params.need_symbol()?;
     core.exchange.check_symbol(&symbol)?;
-    let found = core.exchange.order(&symbol, which(params)?);
+    let found = core.exchange.order(&symbol, params.which()?);
     let open = found.filter(|placed| !placed.order.status.is_final());
     open.map(show::queried).ok_or_else(|| Refusal::of(-2013))
 }
 
 pub(super) fn cancel(core: &mut Core, params: &Params) -> Result<Value, Refusal> {
     let symbol = params.need_symbol()?;
-    core.exchange.cancel(&symbol, which(params)?).map(|placed| show::result(&placed))
+    core.exchange.cancel(&symbol, params.which()?).map(|placed| show::result(&placed))
 }
 
 pub(super) fn cancel_batch(core: &mut Core, params: &Params) -> Result<Value, Refusal> {
     let symbol = params.need_symbol()?;
     core.exchange.check_symbol(&symbol)?;
-    let numbers = list::<i64>(params, "orderIdList")?;
-    let ids = list::<String>(params, "origClientOrderIdList")?;
+    let numbers = params.list::<i64>("orderIdList")?;
+    let ids = params.list::<String>("origClientOrderIdList")?;
     let wanted: Vec<Which<'_>> = match (&numbers, &ids) {
         (Some(numbers), _) => numbers.iter().map(|number| Which::Number(*number)).collect(),
         (None, Some(ids)) => ids.iter().map(|id| Which::Client(id)).collect(),
@@ -201,11 +187,6 @@ pub(super) fn cancel_batch(core: &mut Core, params: &Params) -> Result<Value, Re
         .into_iter()
         .map(|which| or_error(core.exchange.cancel(&symbol, which).map(|placed| show::result(&placed))));
     Ok(Value::Array(cancelled.collect()))
-}
-
-fn list<T: serde::de::DeserializeOwned>(params: &Params, name: &str) -> Result<Option<Vec<T>>, Refusal> {
-    let text = params.get(name);
-    text.map(|text| serde_json::from_str(text).map_err(|_| not_valid(name))).transpose()
 }
 
 pub(super) fn cancel_all(core: &mut Core, params: &Params) -> Result<Value, Refusal> {
@@ -248,16 +229,6 @@ fn span(core: &Core, params: &Params) -> Result<(Time, Time, bool), Refusal> {
         return Err(Refusal::saying(-1127, "More than 7 days between startTime and endTime."));
     }
     Ok((span.0, span.1, from.is_some()))
-}
-
-/// The first `limit` rows where a start was asked for, else the last.
-fn page<T>(mut rows: Vec<T>, limit: usize, from_start: bool) -> Vec<T> {
-    if from_start {
-        rows.truncate(limit);
-        return rows;
-    }
-    let surplus = rows.len().saturating_sub(limit);
-    rows.split_off(surplus)
 }
 
 pub(super) fn all_orders(core: &mut Core, params: &Params) -> Result<Value, Refusal> {
