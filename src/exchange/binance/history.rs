@@ -80,10 +80,13 @@ pub(super) fn each_order_once(
     Ok(orders)
 }
 
+/// Reads one page of executions.
+pub(super) type ReadFills = fn(&[u8]) -> Result<Vec<Fill>, WireError>;
+
 /// Executions of one order, ascending.
 pub(super) async fn fills_of(
     session: &Session,
-    (call, read): (Call, fn(&[u8]) -> Result<Vec<Fill>, WireError>),
+    (call, read): (Call, ReadFills),
     symbol: &Symbol,
     order_id: i64,
 ) -> Result<Vec<Fill>, ExchangeError> {
