@@ -190,7 +190,7 @@ fn spot_hint(code: i64) -> Option<&'static str> {
 /// succeed. Spot has one code for every refusal of its engine, so there the words decide.
 #[must_use]
 pub fn is_unaffordable(code: i64, msg: &str) -> bool {
-    matches!(code, -2018 | -2019) || code == -2010 && msg.to_lowercase().contains("insufficient balance")
+    code == -2019 || code == -2010 && msg.to_lowercase().contains("insufficient balance")
 }
 
 /// Whether the refusal shows that cached trading rules or brackets are out of date.
