@@ -41,6 +41,9 @@ pub enum Unexplained {
         /// What it must be.
         expected: Notional,
     },
+    /// What a position cost is not known, so nobody can say what it gained.
+    #[error("what the position in {0} cost on average is not known")]
+    NoEntry(Symbol),
     /// An entry price moved although the position did not.
     #[error("the entry price of {symbol} went from {before} to {after} without a trade")]
     Entry {
@@ -87,7 +90,9 @@ fn floating(snapshot: &Snapshot) -> Result<(), Unexplained> {
     for coin in snapshot.coins.values() {
         let Some(position) = &coin.position else { continue };
         let mark = coin.market.map_or(position.mark_price, |market| market.mark.price);
-        expected += position.qty * (mark - position.entry_price);
+        // A spot exchange keeps none; zero is not a price.
+        let entry = position.entry().ok_or_else(|| Unexplained::NoEntry(position.symbol.clone()))?;
+        expected += position.qty * (mark - entry);
         gross += (position.qty * mark).abs();
     }
     let found = snapshot.balance.unrealized;
@@ -144,6 +149,17 @@ mod tests {
         let mut unsummed = account();
         unsummed.balance.equity = Notional::from(140);
         assert!(matches!(explain(&unsummed, None), Err(Unexplained::Floating { .. })));
+    }
+
+    #[test]
+    fn an_entry_price_of_zero_is_none() {
+        let mut spot = account();
+        let position = spot.coins.get_mut(&symbol("AUSDT")).unwrap().position.as_mut().unwrap();
+        position.entry_price = Price::ZERO;
+        // Not even where the figures happen to fit.
+        spot.balance.unrealized = Notional::from(100);
+        spot.balance.equity = Notional::from(300);
+        assert_eq!(explain(&spot, None), Err(Unexplained::NoEntry(symbol("AUSDT"))));
     }
 
     #[test]

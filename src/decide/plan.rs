@@ -140,6 +140,10 @@ impl Planning<'_> {
                     "somebody else changed the position from {expected} to {found}; left alone in this pass"
                 ),
             ),
+            Block::Locked { qty } => (
+                SkipReason::Locked,
+                format!("{qty} of it are tied up by resting orders; cancel those, then it is traded again"),
+            ),
             Block::Isolated => (
                 SkipReason::Isolated,
                 "it is set to isolated margin with a position on it; close it or switch it to cross by hand"

@@ -30,7 +30,7 @@ pub struct Position {
     pub symbol: Symbol,
     /// Base units; negative is short.
     pub qty: Qty,
-    /// Average entry price.
+    /// Average entry price; zero where nobody knows it ([`Position::entry`]).
     pub entry_price: Price,
     /// Mark price at the time of the read.
     pub mark_price: Price,
@@ -43,6 +43,12 @@ pub struct Position {
 }
 
 impl Position {
+    /// The average entry price; `None` where it is not known, as on spot, whose exchange keeps none.
+    #[must_use]
+    pub fn entry(&self) -> Option<Price> {
+        Some(self.entry_price).filter(Price::is_positive)
+    }
+
     /// `qty × mark price`, signed.
     #[must_use]
     pub fn value(&self) -> Notional {

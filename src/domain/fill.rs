@@ -39,6 +39,12 @@ impl Fill {
         self.side.signed(self.qty)
     }
 
+    /// The fee as a quantity of the asset it was taken in.
+    #[must_use]
+    pub fn fee_qty(&self) -> Qty {
+        self.fee.over_price(Price::ONE).unwrap_or_default()
+    }
+
     /// `qty × price`.
     #[must_use]
     pub fn notional(&self) -> Notional {

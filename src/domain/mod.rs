@@ -3,6 +3,7 @@
 pub mod account;
 pub mod alert;
 pub mod candidate;
+pub mod cost;
 pub mod entry;
 pub mod fill;
 pub mod funding;

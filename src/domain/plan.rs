@@ -129,6 +129,8 @@ pub enum SkipReason {
     ChangedElsewhere,
     /// Isolated margin.
     Isolated,
+    /// Resting orders tie up part of it.
+    Locked,
     /// Would exceed `risk.max_effective_leverage`.
     Leverage,
     /// Not enough free margin.
@@ -170,6 +172,7 @@ impl SkipReason {
             SkipReason::Stale => "stale",
             SkipReason::ChangedElsewhere => "changed_elsewhere",
             SkipReason::Isolated => "isolated",
+            SkipReason::Locked => "locked",
             SkipReason::Leverage => "leverage",
             SkipReason::Margin => "margin",
             SkipReason::Liquidation => "liquidation",

@@ -55,7 +55,7 @@ pub struct Rules {
     pub quote: String,
     /// What margin is posted in.
     pub margin_asset: String,
-    /// `PERPETUAL`, `TRADIFI_PERPETUAL`, `CURRENT_QUARTER`, …
+    /// `PERPETUAL`, `TRADIFI_PERPETUAL`, `CURRENT_QUARTER`, …; [`SPOT`] for a pair of the spot market.
     pub contract: String,
     /// What it stands for, in the exchange's word: `COIN`, `INDEX`, `PREMARKET`, `EQUITY`, …; empty
     /// where the exchange does not say.
@@ -88,7 +88,22 @@ pub struct Rules {
     pub liquidation_fee: Rate,
     /// Open orders allowed at once.
     pub max_open_orders: u32,
+    /// What only a spot pair has; `None` for a contract.
+    #[serde(default)]
+    pub spot: Option<SpotTerms>,
 }
+
+/// What the exchange limits on a spot pair beside what every market limits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpotTerms {
+    /// The most that one market order may be worth; zero turns it off.
+    pub max_notional: Notional,
+    /// The most base units that may be held, resting buys included; zero turns it off.
+    pub max_position: Qty,
+}
+
+/// What [`Rules::contract`] says of a spot pair.
+pub const SPOT: &str = "SPOT";
 
 /// Far future used by the exchange for "never delivers".
 pub const NO_DELIVERY_MS: i64 = 4_133_404_800_000;
@@ -111,18 +126,24 @@ pub enum Unfit {
         min: Qty,
     },
     /// Worth less than the smallest order value.
-    #[error("worth {notional:.2}, the exchange wants at least {min} for an order that is not reduce-only")]
+    #[error(
+        "worth {notional:.2}, the exchange wants at least {min} for an order{}",
+        if *.any { "" } else { " that is not reduce-only" }
+    )]
     BelowMinNotional {
         /// After rounding.
         notional: Notional,
         /// The rule.
         min: Notional,
+        /// It binds every order, and not only those that open.
+        any: bool,
     },
 }
 
 impl Rules {
     /// Rounds `wanted` toward zero to the step, checks the minimums at `price`, and splits at the
-    /// maximum. Reduce-only orders are exempt from the minimum value, and only from that.
+    /// maximum. Reduce-only orders of a contract are exempt from the minimum value, and only from that; on
+    /// spot no order is.
     ///
     /// Returns quantities that each satisfy every rule and together are less than a step below
     /// `wanted`; further below only where one more order would be too small to stand alone, or more
@@ -137,18 +158,38 @@ impl Rules {
         if qty < lot.min {
             return Err(Unfit::BelowMinQty { qty, min: lot.min });
         }
-        let least_worth = if reduce_only { Notional::ZERO } else { self.min_notional };
-        let most = if lot.max.is_zero() { qty } else { round_to_lot(lot.max, &lot) };
+        let exempt = reduce_only && self.spot.is_none();
+        let least_worth = if exempt { Notional::ZERO } else { self.min_notional };
+        let most = self.most(&lot, price, market).map_or(qty, |most| round_to_lot(most, &lot));
         let largest = qty.min(most);
+        if largest < lot.min || largest.is_zero() {
+            return Err(Unfit::BelowMinQty { qty: largest, min: lot.min });
+        }
         // Even the largest single order may be worth too little, where the price is very low.
         if largest * price < least_worth {
-            return Err(Unfit::BelowMinNotional { notional: largest * price, min: least_worth });
+            let any = self.spot.is_some();
+            return Err(Unfit::BelowMinNotional { notional: largest * price, min: least_worth, any });
         }
         if qty <= most {
             return Ok(vec![qty]);
         }
         let least = least_worth.over_price(price).unwrap_or(lot.min).max(lot.min);
         Ok(split(wanted, lot.min + (least - lot.min).ceil_to(lot.step), most, &lot))
+    }
+
+    /// What is left of `wanted` after [`Rules::fit`], over all its orders: rounded toward zero to the
+    /// step, zero where any minimum forbids the rest.
+    #[must_use]
+    pub fn rounded(&self, wanted: Qty, price: Price, market: bool, reduce_only: bool) -> Qty {
+        self.fit(wanted, price, market, reduce_only).map_or(Qty::ZERO, |parts| parts.into_iter().sum())
+    }
+
+    /// The largest single order at `price`; `None` where nothing limits it.
+    fn most(&self, lot: &Lot, price: Price, market: bool) -> Option<Qty> {
+        let by_lot = Some(lot.max).filter(|max| !max.is_zero());
+        let worth = self.spot.map(|spot| spot.max_notional).filter(|worth| market && !worth.is_zero());
+        let by_worth = worth.and_then(|worth| worth.over_price(price));
+        [by_lot, by_worth].into_iter().flatten().min()
     }
 
     /// Both lots at once for a market order, since some exchanges switch parts of the market lot off.
@@ -276,6 +317,7 @@ pub(crate) mod tests {
             market_bound: Rate::new(5, 2),
             liquidation_fee: Rate::new(125, 4),
             max_open_orders: 200,
+            spot: None,
         }
     }
 
@@ -306,7 +348,8 @@ pub(crate) mod tests {
     fn where_the_largest_order_is_worth_too_little_nothing_opens() {
         let rules = plain("AUSDT");
         let price = Price::new(1, 3);
-        let unfit = Unfit::BelowMinNotional { notional: Notional::new(1, 1), min: Notional::from(5) };
+        let unfit =
+            Unfit::BelowMinNotional { notional: Notional::new(1, 1), min: Notional::from(5), any: false };
         assert_eq!(rules.fit(qty("90000"), price, true, false), Err(unfit));
         assert_eq!(rules.fit(qty("100.1"), price, true, true), Ok(vec![qty("100"), qty("0.1")]));
     }
@@ -319,6 +362,22 @@ pub(crate) mod tests {
         assert_eq!(rules.fit(qty("170"), Price::from(10), true, false), Ok(vec![qty("90"), qty("80")]));
         let parts = rules.fit(qty("99999999"), Price::from(10), true, true).unwrap();
         assert_eq!((parts.len(), parts.iter().copied().sum::<Qty>()), (1000, qty("100000")));
+    }
+
+    #[test]
+    fn on_spot_no_order_is_exempt_and_a_market_order_has_a_most() {
+        let spot = Some(SpotTerms { max_notional: Notional::from(500), max_position: Qty::ZERO });
+        let rules = Rules { spot, contract: SPOT.into(), ..plain("AUSDT") };
+        let price = Price::from(10);
+        assert!(matches!(rules.fit(qty("0.4"), price, true, true), Err(Unfit::BelowMinNotional { .. })));
+        assert_eq!(rules.rounded(qty("0.4"), price, true, true), Qty::ZERO);
+        let unfit = rules.fit(qty("0.4"), price, true, true).unwrap_err().to_string();
+        assert_eq!(unfit, "worth 4.00, the exchange wants at least 5 for an order");
+        assert_eq!(rules.rounded(qty("0.59"), price, true, true), qty("0.5"));
+        assert_eq!(rules.fit(qty("70"), price, true, false), Ok(vec![qty("50"), qty("20")]));
+        assert_eq!(rules.fit(qty("70"), price, false, false), Ok(vec![qty("70")]));
+        // Worth so much that not even the smallest quantity is allowed.
+        assert_eq!(rules.rounded(qty("70"), Price::from(90_000), true, false), Qty::ZERO);
     }
 
     #[test]

@@ -60,6 +60,11 @@ pub enum Block {
     },
     /// The contract is set to isolated margin, which rebal does not trade.
     Isolated,
+    /// Resting orders of somebody's tie up part of the coin, so that not all of it can be sold.
+    Locked {
+        /// Base units tied up.
+        qty: Qty,
+    },
 }
 
 impl Coin {

@@ -12,7 +12,9 @@ use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
 use crate::domain::funding::Settlement;
 use crate::domain::market::Market;
+use crate::domain::num::Qty;
 use crate::domain::order::{Order, Resting};
+use crate::domain::plan::Warning;
 use crate::domain::rules::Rules;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
@@ -42,6 +44,27 @@ pub struct Observation {
     pub open_orders: Vec<Order>,
     /// Taker fee as a fraction of notional.
     pub taker_fee: crate::domain::num::Rate,
+    /// What only a spot account has; `None` on futures.
+    pub spot: Option<SpotSide>,
+}
+
+/// What the look at a spot account shows beside what every account has.
+#[derive(Clone, Debug, Default)]
+pub struct SpotSide {
+    /// Base units that resting orders tie up, by pair: part of the position, and not to be sold.
+    pub locked: BTreeMap<Symbol, Qty>,
+    /// What the owner should know: dust, locked amounts, assets that cannot be traded for the quote.
+    pub warnings: Vec<Warning>,
+}
+
+/// What sort of account a venue keeps. `ARCHITECTURE.md` says what follows from it for a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Contracts on margin: positions have entry prices, the wallet moves by profit, fees and funding.
+    Futures,
+    /// Coins: no margin, no funding, no short; entry prices are those of our own books, and fees may be
+    /// taken from what was bought.
+    Spot,
 }
 
 /// What closing everything needs to know, and nothing more.
@@ -126,6 +149,11 @@ pub enum ExchangeError {
 pub trait Exchange {
     /// The environment this connection speaks to: `paper`, `testnet` or `live` with its host.
     fn environment(&self) -> String;
+
+    /// What sort of account this is.
+    fn kind(&self) -> Kind {
+        Kind::Futures
+    }
 
     /// Learns the exchange's time. Comes before every other call.
     async fn connect(&mut self) -> Result<Time, ExchangeError>;

@@ -163,6 +163,7 @@ impl Exchange for Paper {
             brackets: sim.brackets(),
             open_orders: sim.open_orders(None).into_iter().map(reported).collect(),
             taker_fee: sim.terms().taker_fee,
+            spot: None,
         })
     }
 

@@ -17,11 +17,9 @@ use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::exchange::{Exchange, ExchangeError, Observation, Reply};
 use crate::ledger::{IntentState, Ledger, Outcome, PassRow};
+use crate::wire::binance::error;
 
 use super::{PassError, Prepared, Settings, Stop, Watch};
-
-/// Margin ran out: no further increase can succeed.
-const INSUFFICIENT_MARGIN: i64 = -2019;
 
 /// One leg and what became of it.
 #[derive(Clone, Debug)]
@@ -346,7 +344,8 @@ impl<'a, E: Exchange> Sending<'a, E> {
     fn heed(&self, reply: &Reply, reduces: bool) {
         match reply {
             Reply::Unknown(_) => self.trouble.set(Trouble::Unknown),
-            Reply::Rejected { code, .. } if *code == INSUFFICIENT_MARGIN && !reduces => {
+            // Margin, or on spot the quote asset, ran out: no further increase can succeed.
+            Reply::Rejected { code, msg } if !reduces && error::is_unaffordable(*code, msg) => {
                 self.trouble.set(Trouble::NoMargin);
             }
             _ => {}

@@ -125,7 +125,8 @@ pub async fn observe<E: Exchange>(
     let revived = explain(ledger, strangers).await?;
     comparing.wait_for(&revived);
     refuse_unexplained(exchange, ledger, &comparing).await?;
-    let (confirmed, warnings) = comparing.findings();
+    let (confirmed, mut warnings) = comparing.findings();
+    warnings.extend(found.spot.iter().flat_map(|spot| spot.warnings.iter().cloned()));
     let expectation = Expectation::of(ledger, &settings.quote, found.at).await?;
     let unbooked = unbooked_income(exchange, ledger, &found, expectation.as_ref(), past).await?;
     let expected = match expectation {
@@ -220,6 +221,7 @@ impl Comparing<'_> {
         let setting = self.found.settings.get(symbol).copied();
         let isolated = setting.is_some_and(|setting| !setting.cross) && position.is_some();
         let block = self.block(symbol, position.as_ref()).or(isolated.then_some(Block::Isolated));
+        let block = block.or_else(|| self.locked(symbol));
         Coin {
             rules: self.found.rules.get(symbol).cloned(),
             market: self.found.markets.get(symbol).copied(),
@@ -252,6 +254,12 @@ impl Comparing<'_> {
             !shows_it && self.found.at.since(last_fill) < LAG_AT_MOST
         });
         Some(if lags { Block::Stale } else { Block::ChangedElsewhere { expected, found } })
+    }
+
+    /// Spot: what resting orders tie up is held and cannot be sold.
+    fn locked(&self, symbol: &Symbol) -> Option<Block> {
+        let qty = *self.found.spot.as_ref()?.locked.get(symbol)?;
+        Some(Block::Locked { qty })
     }
 
     /// A contract with an order that the exchange does not know, whose position moved: if every trade

@@ -41,6 +41,7 @@ pub(crate) fn skip(reason: SkipReason) -> (&'static str, &'static str) {
         SkipReason::Stale => ("position not current", "stale"),
         SkipReason::ChangedElsewhere => ("changed elsewhere", "changed"),
         SkipReason::Isolated => ("isolated margin", "isolated"),
+        SkipReason::Locked => ("tied up in orders", "locked"),
         SkipReason::Leverage => ("leverage limit", "leverage"),
         SkipReason::Margin => ("not enough margin", "margin"),
         SkipReason::Liquidation => ("liquidation too near", "liquid."),

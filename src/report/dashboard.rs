@@ -186,7 +186,7 @@ fn positions(inputs: &Inputs<'_>, funding: &BTreeMap<Symbol, Notional>) -> Vec<P
             drift: drift.map(|drift| drift.rounded(RATE_DIGITS)),
             sell_band: standing.map(|standing| standing.sell_band),
             buy_band: standing.and_then(|standing| standing.effective_buy_band),
-            entry_price: position.map(|position| position.entry_price),
+            entry_price: position.and_then(|position| position.entry()),
             mark_price: mark.map(|mark| mark.price).or(position.map(|position| position.mark_price)),
             unrealized_pnl: position.map_or(Notional::ZERO, |position| position.unrealized),
             funding: funding.get(symbol).copied().unwrap_or_default(),

@@ -264,6 +264,7 @@ fn rules_for(symbol: &Symbol, quote: &str, price: Price, tick: Price, step: Qty)
         market_bound: if wide { Rate::new(1, 1) } else { Rate::new(5, 2) },
         liquidation_fee: if wide { Rate::new(15, 3) } else { Rate::new(125, 4) },
         max_open_orders: 200,
+        spot: None,
     }
 }
 

@@ -110,6 +110,7 @@ impl Naive {
             market_bound: Rate::ONE,
             liquidation_fee: Rate::ZERO,
             max_open_orders: 200,
+            spot: None,
         }
     }
 

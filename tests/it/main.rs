@@ -23,5 +23,6 @@ mod protocol_model;
 mod scan;
 mod screener;
 mod seeds;
+mod spot_listing;
 mod tidy;
 mod venue;

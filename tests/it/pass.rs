@@ -15,13 +15,13 @@ use rebal::domain::market::{Mark, Market, Quote};
 use rebal::domain::num::{Notional, Price, Qty, Rate};
 use rebal::domain::order::{Order, OrderStatus, Resting};
 use rebal::domain::plan::Reason;
-use rebal::domain::plan::{Plan, SkipReason};
+use rebal::domain::plan::{Plan, SkipReason, Warning};
 use rebal::domain::scope::Scope;
 use rebal::domain::snapshot::{Coin, Snapshot};
 use rebal::domain::symbol::Symbol;
 use rebal::domain::time::Time;
 use rebal::exchange::paper::{Clock, Paper};
-use rebal::exchange::{Exchange, ExchangeError, Exposed, Observation, Reply};
+use rebal::exchange::{Exchange, ExchangeError, Exposed, Observation, Reply, SpotSide};
 use rebal::ledger::{IntentState, Ledger, LedgerError, PassRow};
 use rebal::pass::act::Acted;
 use rebal::pass::stop::{self, Closed, Hands};
@@ -78,6 +78,8 @@ struct Desk {
     frozen: RefCell<Option<BTreeMap<Symbol, Position>>>,
     income_reads: Cell<usize>,
     income_lags: Cell<bool>,
+    /// What a look would show of a spot account.
+    spot: RefCell<Option<SpotSide>>,
     unsettable: BTreeSet<Symbol>,
 }
 
@@ -153,6 +155,7 @@ impl Exchange for Desk {
         if let Some(frozen) = &*self.frozen.borrow() {
             seen.positions.clone_from(frozen);
         }
+        seen.spot.clone_from(&self.spot.borrow());
         Ok(seen)
     }
     async fn exposed(&self) -> Result<Exposed, ExchangeError> {
@@ -192,6 +195,10 @@ impl Exchange for Desk {
                     updated: stamp,
                 });
                 Reply::Unknown("lost".into())
+            }
+            Some(Fate::Refused(-2010)) => {
+                let msg = "Account has insufficient balance for requested action.".into();
+                Reply::Rejected { code: -2010, msg }
             }
             Some(Fate::Refused(code)) => Reply::Rejected { code: *code, msg: "no".into() },
         }
@@ -320,6 +327,7 @@ impl Bench {
             frozen: RefCell::default(),
             income_reads: Cell::default(),
             income_lags: Cell::default(),
+            spot: RefCell::default(),
             unsettable: BTreeSet::new(),
         };
         let mut bench =
@@ -478,9 +486,11 @@ fn an_unknown_outcome_holds_back_increases_and_nothing_else() {
 #[test]
 fn insufficient_margin_and_a_signal_hold_back_what_has_not_left() {
     run(async {
-        let bench = Bench::new(&[(1, Fate::Refused(-2019))]);
-        assert_eq!(bench.told().await, (5, "A+".into(), CLEAN));
-        assert_eq!(bench.states().await, "not_sent 2, rejected 1");
+        for unaffordable in [-2019, -2010] {
+            let bench = Bench::new(&[(1, Fate::Refused(unaffordable))]);
+            assert_eq!(bench.told().await, (5, "A+".into(), CLEAN));
+            assert_eq!(bench.states().await, "not_sent 2, rejected 1");
+        }
         let bench = Bench::new(&[(1, Fate::Refused(-4131))]);
         assert_eq!(bench.told().await, (5, "A+ B+ C+".into(), CLEAN));
         let mut bench = Bench::new(&[]);
@@ -648,6 +658,26 @@ fn a_hand_trade_is_left_alone_once_and_then_taken_as_it_is() {
         assert_eq!(bench.told().await, (0, String::new(), skips(&[("A", SkipReason::ChangedElsewhere)])));
         assert_eq!(bench.told().await, (0, "A-".into(), CLEAN));
         assert_eq!((bench.held("A"), bench.booked("A").await), ("10".into(), "10".into()));
+    });
+}
+
+#[test]
+fn a_coin_that_resting_orders_tie_up_waits_and_what_a_look_says_is_told() {
+    run(async {
+        let mut bench = Bench::new(&[]);
+        bench.pass().await.unwrap();
+        bench.desk.advance(300);
+        bench.prices("12", "12", "10");
+        let warning = Warning { code: "dust".into(), symbol: None, detail: "too little".into() };
+        let locked = BTreeMap::from([(symbol("A"), Qty::ONE)]);
+        *bench.desk.spot.borrow_mut() = Some(SpotSide { locked, warnings: vec![warning.clone()] });
+        let (prepared, _) = bench.pass().await.unwrap();
+        assert!(prepared.plan().warnings.contains(&warning), "{:?}", prepared.plan().warnings);
+        let skipped = &prepared.plan().skipped[0];
+        assert_eq!((skipped.symbol.clone(), skipped.reason), (symbol("A"), SkipReason::Locked));
+        assert!(skipped.detail.starts_with("1 of it are tied up"), "{}", skipped.detail);
+        bench.desk.spot.take();
+        assert_eq!(bench.told().await, (0, "A-".into(), CLEAN));
     });
 }
 

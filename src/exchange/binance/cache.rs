@@ -13,12 +13,17 @@ use crate::domain::num::Rate;
 use crate::domain::rules::Rules;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
+use crate::exchange::ExchangeError;
+use crate::wire::binance::listed::Listed;
 
 /// Changes with the layout of [`Listing`].
 const VERSION: u32 = 2;
 
 /// More than two measurements of the exchange's clock ever differ.
 const CLOCK_SLACK: Duration = Duration::from_secs(60);
+
+/// How long somebody who wants to close positions waits for trading rules.
+const RULES_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What rarely changes at an exchange.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -77,6 +82,21 @@ impl Cache {
             *held = self.read().map(Arc::new);
         }
         held.clone()
+    }
+
+    /// Rules for those who can do with old ones, or none: what `asked` brings only where it comes soon.
+    pub(super) async fn some_rules(
+        &self,
+        now: Time,
+        asked: impl Future<Output = Result<Listed<Rules>, ExchangeError>>,
+    ) -> BTreeMap<Symbol, Rules> {
+        if let Some(listing) = self.load(now, false) {
+            return listing.rules.clone();
+        }
+        match tokio::time::timeout(RULES_PATIENCE, asked).await {
+            Ok(Ok(info)) if !info.rows.is_empty() => self.store(now, info.rows, None).rules.clone(),
+            _ => self.any_age().map(|listing| listing.rules.clone()).unwrap_or_default(),
+        }
     }
 
     fn read(&self) -> Option<Listing> {

@@ -11,11 +11,9 @@ use reqwest::{Client, RequestBuilder};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::net::{self, Address, BadAddress, Failure};
+use crate::wire::binance::api::Api;
 use crate::wire::binance::request::{Call, Method};
 use crate::wire::text;
-
-/// Hosts that may see a signed futures request, besides this machine itself.
-const FUTURES_HOSTS: [&str; 3] = ["fapi.binance.com", "demo-fapi.binance.com", "testnet.binancefuture.com"];
 
 /// Where a live key's permissions are asked for.
 const WALLET_URL: &str = "https://api.binance.com";
@@ -29,9 +27,9 @@ pub enum SetupError {
     /// Plain http is for the simulated exchange on this machine.
     #[error("base_url: plain http is allowed only on loopback")]
     PlainHttp,
-    /// Not a host of Binance's USDⓈ-M futures.
-    #[error("base_url: {0:?} is not a host of Binance USDⓈ-M futures")]
-    UnknownHost(String),
+    /// Not a host of the interface that is meant.
+    #[error("base_url: {0:?} is not a host of Binance {name}", name = .1.name())]
+    UnknownHost(String, Api),
     /// The key holds characters that no HTTP header may have.
     #[error("the API key holds characters that no key has")]
     BadKey,
@@ -69,12 +67,13 @@ pub(super) struct Http {
 impl Http {
     /// Checks the base URL against the allow-list. Opens nothing yet.
     pub(super) fn new(
+        api: Api,
         base_url: &str,
         key: Option<&SecretString>,
         timeout: Duration,
         connections: usize,
     ) -> Result<Http, SetupError> {
-        let base = Base::read(base_url)?;
+        let base = Base::read(api, base_url)?;
         let key = key.map(|key| {
             let mut value =
                 HeaderValue::from_str(key.expose_secret().trim()).map_err(|_| SetupError::BadKey)?;
@@ -82,7 +81,7 @@ impl Http {
             Ok(value)
         });
         Ok(Http {
-            wallet: base.wallet(),
+            wallet: base.wallet(api),
             key: key.transpose()?,
             timeout,
             plain: base.0.is_plain(),
@@ -148,7 +147,7 @@ impl Http {
 struct Base(Address);
 
 impl Base {
-    fn read(text: &str) -> Result<Base, SetupError> {
+    fn read(api: Api, text: &str) -> Result<Base, SetupError> {
         let address = Address::read(text).map_err(|bad| match bad {
             BadAddress::Url => SetupError::BadUrl,
             BadAddress::Plain => SetupError::PlainHttp,
@@ -156,17 +155,17 @@ impl Base {
         if !address.path.is_empty() {
             return Err(SetupError::BadUrl);
         }
-        let known = FUTURES_HOSTS.contains(&address.host.as_str()) && address.port.is_none();
+        let known = api.hosts().contains(&address.host.as_str()) && address.port.is_none();
         if !address.loopback && !known {
-            return Err(SetupError::UnknownHost(text::word(&address.host)));
+            return Err(SetupError::UnknownHost(text::word(&address.host), api));
         }
         Ok(Base(address))
     }
 
-    fn wallet(&self) -> Option<String> {
+    fn wallet(&self, api: Api) -> Option<String> {
         match (self.0.loopback, self.0.host.as_str()) {
             (true, _) => Some(self.0.origin.clone()),
-            (false, "fapi.binance.com") => Some(WALLET_URL.to_owned()),
+            (false, host) if host == api.live_host() => Some(WALLET_URL.to_owned()),
             _ => None,
         }
     }
@@ -196,17 +195,17 @@ mod tests {
             "http://[::1]:9",
             "https://127.0.0.1:8443",
         ] {
-            assert!(Base::read(good).is_ok(), "{good}");
+            assert!(Base::read(Api::Usdm, good).is_ok(), "{good}");
         }
         for (bad, why) in [
             ("http://fapi.binance.com", SetupError::PlainHttp),
             ("http://10.0.0.1:8080", SetupError::PlainHttp),
             (
                 "https://fapi.binance.com.evil.example",
-                SetupError::UnknownHost("fapi.binance.com.evil.example".into()),
+                SetupError::UnknownHost("fapi.binance.com.evil.example".into(), Api::Usdm),
             ),
-            ("https://fapi.binance.com:8443", SetupError::UnknownHost("fapi.binance.com".into())),
-            ("https://api.binance.com", SetupError::UnknownHost("api.binance.com".into())),
+            ("https://fapi.binance.com:8443", SetupError::UnknownHost("fapi.binance.com".into(), Api::Usdm)),
+            ("https://api.binance.com", SetupError::UnknownHost("api.binance.com".into(), Api::Usdm)),
             ("https://user:pw@fapi.binance.com", SetupError::BadUrl),
             ("https://fapi.binance.com/fapi", SetupError::BadUrl),
             ("https://fapi.binance.com?x=1", SetupError::BadUrl),
@@ -215,15 +214,29 @@ mod tests {
             ("fapi.binance.com", SetupError::BadUrl),
             ("", SetupError::BadUrl),
         ] {
-            assert_eq!(Base::read(bad), Err(why), "{bad}");
+            assert_eq!(Base::read(Api::Usdm, bad), Err(why), "{bad}");
         }
     }
 
     #[test]
     fn permissions_are_asked_only_where_they_exist() {
-        let wallet = |url| Base::read(url).unwrap().wallet();
+        let wallet = |url| Base::read(Api::Usdm, url).unwrap().wallet(Api::Usdm);
         assert_eq!(wallet("https://fapi.binance.com").as_deref(), Some(WALLET_URL));
         assert_eq!(wallet("https://demo-fapi.binance.com"), None);
         assert_eq!(wallet("http://127.0.0.1:80").as_deref(), Some("http://127.0.0.1"));
+    }
+
+    #[test]
+    fn spot_has_hosts_of_its_own() {
+        let read = |url| Base::read(Api::Spot, url);
+        for good in ["https://api.binance.com", "https://testnet.binance.vision", "http://127.0.0.1:80"] {
+            assert!(read(good).is_ok(), "{good}");
+        }
+        let error = read("https://fapi.binance.com").unwrap_err();
+        assert_eq!(error.to_string(), "base_url: \"fapi.binance.com\" is not a host of Binance Spot");
+        assert!(read("https://api.binance.vision").is_err());
+        let wallet = |url| read(url).unwrap().wallet(Api::Spot);
+        assert_eq!(wallet("https://api.binance.com").as_deref(), Some(WALLET_URL));
+        assert_eq!(wallet("https://testnet.binance.vision"), None);
     }
 }

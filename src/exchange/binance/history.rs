@@ -27,9 +27,19 @@ pub(super) async fn fills_since(
     symbol: &Symbol,
     since: Time,
 ) -> Result<Vec<Fill>, ExchangeError> {
-    let book = Book { session, call: Call::UserTrades, symbol: Some(symbol), read: history::user_trades };
-    let mut fills = book.since(since, KEPT, |fill| Some(fill.at)).await?;
-    of_symbol(Call::UserTrades, symbol, fills.iter().map(|fill| &fill.symbol))?;
+    let read = history::user_trades;
+    let book = Book { session, call: Call::UserTrades, symbol: Some(symbol), read, window: WINDOW };
+    let fills = book.since(since, |fill| Some(fill.at)).await?;
+    each_once(Call::UserTrades, symbol, fills)
+}
+
+/// Executions of one contract, ascending, each of them once.
+pub(super) fn each_once(
+    call: Call,
+    symbol: &Symbol,
+    mut fills: Vec<Fill>,
+) -> Result<Vec<Fill>, ExchangeError> {
+    of_symbol(call, symbol, fills.iter().map(|fill| &fill.symbol))?;
     fills.sort_by_key(|fill| fill.trade_id);
     fills.dedup_by_key(|fill| fill.trade_id);
     Ok(fills)
@@ -38,8 +48,8 @@ pub(super) async fn fills_since(
 /// Income rows at or after `since`, ascending; at most 89 days back. Two rows may be equal in every
 /// column and still be two.
 pub(super) async fn income_since(session: &Session, since: Time) -> Result<Vec<Entry>, ExchangeError> {
-    let book = Book { session, call: Call::Income, symbol: None, read: history::income };
-    let mut entries = book.since(since, KEPT, |entry| Some(entry.at)).await?;
+    let book = Book { session, call: Call::Income, symbol: None, read: history::income, window: WINDOW };
+    let mut entries = book.since(since, |entry| Some(entry.at)).await?;
     entries.sort();
     Ok(entries)
 }
@@ -51,31 +61,45 @@ pub(super) async fn orders_since(
     symbol: &Symbol,
     since: Time,
 ) -> Result<Vec<Order>, ExchangeError> {
-    let book = Book { session, call: Call::AllOrders, symbol: Some(symbol), read: order::all_orders };
+    let read = order::all_orders;
+    let book = Book { session, call: Call::AllOrders, symbol: Some(symbol), read, window: WINDOW };
     // An order shows its last change, not its creation, so only the exchange can select by that.
-    let mut orders = book.since(since, KEPT, |_| None).await?;
-    of_symbol(Call::AllOrders, symbol, orders.iter().map(|order| &order.symbol))?;
+    let orders = book.since(since, |_| None).await?;
+    each_order_once(Call::AllOrders, symbol, orders)
+}
+
+/// Orders of one contract by number, each of them once.
+pub(super) fn each_order_once(
+    call: Call,
+    symbol: &Symbol,
+    mut orders: Vec<Order>,
+) -> Result<Vec<Order>, ExchangeError> {
+    of_symbol(call, symbol, orders.iter().map(|order| &order.symbol))?;
     orders.sort_by_key(|order| order.order_id);
     orders.dedup_by_key(|order| order.order_id);
     Ok(orders)
 }
 
+/// Reads one page of executions.
+pub(super) type ReadFills = fn(&[u8]) -> Result<Vec<Fill>, WireError>;
+
 /// Executions of one order, ascending.
 pub(super) async fn fills_of(
     session: &Session,
+    (call, read): (Call, ReadFills),
     symbol: &Symbol,
     order_id: i64,
 ) -> Result<Vec<Fill>, ExchangeError> {
     let mut fills: Vec<Fill> = Vec::new();
     loop {
-        let request = Request::new(Call::UserTrades).with("symbol", symbol).with("orderId", order_id);
+        let request = Request::new(call).with("symbol", symbol).with("orderId", order_id);
         let request = match fills.last() {
             Some(last) => request.with("fromId", last.trade_id.saturating_add(1)),
             None => request,
         };
         let body = session.ask(&request.with("limit", PAGE_ROWS)).await?;
-        let mut page = history::user_trades(&body).map_err(unreadable)?;
-        of_symbol(Call::UserTrades, symbol, page.iter().map(|fill| &fill.symbol))?;
+        let mut page = read(&body).map_err(unreadable)?;
+        of_symbol(call, symbol, page.iter().map(|fill| &fill.symbol))?;
         let full = page.len() >= PAGE_ROWS;
         let known = fills.last().map_or(i64::MIN, |last| last.trade_id);
         page.retain(|fill| fill.order_id == order_id && fill.trade_id > known);
@@ -103,26 +127,28 @@ fn of_symbol<'a>(
 }
 
 /// One of the exchange's books, read by time.
-struct Book<'s, T> {
-    session: &'s Session,
-    call: Call,
-    symbol: Option<&'s Symbol>,
-    read: fn(&[u8]) -> Result<Vec<T>, WireError>,
+pub(super) struct Book<'s, T> {
+    pub(super) session: &'s Session,
+    pub(super) call: Call,
+    pub(super) symbol: Option<&'s Symbol>,
+    pub(super) read: fn(&[u8]) -> Result<Vec<T>, WireError>,
+    /// The widest span one request may ask for.
+    pub(super) window: Duration,
 }
 
 impl<T> Book<'_, T> {
-    /// Every row from `since` to now: windows of seven days at once, each one halved where it holds
+    /// Every row from `since` to now, at most 89 days back: windows at once, each one halved where it holds
     /// more rows than a page. Disjoint windows need no guess about what a cut page left out, and two
     /// equal rows stay two.
-    async fn since(
+    pub(super) async fn since(
         &self,
         since: Time,
-        kept: Duration,
         at: fn(&T) -> Option<Time>,
     ) -> Result<Vec<T>, ExchangeError> {
         let now = self.session.now() + Duration::from_secs(1);
-        let since = since.max(now - kept);
-        let windows = windows(since, now).into_iter().map(|(from, to)| self.between(from, to, at));
+        let since = since.max(now - KEPT);
+        let windows =
+            windows(since, now, self.window).into_iter().map(|(from, to)| self.between(from, to, at));
         Ok(try_join_all(windows).await?.into_iter().flatten().collect())
     }
 
@@ -156,11 +182,11 @@ impl<T> Book<'_, T> {
 }
 
 /// Cuts a span into disjoint windows that one request may ask for.
-fn windows(from: Time, to: Time) -> Vec<(Time, Time)> {
+fn windows(from: Time, to: Time, widest: Duration) -> Vec<(Time, Time)> {
     let mut windows = Vec::new();
     let mut start = from;
     while start <= to {
-        let end = (start + WINDOW).min(to);
+        let end = (start + widest).min(to);
         windows.push((start, end));
         start = end + MILLISECOND;
     }
@@ -175,7 +201,7 @@ mod tests {
     fn windows_are_disjoint_and_cover_everything() {
         let at = |day: i64| Time::clamped(1_795_000_000_000 + day * 86_400_000);
         for (from, to, count) in [(0, 0, 1), (0, 6, 1), (0, 7, 2), (0, 14, 3), (0, 89, 13), (1, 0, 0)] {
-            let windows = windows(at(from), at(to));
+            let windows = windows(at(from), at(to), WINDOW);
             assert_eq!(windows.len(), count, "{from}..{to}");
             for pair in windows.windows(2) {
                 assert_eq!(pair[0].1 + MILLISECOND, pair[1].0);

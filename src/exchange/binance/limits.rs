@@ -4,28 +4,31 @@ use std::time::Duration;
 
 use crate::domain::time::Time;
 
-/// Request weight per minute and address, shared by everybody behind it.
-const WEIGHT_PER_MINUTE: u32 = 2400;
-
 /// Binance bans for three days at most; an hour more for clocks that differ.
 const LONGEST_BAN: Duration = Duration::from_secs(3 * 86_400 + 3600);
 
 /// The running count of one minute, in exchange time.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Limits {
+    per_minute: u32,
     minute: i64,
     used: u32,
     not_before: Option<Time>,
 }
 
 impl Limits {
+    /// Nothing used yet of `per_minute`: the request weight that one address may spend.
+    pub(super) fn new(per_minute: u32) -> Limits {
+        Limits { per_minute, minute: 0, used: 0, not_before: None }
+    }
+
     /// Whether `weight` still fits. Fails with the time from which it may be tried again.
     pub(super) fn fits(&self, now: Time, weight: u32) -> Result<(), Time> {
         if let Some(until) = self.silent(now) {
             return Err(until);
         }
         let used = if self.minute == minute(now) { self.used } else { 0 };
-        if used.saturating_add(weight) > WEIGHT_PER_MINUTE {
+        if used.saturating_add(weight) > self.per_minute {
             return Err(Time::clamped((minute(now) + 1) * 60_000));
         }
         Ok(())
@@ -92,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_wave_that_would_pass_the_limit_waits_for_the_next_minute() {
-        let mut limits = Limits::default();
+        let mut limits = Limits::new(2400);
         limits.spend(at(1), 41);
         limits.counted(at(2), 2380);
         limits.counted(at(2), 12);
@@ -105,7 +108,7 @@ mod tests {
 
     #[test]
     fn silence_is_kept_until_its_end_and_never_shortened() {
-        let mut limits = Limits::default();
+        let mut limits = Limits::new(2400);
         limits.hold(at(100));
         limits.hold(at(50));
         assert_eq!(limits.fits(at(99), 0), Err(at(100)));

@@ -8,6 +8,7 @@ mod history;
 mod limits;
 mod observe;
 mod session;
+pub mod spot;
 pub mod usdm;
 
 pub use client::SetupError;

@@ -14,9 +14,10 @@ use crate::domain::time::Time;
 use crate::exchange::binance::cache::{Cache, Listing, Terms};
 use crate::exchange::binance::session::{Session, unreadable};
 use crate::exchange::{ExchangeError, Observation};
+use crate::wire::binance::listed::Problem;
 use crate::wire::binance::request::{Call, Request};
 use crate::wire::binance::usdm::account::{self, Account, PositionRow};
-use crate::wire::binance::usdm::{Problem, listing, market, order};
+use crate::wire::binance::usdm::{listing, market, order};
 
 /// Weight of the wave: 40, and 22 more when the listing is read anew.
 const WAVE: [Call; 7] = [
@@ -85,6 +86,7 @@ pub(super) async fn observe(
         brackets: terms.map(|terms| terms.brackets.clone()).unwrap_or_default(),
         open_orders,
         taker_fee: terms.map(|terms| terms.taker_fee).unwrap_or_default(),
+        spot: None,
     };
     Ok((observation, problems))
 }

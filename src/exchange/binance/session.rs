@@ -13,9 +13,9 @@ use crate::exchange::binance::client::{Answer, Http};
 use crate::exchange::binance::limits::Limits;
 use crate::exchange::{ExchangeError, Reply};
 use crate::net::Failure;
+use crate::wire::binance::api::Api;
 use crate::wire::binance::error::{self, OrderAnswer, ReadFailure};
 use crate::wire::binance::request::{Access, Call, Request};
-use crate::wire::binance::usdm::market;
 use crate::wire::json::WireError;
 use crate::wire::sign::Signer;
 use crate::wire::text;
@@ -38,6 +38,7 @@ impl Credentials {
 
 /// A conversation with one host.
 pub(super) struct Session {
+    api: Api,
     http: Http,
     credentials: Option<Credentials>,
     recv_window: Duration,
@@ -79,17 +80,19 @@ enum Stumble {
 
 impl Session {
     pub(super) fn new(
+        api: Api,
         http: Http,
         credentials: Option<Credentials>,
         recv_window: Duration,
         concurrency: usize,
     ) -> Session {
         Session {
+            api,
             http,
             credentials,
             recv_window,
             clock: Mutex::new(None),
-            limits: Mutex::new(Limits::default()),
+            limits: Mutex::new(Limits::new(api.weight_per_minute())),
             reads: Semaphore::new(concurrency.max(1)),
             syncing: tokio::sync::Mutex::new(()),
         }
@@ -136,11 +139,11 @@ impl Session {
 
     /// One measurement and its round trip.
     async fn measure(&self) -> Result<(Clock, Duration), ExchangeError> {
-        let request = Request::new(Call::Time);
+        let request = Request::new(self.api.time_call());
         let asked = Instant::now();
         let body = self.attempt(&request).await.map_err(|stumble| self.error(&request, stumble))?;
         let at = Instant::now();
-        let told = market::time(&body).map_err(unreadable)?;
+        let told = self.api.time(&body).map_err(unreadable)?;
         Ok((Clock::half_way(asked, at, told), at.duration_since(asked)))
     }
 
@@ -236,7 +239,8 @@ impl Session {
     fn stumble(&self, call: Call, answer: &Answer) -> Stumble {
         let endpoint = call.name().to_owned();
         let now = self.now_or_local();
-        let failure = error::read_failure(answer.status, answer.retry_after.as_deref(), &answer.body, now);
+        let failure =
+            error::read_failure(self.api, answer.status, answer.retry_after.as_deref(), &answer.body, now);
         Stumble::Error(match failure {
             ReadFailure::Clock(said) => return Stumble::Clock(self.scrub(&said)),
             ReadFailure::RateLimited(until) => {
@@ -277,7 +281,7 @@ impl Session {
         if let Some(until) = self.limits().silent(self.now_or_local()) {
             return Reply::NotSent(format!("rate-limited until {until}"));
         }
-        let request = Request::place(order);
+        let request = self.api.place(order);
         let params = match request.signed(&credentials.signer, stamp, self.recv_window) {
             Ok(params) => params,
             Err(error) => return Reply::NotSent(error.to_string()),
@@ -294,7 +298,7 @@ impl Session {
         if let Some(until) = limit {
             self.hold(until);
         }
-        match error::order_answer(answer.status, &answer.body, &order.client_id, &order.symbol) {
+        match error::order_answer(self.api, answer.status, &answer.body, &order.client_id, &order.symbol) {
             OrderAnswer::Accepted(order) => Reply::Accepted(order),
             OrderAnswer::Rejected(refusal) => {
                 Reply::Rejected { code: refusal.code, msg: self.scrub(&refusal.msg) }

@@ -24,11 +24,14 @@ use crate::exchange::binance::client::{Http, SetupError};
 use crate::exchange::binance::session::{Credentials, Session, unreadable};
 use crate::exchange::binance::{history, observe};
 use crate::exchange::{Exchange, ExchangeError, Exposed, Observation, Reply, Settles};
+use crate::wire::binance::api::Api;
 use crate::wire::binance::error;
+use crate::wire::binance::listed::Problem;
 use crate::wire::binance::request::{Call, Request};
 use crate::wire::binance::usdm::account;
+use crate::wire::binance::usdm::history::user_trades;
 use crate::wire::binance::usdm::market::{self, DayStats, FundingPrint, FundingTerms, Kline};
-use crate::wire::binance::usdm::{Problem, listing, order};
+use crate::wire::binance::usdm::{listing, order};
 use crate::wire::json::WireError;
 use crate::wire::sign::Signer;
 
@@ -36,9 +39,6 @@ use crate::wire::sign::Signer;
 pub const LIVE_URL: &str = "https://fapi.binance.com";
 /// The official host of demo ("testnet") accounts.
 pub const TESTNET_URL: &str = "https://demo-fapi.binance.com";
-
-/// How long somebody who wants to close positions waits for trading rules.
-const RULES_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Everything a connection needs to know.
 pub struct Settings {
@@ -88,8 +88,8 @@ impl Usdm {
     pub fn new(settings: Settings) -> Result<Usdm, SetupError> {
         let credentials = settings.credentials.map(|(key, signer)| Credentials { key, signer });
         let key = credentials.as_ref().map(|credentials| &credentials.key);
-        let http = Http::new(&settings.base_url, key, settings.timeout, settings.concurrency)?;
-        let session = Session::new(http, credentials, settings.recv_window, settings.concurrency);
+        let http = Http::new(Api::Usdm, &settings.base_url, key, settings.timeout, settings.concurrency)?;
+        let session = Session::new(Api::Usdm, http, credentials, settings.recv_window, settings.concurrency);
         let max_age = settings.exchange_info_max_age;
         let cache = Cache::new(settings.cache, &settings.environment, session.host(), max_age);
         Ok(Usdm {
@@ -230,16 +230,8 @@ impl Usdm {
     /// Trading rules for those who can do with old ones, or none: fresh ones only where they come
     /// soon.
     async fn some_rules(&self) -> BTreeMap<Symbol, Rules> {
-        if let Some(listing) = self.cache.load(self.session.now(), false) {
-            return listing.rules.clone();
-        }
         let asked = self.read(Request::new(Call::ExchangeInfo), listing::exchange_info);
-        match tokio::time::timeout(RULES_PATIENCE, asked).await {
-            Ok(Ok(info)) if !info.rows.is_empty() => {
-                self.cache.store(self.session.now(), info.rows, None).rules.clone()
-            }
-            _ => self.cache.any_age().map(|listing| listing.rules.clone()).unwrap_or_default(),
-        }
+        self.cache.some_rules(self.session.now(), asked).await
     }
 
     /// Asks, and reads the answer.
@@ -259,7 +251,7 @@ impl Usdm {
     async fn send(&self, order: &OrderRequest, stamp: Time) -> Reply {
         let reply = self.session.place(order, stamp).await;
         if let Reply::Rejected { code, .. } = &reply
-            && error::outdates_rules(*code)
+            && error::outdates_rules(Api::Usdm, *code)
         {
             self.cache.forget();
         }
@@ -330,7 +322,7 @@ impl Exchange for Usdm {
     }
 
     async fn fills_of(&self, symbol: &Symbol, order_id: i64) -> Result<Vec<Fill>, ExchangeError> {
-        history::fills_of(&self.session, symbol, order_id).await
+        history::fills_of(&self.session, (Call::UserTrades, user_trades), symbol, order_id).await
     }
 
     async fn fills_since(&self, symbol: &Symbol, since: Time) -> Result<Vec<Fill>, ExchangeError> {
@@ -440,7 +432,7 @@ impl Settles for Usdm {
 
 /// Why a part of [`Health`] is unknown. A host without the endpoint will never tell, any other
 /// failure may pass.
-fn unverified(error: ExchangeError) -> String {
+pub(super) fn unverified(error: ExchangeError) -> String {
     match &error {
         ExchangeError::Unavailable { endpoint, detail } if detail.ends_with(error::NO_SUCH_PATH) => {
             format!("not verifiable here: the host does not offer {endpoint}")

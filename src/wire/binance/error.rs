@@ -3,7 +3,7 @@
 use crate::domain::order::Order;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
-use crate::wire::binance::usdm::order;
+use crate::wire::binance::api::Api;
 use crate::wire::json::{self, Json, Row};
 use crate::wire::text;
 
@@ -47,10 +47,10 @@ const UNDECIDED: [i64; 7] = [-1000, -1001, -1003, -1006, -1007, -1015, -4116];
 
 /// Sorts the answer to an order POST. Everything that is not definite is unknown.
 #[must_use]
-pub fn order_answer(status: u16, body: &[u8], client_id: &str, symbol: &Symbol) -> OrderAnswer {
+pub fn order_answer(api: Api, status: u16, body: &[u8], client_id: &str, symbol: &Symbol) -> OrderAnswer {
     let unknown = |what: &str| OrderAnswer::Unknown(format!("HTTP {status}: {what}"));
     match status {
-        200..=299 => match order::placed(body) {
+        200..=299 => match api.placed(body) {
             Ok(order) if order.client_id == client_id && order.symbol == *symbol => {
                 OrderAnswer::Accepted(order)
             }
@@ -100,7 +100,7 @@ pub enum ReadFailure {
 
 /// Sorts an answer to a read or a setting that is not its 2xx answer. `now` is exchange time.
 #[must_use]
-pub fn read_failure(status: u16, retry_after: Option<&str>, body: &[u8], now: Time) -> ReadFailure {
+pub fn read_failure(api: Api, status: u16, retry_after: Option<&str>, body: &[u8], now: Time) -> ReadFailure {
     if let Some(until) = rate_limit(status, retry_after, body, now) {
         return ReadFailure::RateLimited(until);
     }
@@ -111,7 +111,7 @@ pub fn read_failure(status: u16, retry_after: Option<&str>, body: &[u8], now: Ti
     if matches!(refusal.code, -1021 | -5028) {
         return ReadFailure::Clock(said);
     }
-    if let Some(hint) = hint(refusal.code) {
+    if let Some(hint) = hint(api, refusal.code) {
         return ReadFailure::Refused { detail: said, hint };
     }
     match (status, refusal.code) {
@@ -148,7 +148,12 @@ pub const CLOCK_HINT: &str = "The signed time was outside the exchange's window 
 
 /// What to do about a code that no retry can change; `None` for all others.
 #[must_use]
-pub fn hint(code: i64) -> Option<&'static str> {
+pub fn hint(api: Api, code: i64) -> Option<&'static str> {
+    if api == Api::Spot
+        && let Some(hint) = spot_hint(code)
+    {
+        return Some(hint);
+    }
     Some(match code {
         -1002 => "The key may not do this. Enable reading and futures trading for it at Binance.",
         -1011 => "This machine's address is not on the key's IP list. Add it at Binance.",
@@ -169,9 +174,32 @@ pub fn hint(code: i64) -> Option<&'static str> {
     })
 }
 
+/// What reads differently where the account is one of the spot market.
+fn spot_hint(code: i64) -> Option<&'static str> {
+    Some(match code {
+        -1002 => "The key may not do this. Enable reading and spot trading for it at Binance.",
+        -2015 => {
+            "The key is unknown here, lacks the spot trading permission, or this machine's address is not on its IP list. \
+             A testnet key works only with mode = \"testnet\", a live key only with mode = \"live\"."
+        }
+        _ => return None,
+    })
+}
+
+/// Whether a refused order says that the account cannot pay for it: no further one of its kind can
+/// succeed. Spot has one code for every refusal of its engine, so there the words decide.
+#[must_use]
+pub fn is_unaffordable(code: i64, msg: &str) -> bool {
+    code == -2019 || code == -2010 && msg.to_lowercase().contains("insufficient balance")
+}
+
 /// Whether the refusal shows that cached trading rules or brackets are out of date.
 #[must_use]
-pub fn outdates_rules(code: i64) -> bool {
+pub fn outdates_rules(api: Api, code: i64) -> bool {
+    // On spot every filter answers with this one.
+    if api == Api::Spot && code == -1013 {
+        return true;
+    }
     matches!(
         code,
         -1111

@@ -30,7 +30,7 @@ enum Class {
 }
 
 fn class(status: u16, body: &str) -> Class {
-    match order_answer(status, body.as_bytes(), ID, &btc()) {
+    match order_answer(Api::Usdm, status, body.as_bytes(), ID, &btc()) {
         OrderAnswer::Accepted(_) => Class::Accepted,
         OrderAnswer::Rejected(_) => Class::Rejected,
         OrderAnswer::Unknown(_) => Class::Unknown,
@@ -62,7 +62,9 @@ fn an_order_is_accepted_only_by_its_own_answer() {
         assert_eq!(class(status, &body), class_of, "{status} {body}");
     }
     let odd = placed(ID, "BTCUSDT").replace("FILLED", "PENDING_SOMETHING");
-    let OrderAnswer::Accepted(order) = order_answer(200, odd.as_bytes(), ID, &btc()) else { panic!("{odd}") };
+    let OrderAnswer::Accepted(order) = order_answer(Api::Usdm, 200, odd.as_bytes(), ID, &btc()) else {
+        panic!("{odd}")
+    };
     assert_eq!(order.status, OrderStatus::Other("PENDING_SOMETHING".into()));
 }
 
@@ -133,7 +135,7 @@ fn now() -> Time {
 }
 
 fn read(status: u16, body: &str) -> ReadFailure {
-    read_failure(status, None, body.as_bytes(), now())
+    read_failure(Api::Usdm, status, None, body.as_bytes(), now())
 }
 
 #[test]
@@ -206,9 +208,9 @@ fn only_a_negative_whole_code_is_a_refusal() {
 proptest! {
     #[test]
     fn no_answer_makes_it_panic(status in 0u16..1000, body in prop::collection::vec(any::<u8>(), 0..200)) {
-        let answer = order_answer(status, &body, ID, &btc());
+        let answer = order_answer(Api::Usdm, status, &body, ID, &btc());
         prop_assert!(!matches!(answer, OrderAnswer::Accepted(_)));
-        let _ = read_failure(status, None, &body, now());
+        let _ = read_failure(Api::Usdm, status, None, &body, now());
     }
 
     #[test]

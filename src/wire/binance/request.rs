@@ -66,6 +66,28 @@ pub enum Call {
     TradingStatus,
     /// What the key may do. On another host than the rest.
     KeyPermissions,
+    /// Spot: server time.
+    SpotTime,
+    /// Spot: trading rules of every pair.
+    SpotExchangeInfo,
+    /// Spot: best bid and ask.
+    SpotBookTicker,
+    /// Spot: last prices.
+    SpotPrice,
+    /// Spot: balances, fees, permissions.
+    SpotAccount,
+    /// Spot: resting orders.
+    SpotOpenOrders,
+    /// Spot: orders of the past.
+    SpotAllOrders,
+    /// Spot: one order.
+    SpotQueryOrder,
+    /// Spot: our executions.
+    SpotMyTrades,
+    /// Spot: sends an order.
+    SpotPlaceOrder,
+    /// Spot: cancels an order.
+    SpotCancelOrder,
 }
 
 /// HTTP method.
@@ -103,7 +125,7 @@ pub struct Route {
 
 impl Call {
     /// Every call, in the table's order.
-    pub const ALL: [Call; 28] = [
+    pub const ALL: [Call; 39] = [
         Call::Time,
         Call::ExchangeInfo,
         Call::PremiumIndex,
@@ -132,6 +154,17 @@ impl Call {
         Call::SetMarginType,
         Call::TradingStatus,
         Call::KeyPermissions,
+        Call::SpotTime,
+        Call::SpotExchangeInfo,
+        Call::SpotBookTicker,
+        Call::SpotPrice,
+        Call::SpotAccount,
+        Call::SpotOpenOrders,
+        Call::SpotAllOrders,
+        Call::SpotQueryOrder,
+        Call::SpotMyTrades,
+        Call::SpotPlaceOrder,
+        Call::SpotCancelOrder,
     ];
 
     /// The row of the routing table.
@@ -168,6 +201,17 @@ impl Call {
             Call::SetMarginType => row("POST /fapi/v1/marginType", Signed, 1, 1),
             Call::TradingStatus => row("GET /fapi/v1/apiTradingStatus", Signed, 10, 1),
             Call::KeyPermissions => row("GET /sapi/v1/account/apiRestrictions", Signed, 1, 1),
+            Call::SpotTime => row("GET /api/v3/time", Public, 1, 1),
+            Call::SpotExchangeInfo => row("GET /api/v3/exchangeInfo", Public, 20, 20),
+            Call::SpotBookTicker => row("GET /api/v3/ticker/bookTicker", Public, 4, 2),
+            Call::SpotPrice => row("GET /api/v3/ticker/price", Public, 4, 2),
+            Call::SpotAccount => row("GET /api/v3/account", Signed, 20, 20),
+            Call::SpotOpenOrders => row("GET /api/v3/openOrders", Signed, 80, 6),
+            Call::SpotAllOrders => row("GET /api/v3/allOrders", Signed, 20, 20),
+            Call::SpotQueryOrder => row("GET /api/v3/order", Signed, 4, 4),
+            Call::SpotMyTrades => row("GET /api/v3/myTrades", Signed, 20, 20),
+            Call::SpotPlaceOrder => row("POST /api/v3/order", Signed, 1, 1),
+            Call::SpotCancelOrder => row("DELETE /api/v3/order", Signed, 1, 1),
         }
     }
 
@@ -229,6 +273,9 @@ impl Request {
                 500..=1000 => 5,
                 _ => route.weight_all,
             };
+        }
+        if self.call == Call::SpotMyTrades && value("orderId").is_some() {
+            return 5;
         }
         if value("symbol").is_some() { route.weight_one } else { route.weight_all }
     }
@@ -311,7 +358,8 @@ mod tests {
         names.dedup();
         assert_eq!(names.len(), Call::ALL.len());
         for call in Call::ALL {
-            assert!(call.path().starts_with("/fapi/v") || call == Call::KeyPermissions, "{call:?}");
+            let known = ["/fapi/v", "/api/v3/"].iter().any(|api| call.path().starts_with(api));
+            assert!(known || call == Call::KeyPermissions, "{call:?}");
             let route = call.route();
             assert!(route.weight_one <= route.weight_all, "{call:?}");
         }
@@ -327,6 +375,14 @@ mod tests {
             Call::Balance,
         ];
         assert_eq!(wave.iter().map(|call| Request::new(*call).weight()).sum::<u32>(), 41);
+    }
+
+    #[test]
+    fn a_quiet_look_at_spot_is_cheap_and_trades_of_one_order_are() {
+        let wave = [Call::SpotTime, Call::SpotAccount, Call::SpotBookTicker, Call::SpotPrice];
+        assert_eq!(wave.iter().map(|call| Request::new(*call).weight()).sum::<u32>(), 29);
+        let trades = Request::new(Call::SpotMyTrades).with("symbol", "BTCUSDT");
+        assert_eq!((trades.weight(), trades.with("orderId", 7).weight()), (20, 5));
     }
 
     #[test]

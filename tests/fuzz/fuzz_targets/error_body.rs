@@ -3,6 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use rebal::domain::time::Time;
+use rebal::wire::binance::api::Api;
 use rebal::wire::binance::error;
 
 fuzz_target!(|data: (u16, Option<&str>, &[u8])| {
@@ -14,6 +15,6 @@ fuzz_target!(|data: (u16, Option<&str>, &[u8])| {
     if let Some(until) = error::rate_limit(status, retry_after, body, now) {
         assert!(until.ms() - now.ms() <= 3 * 86_400_000);
     }
-    let _ = error::read_failure(status, retry_after, body, now);
+    let _ = error::read_failure(Api::Usdm, status, retry_after, body, now);
     let _ = error::is_success(body);
 });

@@ -3,6 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use rebal::domain::symbol::Symbol;
+use rebal::wire::binance::api::Api;
 use rebal::wire::binance::error::{OrderAnswer, order_answer};
 use rebal::wire::binance::usdm::order;
 
@@ -10,7 +11,7 @@ fuzz_target!(|data: (u16, &[u8])| {
     let (status, body) = data;
     let symbol: Symbol = "BTCUSDT".parse().expect("a symbol");
     let id = "rb17c2e9a0001fa3c07o";
-    match order_answer(status, body, id, &symbol) {
+    match order_answer(Api::Usdm, status, body, id, &symbol) {
         OrderAnswer::Accepted(order) => {
             assert!((200..300).contains(&status) && order.client_id == id && order.symbol == symbol);
             assert!(!order.qty.is_negative() && !order.filled_qty.is_negative());

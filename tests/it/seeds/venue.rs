@@ -262,6 +262,7 @@ impl Exchange for Venue<'_> {
                     brackets: world.sim.brackets(),
                     open_orders: open.filter(|p| Self::visible(world, p, at)).map(reported).collect(),
                     taker_fee: Rate::new(5, 4),
+                    spot: None,
                 };
                 world.see(sent_at, as_of, rules_no, &seen);
                 let Balance { wallet, equity, .. } = seen.balance;

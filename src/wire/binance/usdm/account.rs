@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::domain::account::{AccountModes, Balance, Indicator, KeyPermissions, MarginSetting, Position};
 use crate::domain::num::{Notional, Price, Qty};
 use crate::domain::symbol::Symbol;
+use crate::wire::binance::listed::{Listed, listed};
 use crate::wire::binance::request::Call;
-use crate::wire::binance::usdm::{Listed, listed};
 use crate::wire::json::{self, Row, WireError};
 use crate::wire::text;
 

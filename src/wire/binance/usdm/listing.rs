@@ -1,13 +1,12 @@
 //! Trading rules, maintenance tiers and fees of the listed contracts.
 
-use std::collections::BTreeMap;
-
 use crate::domain::account::Bracket;
 use crate::domain::num::Rate;
-use crate::domain::rules::{Lot, NO_DELIVERY_MS, Rules, Status};
+use crate::domain::rules::{NO_DELIVERY_MS, Rules, Status};
 use crate::domain::symbol::Symbol;
+use crate::wire::binance::filters::Filters;
+use crate::wire::binance::listed::{Listed, listed};
 use crate::wire::binance::request::Call;
-use crate::wire::binance::usdm::{Listed, listed};
 use crate::wire::json::{self, Json, Row, WireError};
 use crate::wire::text;
 
@@ -25,7 +24,7 @@ pub fn exchange_info(bytes: &[u8]) -> Result<Listed<Rules>, WireError> {
 }
 
 fn rules(row: Row<'_, '_>) -> Result<Rules, WireError> {
-    let filters = Filters::of(row)?;
+    let filters = Filters::of(Call::ExchangeInfo.name(), row)?;
     let price = filters.need("PRICE_FILTER")?;
     let lot = filters.lot("LOT_SIZE")?.ok_or_else(|| row.wrong("filters", "has no LOT_SIZE"))?;
     let market_lot = filters.lot("MARKET_LOT_SIZE")?.unwrap_or(lot);
@@ -57,6 +56,7 @@ fn rules(row: Row<'_, '_>) -> Result<Rules, WireError> {
         price_down: or(bound("multiplierDown")?, Rate::new(95, 2)),
         market_bound: or(row.optional_amount("marketTakeBound")?, Rate::new(5, 2)),
         liquidation_fee: or(row.optional_amount("liquidationFee")?, Rate::new(15, 3)),
+        spot: None,
         max_open_orders: filters
             .get("MAX_NUM_ORDERS")
             .and_then(|filter| filter.small("limit").ok())
@@ -68,43 +68,6 @@ fn tag(json: &Json<'_>) -> Option<String> {
     match json {
         Json::Text(tag) => Some(text::word(tag)),
         _ => None,
-    }
-}
-
-/// The filters of one contract, by type; their order varies between answers.
-struct Filters<'j, 'a> {
-    row: Row<'j, 'a>,
-    by_type: BTreeMap<&'j str, Row<'j, 'a>>,
-}
-
-impl<'j, 'a> Filters<'j, 'a> {
-    fn of(row: Row<'j, 'a>) -> Result<Filters<'j, 'a>, WireError> {
-        let mut by_type = BTreeMap::new();
-        for item in row.items("filters")? {
-            let filter = Row::of(Call::ExchangeInfo.name(), item)?;
-            if by_type.insert(filter.text("filterType")?, filter).is_some() {
-                return Err(row.wrong("filters", "has one type twice"));
-            }
-        }
-        Ok(Filters { row, by_type })
-    }
-
-    fn get(&self, kind: &str) -> Option<Row<'j, 'a>> {
-        self.by_type.get(kind).copied()
-    }
-
-    fn need(&self, kind: &str) -> Result<Row<'j, 'a>, WireError> {
-        self.get(kind).ok_or_else(|| self.row.wrong("filters", &format!("has no {kind}")))
-    }
-
-    fn lot(&self, kind: &str) -> Result<Option<Lot>, WireError> {
-        let Some(filter) = self.get(kind) else { return Ok(None) };
-        let lot = Lot {
-            min: filter.not_negative("minQty")?,
-            max: filter.not_negative("maxQty")?,
-            step: filter.not_negative("stepSize")?,
-        };
-        Ok(Some(lot))
     }
 }
 

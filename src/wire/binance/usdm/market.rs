@@ -6,8 +6,8 @@ use crate::domain::market::{Mark, Market, Quote};
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
+use crate::wire::binance::listed::{Listed, listed};
 use crate::wire::binance::request::Call;
-use crate::wire::binance::usdm::{Listed, listed};
 use crate::wire::json::{self, Json, Row, WireError};
 
 /// Server times before this (2017-07-14, when Binance opened) or after 2100 are nobody's clock.
@@ -15,7 +15,11 @@ const SANE_MS: std::ops::Range<i64> = 1_500_000_000_000..4_102_444_800_000;
 
 /// Reads `GET /fapi/v1/time`. A time outside 2017..2100 is refused.
 pub fn time(bytes: &[u8]) -> Result<Time, WireError> {
-    let endpoint = Call::Time.name();
+    server_time(Call::Time.name(), bytes)
+}
+
+/// Reads the answer of either interface to a question for the time.
+pub(in crate::wire::binance) fn server_time(endpoint: &'static str, bytes: &[u8]) -> Result<Time, WireError> {
     let json = json::parse(endpoint, bytes)?;
     let row = Row::of(endpoint, &json)?;
     let time = row.time("serverTime")?;
@@ -49,7 +53,14 @@ pub fn premium_index(bytes: &[u8]) -> Result<Listed<Mark>, WireError> {
 
 /// Reads `GET /fapi/v1/ticker/bookTicker`. A contract with a zero price on either side has no book.
 pub fn book_ticker(bytes: &[u8]) -> Result<Listed<Quote>, WireError> {
-    let endpoint = Call::BookTicker.name();
+    books(Call::BookTicker.name(), bytes)
+}
+
+/// Reads the answer of either interface to a question for every book.
+pub(in crate::wire::binance) fn books(
+    endpoint: &'static str,
+    bytes: &[u8],
+) -> Result<Listed<Quote>, WireError> {
     let json = json::parse(endpoint, bytes)?;
     Ok(listed(endpoint, Row::list(endpoint, &json)?, |row| {
         let quote = Quote {

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::symbol::Symbol;
 use crate::wire::json;
 
 fn symbol(name: &str) -> Symbol {

@@ -1,0 +1,126 @@
+//! What a coin cost on average, by our own executions: a spot exchange keeps no entry price.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::fill::Fill;
+use crate::domain::num::{Notional, Price, Qty};
+use crate::domain::order::Side;
+
+/// How much of a coin is held, and what all of it cost.
+///
+/// With the wallet counted as the quote asset held plus the cost of every coin, an execution moves it by
+/// realised profit less the fee in the quote asset, as on futures: a purchase turns one into the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cost {
+    /// Base units.
+    pub qty: Qty,
+    /// In the quote asset.
+    pub paid: Notional,
+}
+
+impl Cost {
+    /// A coin that came from elsewhere (a deposit, a trade by hand) counts as bought at what it is worth
+    /// when it is first seen.
+    #[must_use]
+    pub fn taken_over(qty: Qty, mark: Price) -> Cost {
+        Cost { qty, paid: qty * mark }
+    }
+
+    /// The average entry price; `None` where nothing is held, or it cost nothing that we know of.
+    #[must_use]
+    pub fn entry(&self) -> Option<Price> {
+        self.paid.over_qty(self.qty).filter(Price::is_positive)
+    }
+
+    /// After one execution in the pair of `base`, and the profit it realised, without fees.
+    ///
+    /// A sale takes away its share of the cost. A fee in the coin itself makes what is left of it dearer:
+    /// less was received for the same money.
+    #[must_use]
+    pub fn after(self, fill: &Fill, base: &str) -> (Cost, Notional) {
+        let (before, realized) = match fill.side {
+            Side::Buy => {
+                (Cost { qty: self.qty + fill.qty, paid: self.paid + fill.notional() }, Notional::ZERO)
+            }
+            Side::Sell => {
+                // More than our books know of was somebody else's: it earned nothing here.
+                let known = fill.qty.min(self.qty.max(Qty::ZERO));
+                let share =
+                    if known == self.qty { self.paid } else { known * self.entry().unwrap_or_default() };
+                (Cost { qty: self.qty - fill.qty, paid: self.paid - share }, known * fill.price - share)
+            }
+        };
+        if fill.fee_asset == base { (before.without(fill.fee_qty()), realized) } else { (before, realized) }
+    }
+
+    /// After `qty` of it was taken as a fee, of its own pair or, as with BNB, of another.
+    #[must_use]
+    pub fn without(self, qty: Qty) -> Cost {
+        Cost { qty: self.qty - qty, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Time;
+
+    fn fill(side: Side, qty: &str, price: &str, fee: &str, fee_asset: &str) -> Fill {
+        Fill {
+            symbol: "BTCUSDT".parse().unwrap(),
+            trade_id: 1,
+            order_id: 1,
+            side,
+            qty: qty.parse().unwrap(),
+            price: price.parse().unwrap(),
+            fee: fee.parse().unwrap(),
+            fee_asset: fee_asset.into(),
+            realized: Notional::ZERO,
+            at: Time::default(),
+        }
+    }
+
+    fn run(fills: &[Fill]) -> (Cost, Notional, Notional) {
+        let (mut cost, mut quote, mut earned) = (Cost::default(), Notional::ZERO, Notional::ZERO);
+        for fill in fills {
+            let (after, realized) = cost.after(fill, "BTC");
+            let paid = if fill.side == Side::Buy { -fill.notional() } else { fill.notional() };
+            let fee = if fill.fee_asset == "USDT" { fill.fee } else { Notional::ZERO };
+            quote += paid - fee;
+            earned += realized - fee;
+            cost = after;
+            assert_eq!(quote + cost.paid, earned, "the wallet moves by profit and fees alone: {fill:?}");
+        }
+        (cost, quote, earned)
+    }
+
+    #[test]
+    fn a_purchase_that_pays_its_fee_in_the_coin_leaves_less_at_a_higher_price() {
+        let (cost, quote, earned) = run(&[fill(Side::Buy, "1", "1000", "0.2", "BTC")]);
+        assert_eq!((cost.qty, cost.entry()), ("0.8".parse().unwrap(), Some(Price::from(1250))));
+        assert_eq!((quote, earned), (-Notional::from(1000), Notional::ZERO));
+    }
+
+    #[test]
+    fn a_sale_realises_against_the_average_and_keeps_it() {
+        let bought = [fill(Side::Buy, "1", "1000", "1", "USDT"), fill(Side::Buy, "3", "2000", "0.01", "BNB")];
+        let sold = fill(Side::Sell, "2", "2000", "4", "USDT");
+        let (cost, _, earned) = run(&[bought[0].clone(), bought[1].clone(), sold]);
+        assert_eq!((cost.qty, cost.entry()), (Qty::from(2), Some(Price::from(1750))));
+        assert_eq!(earned, Notional::from(500 - 5));
+        let all = fill(Side::Sell, "4", "1000", "0", "USDT");
+        let (cost, _, earned) = run(&[bought[0].clone(), bought[1].clone(), all]);
+        assert_eq!((cost.qty, cost.paid, cost.entry()), (Qty::ZERO, Notional::ZERO, None));
+        assert_eq!(earned, -Notional::from(3001));
+    }
+
+    #[test]
+    fn what_was_never_bought_here_earns_nothing_and_has_no_price() {
+        let more = fill(Side::Sell, "3", "10", "0", "USDT");
+        let (cost, realized) = Cost::taken_over(Qty::from(2), Price::from(8)).after(&more, "BTC");
+        assert_eq!((cost.qty, cost.paid, realized), (-Qty::from(1), Notional::ZERO, Notional::from(4)));
+        assert_eq!((cost.entry(), Cost::default().entry()), (None, None));
+        let given = Cost { qty: Qty::from(2), paid: Notional::ZERO };
+        assert_eq!(given.entry(), None, "zero is not a price");
+    }
+}
