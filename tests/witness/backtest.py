@@ -185,7 +185,7 @@ def main():
     compare("hourly, without funding", data, hourly, hour, *crash, equity=2000, target=50, band=0.05, limit=0.9, with_funding=False)
     compare("hourly, equity-sized at 1.5x", data, hourly, hour, *crash, equity=2000, target=50, band=0.1, limit=0.9, leverage=1.5)
     compare("hourly, stopped", data, hourly, hour, *crash, equity=600, target=50, band=0.05, limit=0.3)
-    compare("hourly, liquidated", data, hourly, hour, *crash, equity=500, target=50, band=0.05, limit=0.99)
+    compare("hourly, liquidated", data, hourly, hour, "2025-10-08T09:00:00Z", crash[1], equity=250, target=50, band=0.05, limit=0.99)
     compare("5 minutes, fixed, through the crash", data, five, minutes, "2025-10-01T00:00:00Z", "2025-10-20T00:00:00Z", equity=2000, target=100, band=0.05, limit=0.9, klines="klines_5m_2025-09_2025-12")
     compare("5 minutes, equity-sized, 2 % band", data, five, minutes, "2025-10-05T00:00:00Z", "2025-10-15T00:00:00Z", equity=2000, target=100, band=0.02, limit=0.9, leverage=2, klines="klines_5m_2025-09_2025-12")
     compare("hourly, with the steps and minimums of a listing", data, hourly, hour, *crash, equity=2000, target=50, band=0.05, limit=0.9,
