@@ -10,6 +10,7 @@
 //! * the command line: [`command`], and [`error`] for what a failure means to the shell
 
 pub mod archive;
+pub mod backtest;
 pub mod command;
 pub mod config;
 pub mod decide;

@@ -2,6 +2,7 @@
 
 mod after;
 mod apply;
+mod backtest;
 mod context;
 mod desk;
 mod flatten;
@@ -107,6 +108,7 @@ enum Command {
     Report(report::Args),
     Flatten(flatten::Args),
     Funding(funding::Args),
+    Backtest(backtest::Args),
     Sim(sim::Args),
 }
 
@@ -136,6 +138,9 @@ fn run(cli: Cli) -> u8 {
             Command::Report(args) => report::run(&Context::new(&cli.global, ui.clone())?, &args).await,
             Command::Flatten(args) => flatten::run(&Context::for_exit(&cli.global, ui.clone())?, &args).await,
             Command::Funding(args) => funding::run(&Context::new(&cli.global, ui.clone())?, &args).await,
+            Command::Backtest(args) => {
+                backtest::run_command(&Context::new(&cli.global, ui.clone())?, &args).await
+            }
             Command::Sim(args) => sim::run(&ui, &args).await,
         }
     });

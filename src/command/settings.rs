@@ -49,6 +49,12 @@ pub(super) async fn symbols(config: &Config, ledger: &mut Ledger) -> Result<Vec<
 pub(super) async fn settings(config: &Config, ledger: &mut Ledger) -> Result<Settings, CommandError> {
     check(config)?;
     let symbols = symbols(config, ledger).await?;
+    of_symbols(config, symbols)
+}
+
+/// The settings of a pass over these coins.
+pub(super) fn of_symbols(config: &Config, symbols: Vec<Symbol>) -> Result<Settings, CommandError> {
+    check(config)?;
     Ok(Settings {
         strategy: strategy(config, symbols)?,
         execution: execution(config),

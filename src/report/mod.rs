@@ -1,6 +1,7 @@
 //! What a command has to say, as numbers: serialisable, pure, and without a word of layout.
 
 mod account_checks;
+pub mod backtest;
 pub mod check;
 pub mod dashboard;
 pub mod digest;
