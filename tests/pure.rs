@@ -9,6 +9,8 @@
     reason = "the library lints these files, by its own measure of public"
 )]
 
+#[path = "../src/backtest/mod.rs"]
+mod backtest;
 #[path = "../src/decide/mod.rs"]
 mod decide;
 #[path = "../src/domain/mod.rs"]

@@ -210,9 +210,10 @@ impl<'a> Walk<'a> {
         let starts = *self.calendar_at.get_or_insert(at);
         let calendar_due = self.terms.calendar.is_some_and(|every| at.since(starts) >= every);
         let snapshot = self.snapshot(at, closes);
+        let memory = Memory { calendar_due, ..Memory::default() };
         let settings = Settings {
             strategy: self.terms.strategy,
-            memory: Memory { calendar_due },
+            memory: &memory,
             execution: self.terms.execution,
             limits: self.terms.limits,
         };

@@ -1,7 +1,7 @@
 //! The pairs: their filters, and whose prices they share.
 
 use crate::domain::num::{Notional, Price, Qty, Rate};
-use crate::domain::rules::{Lot, Rules, Status};
+use crate::domain::rules::{Lot, Rules, SpotTerms, Status};
 use crate::domain::symbol::Symbol;
 use crate::sim::prices::Prices;
 use crate::sim::{Listed, World};
@@ -143,5 +143,7 @@ fn rules_of(symbol: Symbol, coin: &str, contract: &Rules, price: Price) -> Rules
         market_bound: Rate::ZERO,
         liquidation_fee: Rate::ZERO,
         max_open_orders: 200,
+        // The pair holds its own, apart from the futures' rules.
+        spot: Some(SpotTerms::default()),
     }
 }
