@@ -210,8 +210,17 @@ impl Context {
     }
 }
 
-/// Files that a link from elsewhere must not lead to.
-const OWN: [&str; 4] = ["ledger.db", "trades.csv", "HALT", "lock"];
+/// The files of the state folder that are rebal's own.
+const OWN: [&str; 8] = [
+    "ledger.db",
+    "ledger.db-wal",
+    "ledger.db-shm",
+    "ledger.db-journal",
+    "trades.csv",
+    "HALT",
+    "lock",
+    "screener.json",
+];
 
 /// A file that cannot be written is a wrong option, found before anything is sent.
 fn may_write(option: &str, path: &Path, state: &Path) -> Result<(), CommandError> {
@@ -221,11 +230,13 @@ fn may_write(option: &str, path: &Path, state: &Path) -> Result<(), CommandError
     };
     let usable = folder.is_dir() && !path.is_dir();
     let same = |one: &Path, other: &Path| matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other);
-    if usable && (same(folder, state) || OWN.iter().any(|name| same(path, &state.join(name)))) {
+    // By name where it is not there yet, by what it leads to where it is.
+    let named = |own: &str| path.file_name().is_some_and(|name| name == own) && same(folder, state);
+    if usable && OWN.iter().any(|own| named(own) || same(path, &state.join(own))) {
         return Err(CommandError::new(
             Kind::Config,
-            format!("{option} {}: that is the state folder, whose files are rebal's own", path.display()),
-            "name a file in another folder; nothing was sent",
+            format!("{option} {}: that file is rebal's own", path.display()),
+            "name another file; nothing was sent",
         ));
     }
     if usable {

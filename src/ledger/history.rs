@@ -37,6 +37,12 @@ impl Cut {
     pub fn until(reading: &Reading, until: Time) -> Cut {
         Cut { until, ..Cut::before_trades(reading) }
     }
+
+    /// Whether it comes after this trade.
+    fn is_after(&self, trade: &Trade) -> bool {
+        let at = trade.fill.at;
+        (trade.pass_id < self.pass_id && at <= self.reading_at) || at < self.until
+    }
 }
 
 /// As many trades are read at once.
@@ -168,48 +174,39 @@ impl Ledger {
     }
 
     /// Hands every trade after `start` and not after `end` to `each`, in the order in which they were
-    /// booked. A page at a time: a ledger may hold millions.
+    /// executed. A page at a time: a ledger may hold millions.
     pub async fn each_trade(
         &mut self,
         start: &Cut,
         end: &Cut,
         mut each: impl FnMut(Trade),
     ) -> Result<(), LedgerError> {
-        let bounds = sqlx::query(
-            "SELECT coalesce(min(seq), 1) AS first, coalesce(max(seq), 0) AS last FROM fill WHERE at BETWEEN ? AND ?",
-        )
-        .bind(start.reading_at.ms() - SLACK_MS)
-        .bind(end.reading_at.max(end.until).ms().saturating_add(SLACK_MS))
-        .fetch_one(&mut self.db)
-        .await
-        .map_err(|source| database(&self.path, source))?;
-        let (mut next, last) = (self.integer(&bounds, "first")?, self.integer(&bounds, "last")?);
-        while next <= last {
+        let last = end.reading_at.max(end.until).ms().saturating_add(SLACK_MS);
+        // Where the last page ended: its time and number.
+        let (mut at, mut seq) = (start.reading_at.ms().saturating_sub(SLACK_MS), 0);
+        loop {
             let rows = sqlx::query(
                 "SELECT fill.*, intent.pass_id, intent.reason, intent.reduce_only
                  FROM fill JOIN intent USING (client_id)
-                 WHERE seq BETWEEN ?1 AND ?2
-                     AND NOT ((intent.pass_id < ?3 AND fill.at <= ?4) OR fill.at < ?5)
-                     AND ((intent.pass_id < ?6 AND fill.at <= ?7) OR fill.at < ?8)
-                 ORDER BY seq",
+                 WHERE (fill.at, fill.seq) > (?1, ?2) AND fill.at <= ?3
+                 ORDER BY fill.at, fill.seq LIMIT ?4",
             )
-            .bind(next)
-            .bind(last.min(next + TRADES_AT_ONCE - 1))
-            .bind(start.pass_id)
-            .bind(start.reading_at.ms())
-            .bind(start.until.ms())
-            .bind(end.pass_id)
-            .bind(end.reading_at.ms())
-            .bind(end.until.ms())
+            .bind(at)
+            .bind(seq)
+            .bind(last)
+            .bind(TRADES_AT_ONCE)
             .fetch_all(&mut self.db)
             .await
             .map_err(|source| database(&self.path, source))?;
+            let Some(row) = rows.last() else { return Ok(()) };
+            (at, seq) = (self.integer(row, "at")?, self.integer(row, "seq")?);
             for row in &rows {
-                each(self.trade(row)?);
+                let trade = self.trade(row)?;
+                if !start.is_after(&trade) && end.is_after(&trade) {
+                    each(trade);
+                }
             }
-            next += TRADES_AT_ONCE;
         }
-        Ok(())
     }
 
     /// Hands every trade executed at or after `from` and before `to` to `each`, in the order of

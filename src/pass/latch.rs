@@ -15,10 +15,17 @@ const MOST_BYTES: u64 = 64 << 10;
 /// The id of a halt that somebody else wrote.
 pub(super) const UNKNOWN: &str = "HALT";
 
-/// A new halt; its id follows from its time, so that a person can type it.
+/// A new halt; its id follows from its time, so that a person can type it, and is another one a hundredth
+/// of a second later: an old line in a script must not lift it.
 #[must_use]
 pub fn halt(at: Time, reason: impl Into<String>, scope: Scope) -> Halt {
-    Halt { id: format!("h{:x}", at.ms() / 1000), at, reason: reason.into(), scope, flat_at: None }
+    Halt {
+        id: format!("h{:08x}", (at.ms() / 10) & 0xffff_ffff),
+        at,
+        reason: reason.into(),
+        scope,
+        flat_at: None,
+    }
 }
 
 /// The halt in force, from the ledger or, where that knows none, from the file.
