@@ -21,8 +21,6 @@ use crate::wire::binance::spot::{listing, market, order};
 
 /// Weight of the wave: 28, and 20 more when the listing is read anew.
 const WAVE: [Call; 3] = [Call::SpotAccount, Call::SpotBookTicker, Call::SpotPrice];
-/// More than anybody holds: the one margin tier of a coin that is fully paid.
-const NO_CAP: i64 = 1_000_000_000_000;
 
 /// Asks for what is held, without the hundreds of assets that are not.
 pub(super) fn balances() -> Request {
@@ -125,7 +123,7 @@ impl Look<'_> {
             modes: AccountModes { hedge: false, multi_assets: false, can_trade: self.account.can_trade },
             balance: self.balance(&positions),
             settings: symbols().map(|symbol| (symbol, setting)).collect(),
-            brackets: symbols().map(|symbol| (symbol, vec![fully_paid()])).collect(),
+            brackets: symbols().map(|symbol| (symbol, vec![Bracket::fully_paid()])).collect(),
             markets: self
                 .rules
                 .keys()
@@ -267,14 +265,4 @@ fn is_dust(position: &Position, rules: &BTreeMap<Symbol, Rules>) -> bool {
 /// The pairs by their coin: all of them are in one quote asset.
 fn by_coin(rules: &BTreeMap<Symbol, Rules>) -> BTreeMap<&str, &Rules> {
     rules.values().map(|rules| (rules.base.as_str(), rules)).collect()
-}
-
-fn fully_paid() -> Bracket {
-    Bracket {
-        floor: Notional::ZERO,
-        cap: Notional::new(NO_CAP, 0),
-        max_leverage: 1,
-        maint_rate: Rate::ZERO,
-        cum: Notional::ZERO,
-    }
 }

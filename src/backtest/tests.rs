@@ -1,0 +1,1 @@
+//! The screen against deciding at every bar, on random markets.
