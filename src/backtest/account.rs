@@ -18,26 +18,36 @@ pub struct Holding {
     pub trades: u64,
     /// Notional of all executions.
     pub turnover: Notional,
-    /// What was held after the last purchase …
+    entry: Option<Basis>,
+}
+
+/// What was held after the last purchase, and what that had cost. A sale leaves both alone: it takes its
+/// share of the cost with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Basis {
     bought: Qty,
-    /// … and what that had cost. A sale leaves both alone: it takes its share of the cost with it.
     cost: Notional,
 }
 
 impl Holding {
-    /// Average entry price; `None` when flat.
+    /// A holding that knows its entry price: it costs a division per purchase, and few strategies ask.
+    #[must_use]
+    pub fn with_entry() -> Holding {
+        Holding { entry: Some(Basis::default()), ..Holding::default() }
+    }
+
+    /// Average entry price; `None` when flat, and where nobody wants to know it.
     #[must_use]
     pub fn entry(&self) -> Option<Price> {
-        if self.qty.is_zero() { None } else { self.cost.over_qty(self.bought) }
+        self.entry.filter(|_| !self.qty.is_zero()).and_then(|basis| basis.cost.over_qty(basis.bought))
     }
 
     /// What is held had cost.
-    #[must_use]
-    pub fn cost(&self) -> Notional {
-        if self.qty == self.bought {
-            return self.cost;
+    fn cost(&self, basis: Basis) -> Notional {
+        if self.qty == basis.bought {
+            return basis.cost;
         }
-        (self.cost * self.qty.over(self.bought).unwrap_or_default()).max(Notional::ZERO)
+        basis.cost * self.qty.over(basis.bought).unwrap_or_default()
     }
 
     /// Everything that the coin earned, valued at `price`: floating profit included.
@@ -58,16 +68,10 @@ impl Holding {
         self.trades += 1;
         self.turnover += size;
         self.spent += notional;
-        if qty.is_positive() {
-            self.cost = self.cost() + notional;
-            self.qty += qty;
-            self.bought = self.qty;
-        } else {
-            self.qty += qty;
+        if let Some(basis) = self.entry.filter(|_| qty.is_positive()) {
+            self.entry = Some(Basis { bought: self.qty + qty, cost: self.cost(basis) + notional });
         }
-        if self.qty.is_zero() {
-            (self.bought, self.cost) = (Qty::ZERO, Notional::ZERO);
-        }
+        self.qty += qty;
         -(notional + fee)
     }
 
@@ -90,8 +94,9 @@ pub(super) struct Books {
 }
 
 impl Books {
-    pub(super) fn new(equity: Notional, coins: usize) -> Books {
-        Books { cash: equity, holdings: vec![Holding::default(); coins] }
+    pub(super) fn new(equity: Notional, coins: usize, with_entries: bool) -> Books {
+        let holding = if with_entries { Holding::with_entry() } else { Holding::default() };
+        Books { cash: equity, holdings: vec![holding; coins] }
     }
 
     pub(super) fn qty(&self, coin: usize) -> Qty {
@@ -129,20 +134,22 @@ mod tests {
     /// 2 at 10, 2 at 20: average 15. 1 sold at 18: profit 3. Funding 0.1 % of 3 × 18, fees 0.1 %.
     #[test]
     fn the_average_stays_when_a_part_is_sold() {
-        let mut holding = Holding::default();
+        let mut holding = Holding::with_entry();
         let fee = num("0.001");
         assert_eq!(holding.trade(num("2"), num("10"), fee), num("-20.02"));
         assert_eq!(holding.trade(num("2"), num("20"), fee), num("-40.04"));
-        assert_eq!((holding.entry(), holding.cost()), (Some(num("15")), num("60")));
+        assert_eq!(holding.entry(), Some(num("15")));
         assert_eq!(holding.trade(num("-1"), num("18"), fee), num("17.982"));
-        assert_eq!((holding.entry(), holding.cost(), holding.spent), (Some(num("15")), num("45"), num("42")));
+        assert_eq!((holding.entry(), holding.spent), (Some(num("15")), num("42")));
         assert_eq!(holding.settle(num("18"), num("0.001")), num("-0.054"));
         assert_eq!(holding.net_profit(Some(num("16"))), num("3") + num("3") - num("0.078") - num("0.054"));
-        // Bought again, at an average of (45 + 15) / 4.
-        holding.trade(num("1"), num("15"), fee);
-        assert_eq!(holding.entry(), Some(num("15")));
+        // Bought again, at an average of (45 + 35) / 4.
+        holding.trade(num("1"), num("35"), fee);
+        assert_eq!(holding.entry(), Some(num("20")));
         holding.trade(num("-4"), num("15"), fee);
-        assert_eq!((holding.qty, holding.cost(), holding.entry()), (Qty::ZERO, Notional::ZERO, None));
+        assert_eq!((holding.qty, holding.entry()), (Qty::ZERO, None));
+        holding.trade(num("1"), num("7"), fee);
+        assert_eq!(holding.entry(), Some(num("7")));
     }
 
     #[test]

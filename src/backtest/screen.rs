@@ -112,6 +112,8 @@ struct Records {
     /// The peak that the stop measures from, where it is another one.
     armed: Option<f64>,
     high_at: Option<usize>,
+    /// What the deepest drawdown left of its peak.
+    kept: f64,
     /// Equity at which the deepest drawdown is met.
     floor: f64,
     floor_at: Option<usize>,
@@ -160,6 +162,9 @@ impl<'a> Screen<'a> {
 
     /// Shows the exact books every record that waits.
     fn resolve(&mut self, walk: &mut Walk<'_>) {
+        if self.records.high_at.is_none() && self.records.floor_at.is_none() {
+            return;
+        }
         for bar in [self.records.high_at, self.records.floor_at].into_iter().flatten() {
             let equity = walk.books.equity(self.market, bar);
             walk.highs.take(equity);
@@ -404,7 +409,7 @@ impl<'a> Screen<'a> {
             }
             self.records.high = equity;
             self.records.high_at = Some(bar);
-            self.records.floor = equity * (1.0 - walk.highs.max_drawdown.nearly());
+            self.records.floor = equity * self.records.kept;
             return;
         }
         if equity < records.floor - guard {
@@ -452,11 +457,13 @@ impl<'a> Screen<'a> {
 impl Records {
     fn of(walk: &Walk<'_>) -> Records {
         let high = walk.highs.peak.nearly();
+        let kept = 1.0 - walk.highs.max_drawdown.rounded(18).nearly();
         Records {
             high,
+            kept,
             armed: walk.highs.armed.map(|armed: Notional| armed.nearly()),
             high_at: None,
-            floor: high * (1.0 - walk.highs.max_drawdown.nearly()),
+            floor: high * kept,
             floor_at: None,
         }
     }

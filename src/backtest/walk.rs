@@ -12,7 +12,6 @@ use crate::decide::{Settings, decide};
 use crate::domain::account::{AccountModes, Balance, MarginSetting, Position, maintenance_margin};
 use crate::domain::market::{self, Mark, Quote};
 use crate::domain::num::{Notional, Price, Qty, Rate};
-use crate::domain::order::Side;
 use crate::domain::plan::{Leg, Reason};
 use crate::domain::snapshot::{Coin, Snapshot};
 use crate::domain::symbol::Symbol;
@@ -32,6 +31,9 @@ pub(super) struct Walk<'a> {
     pub(super) halted_until: Option<Time>,
     pub(super) bars: usize,
     is_spot: bool,
+    /// Executions over closes.
+    sells_at: Rate,
+    buys_at: Rate,
     settled: usize,
     sample_every: usize,
     fills: Vec<Fill>,
@@ -49,7 +51,9 @@ impl<'a> Walk<'a> {
         Walk {
             market,
             terms,
-            books: Books::new(terms.equity, market.coins()),
+            books: Books::new(terms.equity, market.coins(), terms.strategy.has_entries()),
+            sells_at: Rate::ONE - terms.slippage,
+            buys_at: Rate::ONE + terms.slippage,
             highs: Highs::new(terms.equity),
             memory: Memory::default(),
             calendar_at: None,
@@ -211,16 +215,9 @@ impl<'a> Walk<'a> {
     /// Executes at the close and the slippage; whether it could be paid for.
     pub(super) fn fill(&mut self, bar: usize, coin: usize, qty: Qty, reason: Reason) -> bool {
         let Some(close) = self.market.last_close(bar, coin) else { return true };
-        let (side, off) = if qty.is_negative() {
-            (Side::Sell, -self.terms.slippage)
-        } else {
-            (Side::Buy, self.terms.slippage)
-        };
-        let price = close * (Rate::ONE + off);
-        if self.is_spot
-            && side == Side::Buy
-            && qty * price * (Rate::ONE + self.terms.taker_fee) > self.books.cash
-        {
+        let price = close * if qty.is_negative() { self.sells_at } else { self.buys_at };
+        let costs = || qty * price * (Rate::ONE + self.terms.taker_fee);
+        if self.is_spot && qty.is_positive() && costs() > self.books.cash {
             return false;
         }
         let Some(holding) = self.books.holdings.get_mut(coin) else { return true };
@@ -240,24 +237,27 @@ impl<'a> Walk<'a> {
     pub(super) fn snapshot(&self, bar: usize, equity: Notional) -> Snapshot {
         let at = self.market.closes_at(bar);
         let leverage = if self.is_spot { 1 } else { self.terms.execution.leverage };
-        let (mut initial_margin, mut cost) = (Notional::ZERO, Notional::ZERO);
+        let (mut initial_margin, mut unrealized) = (Notional::ZERO, Notional::ZERO);
         let mut coins: BTreeMap<Symbol, Coin> = BTreeMap::new();
         for (coin, (contract, holding)) in self.market.contracts.iter().zip(&self.books.holdings).enumerate()
         {
             let symbol = contract.rules.symbol.clone();
             let last = self.market.last_close(bar, coin);
-            let position = holding.entry().zip(last).map(|(entry_price, mark_price)| Position {
-                symbol: symbol.clone(),
-                qty: holding.qty,
-                entry_price,
-                mark_price,
-                unrealized: holding.qty * mark_price - holding.cost(),
-                liquidation_price: None,
-                updated: at,
+            let position = last.filter(|_| !holding.qty.is_zero()).map(|mark_price| {
+                let entry = holding.entry();
+                Position {
+                    symbol: symbol.clone(),
+                    qty: holding.qty,
+                    entry_price: entry.unwrap_or_default(),
+                    mark_price,
+                    unrealized: entry.map_or(Notional::ZERO, |entry| holding.qty * (mark_price - entry)),
+                    liquidation_price: None,
+                    updated: at,
+                }
             });
+            unrealized += position.as_ref().map_or(Notional::ZERO, |position| position.unrealized);
             let value = last.map_or(Notional::ZERO, |last| holding.qty * last);
             initial_margin += value.over_rate(Rate::from(leverage)).unwrap_or_default();
-            cost += holding.cost();
             coins.insert(
                 symbol,
                 Coin {
@@ -271,12 +271,11 @@ impl<'a> Walk<'a> {
                 },
             );
         }
-        let wallet = self.books.cash + cost;
         let balance = Balance {
-            wallet,
+            wallet: equity - unrealized,
             equity,
             available: equity - initial_margin,
-            unrealized: equity - wallet,
+            unrealized,
             initial_margin,
             maint_margin: self.maintenance(bar),
         };

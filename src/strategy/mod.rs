@@ -157,6 +157,11 @@ pub trait Strategy {
         false
     }
 
+    /// Whether it asks what a position was bought at.
+    fn has_entries(&self) -> bool {
+        false
+    }
+
     /// When nothing would be done, as long as nothing but prices and equity changes from `snapshot` on.
     fn quiet(&self, _snapshot: &Snapshot, _memory: &Memory) -> Quiet {
         Quiet::Never

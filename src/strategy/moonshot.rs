@@ -165,11 +165,11 @@ impl Moonshot {
         }
     }
 
-    /// Between its stop and the price from which on a new high moves that stop.
-    fn prices_of(&self, position: &Position, coin: &Coin, memory: &Memory) -> Prices {
+    /// Between its stop and the price from which on a new high moves that stop. Only what is remembered
+    /// counts: the price now is no high before a decision saw it.
+    fn prices_of(&self, position: &Position, memory: &Memory) -> Prices {
         let entry = position.entry_price;
-        let mark = coin.market.map_or(position.mark_price, |market| market.mark.price);
-        let high = Self::high(position, mark, memory.highs.get(&position.symbol));
+        let high = Self::high(position, entry, memory.highs.get(&position.symbol));
         let guarded = |trailing: &Trailing| high.max(entry * (Rate::ONE + trailing.start));
         Prices {
             symbol: position.symbol.clone(),
@@ -218,13 +218,17 @@ impl Strategy for Moonshot {
         true
     }
 
+    fn has_entries(&self) -> bool {
+        true
+    }
+
     fn quiet(&self, snapshot: &Snapshot, memory: &Memory) -> Quiet {
         let (mut coins, mut until) = (Vec::new(), None);
         for wish in self.wishes(snapshot, memory) {
             let Some(coin) = snapshot.coins.get(&wish.symbol) else { continue };
             match (wish.action, &coin.position) {
                 (Action::Hold | Action::Close { .. }, Some(position)) => {
-                    coins.push(self.prices_of(position, coin, memory));
+                    coins.push(self.prices_of(position, memory));
                 }
                 (Action::Wait { reason: SkipReason::Cooldown, .. }, _) => {
                     let ends = self.cools_until(&wish.symbol, snapshot.at, memory);
