@@ -86,8 +86,6 @@ pub(super) struct Screen<'a> {
     guard: f64,
     /// Part of the peak at which the hard stop fires.
     stops_at: f64,
-    /// What maintenance takes at most of the gross value, up to this gross value.
-    maintenance: (f64, f64),
     flat: bool,
     records: Records,
 }
@@ -132,6 +130,8 @@ impl<'a> Screen<'a> {
                 qty: vec![0.0; coins],
                 held: vec![Qty::ZERO; coins],
                 cash: terms.equity.nearly(),
+                maintenance: (0.0, 0.0),
+                shares: 0.0,
             },
             trades: Trades::default(),
             over: vec![0.0; coins],
@@ -140,7 +140,6 @@ impl<'a> Screen<'a> {
             whole: Doubled::Fixed(1.0, None),
             guard: (coins as f64 + 16.0) * 2_f64.powi(-50),
             stops_at: 1.0 - terms.limits.max_drawdown.nearly(),
-            maintenance: (0.0, 0.0),
             flat: true,
             records: Records::default(),
         }
@@ -219,6 +218,7 @@ impl<'a> Screen<'a> {
                 *slot = Some(Edges::new(band));
             }
         }
+        self.place.shares = self.bands.iter().flatten().map(|edges| edges.share).sum();
     }
 
     fn take_prices(&mut self, prices: &Prices) {
@@ -243,7 +243,7 @@ impl<'a> Screen<'a> {
         }
         self.flat = self.place.qty.iter().all(|qty| *qty == 0.0);
         let gross = self.place.gross(bar);
-        self.maintenance = (self.place.maintenance_rate(2.0 * gross), 2.0 * gross);
+        self.place.take_gross(gross);
     }
 
     fn reload_coin(&mut self, coin: usize) {
@@ -310,7 +310,7 @@ impl<'a> Screen<'a> {
     fn danger(&self, high: f64, guard: f64) -> f64 {
         let peak = self.records.armed.unwrap_or(self.records.high).max(high);
         let stop = self.stops_at * peak + 2.0 * guard;
-        let (rate, up_to) = self.maintenance;
+        let (rate, up_to) = self.place.maintenance;
         let gross = high - self.place.cash;
         if gross <= up_to { stop.max(rate * gross + 2.0 * guard) } else { f64::MAX }
     }
@@ -447,9 +447,7 @@ impl<'a> Screen<'a> {
         self.place.cash = walk.books.cash.nearly();
         self.flat = false;
         let gross = self.trades.equity - self.place.cash;
-        if 1.5 * gross > self.maintenance.1 || 4.0 * gross < self.maintenance.1 {
-            self.maintenance = (self.place.maintenance_rate(2.0 * gross), 2.0 * gross);
-        }
+        self.place.take_gross(gross);
         true
     }
 }

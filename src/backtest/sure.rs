@@ -68,7 +68,7 @@ pub(super) struct Trades {
 pub(super) struct Edges {
     band: Band,
     /// The target as a part of the whole …
-    share: f64,
+    pub(super) share: f64,
     /// … and the edges, and what a trade ends at, as parts of the target.
     above: f64,
     below: f64,
@@ -109,6 +109,10 @@ pub(super) struct Place<'a> {
     /// The same, exact.
     pub(super) held: Vec<Qty>,
     pub(super) cash: f64,
+    /// What maintenance takes at most of the gross value, up to this gross value.
+    pub(super) maintenance: (f64, f64),
+    /// All targets, as parts of the whole.
+    pub(super) shares: f64,
 }
 
 /// Limits of the account, in doubles.
@@ -304,6 +308,14 @@ impl Place<'_> {
         self.sizes.iter().map(rate).fold(0.0, f64::max)
     }
 
+    /// Finds the rate of maintenance anew, for twice the gross value.
+    pub(super) fn take_gross(&mut self, gross: f64) {
+        let (_, up_to) = self.maintenance;
+        if 1.5 * gross > up_to || 4.0 * gross < up_to {
+            self.maintenance = (self.maintenance_rate(2.0 * gross), 2.0 * gross);
+        }
+    }
+
     /// What a decision does with the coins outside their edges, at the close of a bar.
     pub(super) fn decide(
         &self,
@@ -333,8 +345,7 @@ impl Place<'_> {
         let told_apart = trades.legs.is_sorted_by(|a, b| {
             (a.notional < 0.0) != (b.notional < 0.0) || a.drift.abs() > b.drift.abs() + DRIFTS
         });
-        if !told_apart || trades.legs.len() > self.terms.max_legs || !self.within_limits(whole, bands, trades)
-        {
+        if !told_apart || trades.legs.len() > self.terms.max_legs || !self.within_limits(whole, trades) {
             return Sure::Unknown;
         }
         Sure::Trades
@@ -398,17 +409,19 @@ impl Place<'_> {
     }
 
     /// Whether the trades are clearly within every limit of the account. Reductions alone always are.
-    fn within_limits(&self, whole: f64, bands: &[Option<Edges>], trades: &Trades) -> bool {
+    fn within_limits(&self, whole: f64, trades: &Trades) -> bool {
         if !trades.legs.iter().any(|leg| leg.notional > 0.0) {
             return true;
         }
         let limits = &self.terms;
         let turnover: f64 = trades.legs.iter().map(|leg| leg.notional.abs()).sum();
-        let targets: f64 = bands.iter().flatten().map(|band| band.share).sum::<f64>() * whole;
+        let targets = self.shares * whole;
         let gross = trades.equity - self.cash;
         let after = gross + trades.legs.iter().map(|leg| leg.notional).sum::<f64>();
         let equity = trades.equity - turnover * limits.fee;
-        let left = equity - self.maintenance_rate(after * 1.01) * after;
+        let (rate, up_to) = self.maintenance;
+        let rate = if after * 1.01 <= up_to { rate } else { self.maintenance_rate(after * 1.01) };
+        let left = equity - rate * after;
         let clear = CLEAR * (trades.equity.abs() + self.cash.abs() + gross + turnover);
         let free = trades.equity - gross / limits.set_leverage
             + trades.legs.iter().map(|leg| self.margin_effect(leg)).sum::<f64>();
