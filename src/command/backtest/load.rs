@@ -1,56 +1,29 @@
-//! `rebal backtest`: the same decisions over recorded prices.
+//! What a backtest walks over: recorded prices, funding and rules, put together on one grid.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::path::Path;
+use std::time::Duration;
 
 use crate::archive;
 use crate::archive::error::ArchiveError;
-use crate::backtest::{Contract, Market, Settlement, Terms, run};
+use crate::backtest::{Contract, Market, Settlement};
+use crate::command::context::Context;
+use crate::command::venue;
 use crate::domain::market::Bar;
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::rules::Lot;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::error::{CommandError, Kind};
-use crate::render;
-use crate::report::backtest::BacktestReport;
 use crate::sim::{Listed, listing};
 
-use super::context::Context;
-use super::settings;
-use super::venue;
-
-/// Decide as a pass does, over recorded prices; sends nothing
-#[derive(Clone, Debug, clap::Args)]
-pub(super) struct Args {
-    /// Take klines from this folder: SYMBOL*.csv[.gz|.zip], or one folder per symbol
-    #[arg(long, value_name = "DIR")]
-    data: PathBuf,
-    /// Take funding rates from this folder; without it there is none
-    #[arg(long, value_name = "DIR")]
-    funding: Option<PathBuf>,
-    /// Take steps and minimums from a recorded exchangeInfo
-    #[arg(long, value_name = "FILE")]
-    exchange_info: Option<PathBuf>,
-    /// Begin with the first bar at or after this time
-    #[arg(long, value_name = "TIME")]
-    from: Option<Time>,
-    /// End with the last bar that closes at or before this time
-    #[arg(long, value_name = "TIME")]
-    to: Option<Time>,
-    /// Begin with this much of the quote asset
-    #[arg(long, value_name = "AMOUNT", default_value = "200")]
-    equity: Notional,
-    /// Decide exactly at every bar, without the screen
-    #[arg(long)]
-    exact: bool,
-}
+use super::Args;
 
 /// Settlements are stamped milliseconds before or after the open of the bar that they belong to.
 const GIVE_OR_TAKE: Duration = Duration::from_secs(1);
 
-pub(super) async fn run_command(context: &Context, args: &Args) -> Result<u8, CommandError> {
+/// The market of the data that was asked for, and whose trading rules it has.
+pub(super) fn load(context: &Context, args: &Args) -> Result<(Market, String), CommandError> {
     let symbols = context.config.basket.symbols.clone();
     let wanted = (!symbols.is_empty()).then_some(symbols);
     let refuse = |error: ArchiveError| CommandError::new(Kind::Config, error.to_string(), "see --data");
@@ -65,26 +38,7 @@ pub(super) async fn run_command(context: &Context, args: &Args) -> Result<u8, Co
     if market.opens.is_empty() {
         return Err(CommandError::new(Kind::Config, "no bars in that period", "see --from, --to and --data"));
     }
-    let symbols = market.contracts.iter().map(|contract| contract.rules.symbol.clone()).collect();
-    let settings = settings::of_symbols(&context.config, symbols)?;
-    let per_decision = context.config.interval.as_millis() / market.interval.as_millis().max(1);
-    let terms = Terms {
-        strategy: settings.strategy.as_ref(),
-        execution: &settings.execution,
-        limits: &settings.limits,
-        equity: args.equity,
-        taker_fee: context.config.paper.taker_fee,
-        slippage: Rate::from_bps(context.config.paper.slippage_bps),
-        every_bars: usize::try_from(per_decision).unwrap_or(1).max(1),
-        calendar: settings.every,
-    };
-    let begun = Instant::now();
-    let outcome = run(&market, &terms);
-    let elapsed = begun.elapsed().as_secs_f64();
-    let heading = context.heading(market.closes_at(outcome.bars.saturating_sub(1)));
-    let report = BacktestReport::new(heading, &market, &terms, &outcome, origin, elapsed);
-    context.show(&render::json::object(&report))?;
-    Ok(0)
+    Ok((market, origin))
 }
 
 /// The trading rules of each coin, and whose they are.
