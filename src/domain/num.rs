@@ -65,6 +65,9 @@ const MAX_INTEGER_DIGITS: usize = 14;
 /// As many as a quotient can have, so that whatever is written here reads back.
 const MAX_FRACTION_DIGITS: usize = 28;
 
+/// Whole numbers below this are exact in an `f64`: 2^53.
+const MOST_WHOLE: f64 = 9_007_199_254_740_992.0;
+
 impl<K> Amount<K> {
     /// Zero.
     pub const ZERO: Self = Self::wrap(Decimal::ZERO);
@@ -150,9 +153,19 @@ impl<K> Amount<K> {
         self.value.to_f64().unwrap_or(f64::NAN)
     }
 
-    /// The decimal nearest to a finite `f64`, at `digits` after the point.
+    /// The decimal nearest to a finite `f64`, at `digits` after the point. A decimal of at most 15 digits, before
+    /// and after the point together, comes back exactly from the `f64` nearest to it.
     #[must_use]
     pub fn from_approx(value: f64, digits: u32) -> Option<Self> {
+        // The decimal crate rounds an `f64` to some 15 digits by a way of its own, and small ones to fewer.
+        let power =
+            i32::try_from(digits).ok().filter(|digits| *digits <= 22).map(|digits| 10_f64.powi(digits));
+        if let Some(power) = power {
+            let whole = (value * power).round();
+            if whole.abs() < MOST_WHOLE && whole / power == value {
+                return Some(Self::new(whole as i64, digits));
+            }
+        }
         Decimal::from_f64(value).map(|value| Self::wrap(value).rounded(digits))
     }
 
