@@ -4,6 +4,7 @@
 //! once out of straight reads. Beside each tile stand the highest and the lowest close of each coin: most
 //! tiles need no more than that to say that no coin left its band. A quarter more memory than the closes alone.
 
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 
 /// Bars of a tile.
@@ -90,6 +91,12 @@ impl Columns {
             return None;
         }
         self.tiles.get((bar / BARS * self.coins + coin) * BARS + bar % BARS).copied()
+    }
+
+    /// Feeds every close, and where there is none, to a hasher.
+    pub(super) fn hash_closes(&self, hasher: &mut impl Hasher) {
+        self.tiles.iter().for_each(|close| hasher.write_u64(close.to_bits()));
+        self.gaps.hash(hasher);
     }
 
     /// Whether a coin has a price in a bar.

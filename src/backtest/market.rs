@@ -1,5 +1,6 @@
 //! Recorded prices as columns: what a run walks over, shared by all runs of a sweep.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use crate::backtest::columns::Columns;
@@ -121,6 +122,17 @@ impl Market {
     #[must_use]
     pub fn first_closing_at(&self, time: Time) -> usize {
         self.opens.partition_point(|open| *open + self.interval < time)
+    }
+
+    /// A number that differs where prices, funding or trading rules do: of two machines that must have the
+    /// same. Equal for the same version of rebal only.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.interval, &self.opens).hash(&mut hasher);
+        format!("{:?} {:?}", self.contracts, self.settlements).hash(&mut hasher);
+        self.columns.hash_closes(&mut hasher);
+        hasher.finish()
     }
 
     /// The number of a coin's column.

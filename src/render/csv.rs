@@ -3,6 +3,7 @@
 
 use crate::domain::num::{Amount, Notional};
 use crate::domain::order::Side;
+use crate::domain::time::Time;
 use crate::render::text::clean;
 use crate::report::dashboard::{DashboardReport, PositionRow};
 use crate::report::flatten::{Closed, FlattenReport, Remaining};
@@ -13,6 +14,8 @@ use crate::report::period::{CoinRow, PeriodReport};
 use crate::report::plan::PlanReport;
 use crate::report::risk::RiskReport;
 use crate::report::scan::ScanReport;
+use crate::report::sweep::figures::Figure;
+use crate::report::sweep::{Params, SweepReport};
 
 /// Columns of a plan.
 const PLAN: [&str; 13] = [
@@ -344,6 +347,29 @@ fn plan_row(report: &PlanReport, line: &Line) -> Vec<String> {
         reason.to_owned(),
         detail,
     ]
+}
+
+/// One row per setting, the best first, then those that were refused: its keys, its figures, how it ended.
+#[must_use]
+pub fn sweep(report: &SweepReport) -> String {
+    let keys = report.grid.axes().iter().map(|axis| axis.key.as_str());
+    let figures = Figure::ALL.iter().map(|figure| figure.as_str());
+    let head: Vec<&str> = keys.chain(figures).chain(["liquidated_at", "stopped_at", "refused"]).collect();
+    let values = |params: &Params| params.pairs().map(|(_, value)| value.to_owned()).collect::<Vec<_>>();
+    let at = |time: Option<Time>| time.map_or_else(String::new, |time| time.to_string());
+    let ran = report.runs.iter().map(|run| {
+        let mut cells = values(&run.params);
+        cells.extend(Figure::ALL.iter().map(|figure| maybe(figure.of(&run.figures))));
+        cells.extend([at(run.figures.liquidated_at), at(run.figures.stopped_at), String::new()]);
+        cells
+    });
+    let refused = report.refused.iter().map(|refused| {
+        let mut cells = values(&refused.params);
+        cells.extend(vec![String::new(); Figure::ALL.len() + 2]);
+        cells.push(refused.reason.clone());
+        cells
+    });
+    table(&head, ran.chain(refused))
 }
 
 fn pass_row(report: &PassReport, when: &str, order: &OrderReport) -> Vec<String> {

@@ -5,7 +5,9 @@ use crate::render::grid::{Align, Grid};
 use crate::render::paint::Tone;
 use crate::render::remarks::{self, Remark};
 use crate::render::text::{clean, instant, money, percent};
-use crate::render::{charges, coins, earnings, figures, glance, orders, positions, summary, universe, words};
+use crate::render::{
+    charges, coins, earnings, figures, glance, orders, positions, settings, summary, universe, words,
+};
 use crate::report::dashboard::DashboardReport;
 use crate::report::flatten::FlattenReport;
 use crate::report::funding::FundingReport;
@@ -16,6 +18,7 @@ use crate::report::period::PeriodReport;
 use crate::report::plan::PlanReport;
 use crate::report::risk::RiskReport;
 use crate::report::scan::ScanReport;
+use crate::report::sweep::SweepReport;
 
 /// A plan: the verdict, one row per coin, what could not be done, the totals.
 #[must_use]
@@ -194,6 +197,25 @@ fn halt(halted: Option<&str>, found: &str) -> String {
     halted.map_or_else(String::new, |id| {
         format!("**HALTED (halt {})**: {}\n\n", escape(id), words::refused(found))
     })
+}
+
+/// A sweep: what was tried, the best settings, what became of choices, then what was refused.
+#[must_use]
+pub fn sweep(report: &SweepReport) -> String {
+    let mut text = head("sweep", &report.ground.heading);
+    text.push_str(&format!("{}\n", escape(&settings::verdict(report).1)));
+    if let Some(grid) = settings::runs(report).first() {
+        text.push_str(&drawn(grid));
+    }
+    if let Some(walk) = &report.walk_forward {
+        text.push_str(&format!("\n### Walk-forward\n\n{}\n", escape(&settings::decay(walk))));
+        if let Some(grid) = settings::steps(report, walk).first() {
+            text.push_str(&drawn(grid));
+        }
+        text.push_str(&bullets("Columns", vec![settings::legend()]));
+    }
+    text.push_str(&bullets("Worth knowing", settings::remarks(report)));
+    text
 }
 
 fn head(what: &str, heading: &Heading) -> String {

@@ -19,6 +19,7 @@ mod paint;
 mod pictures;
 mod positions;
 mod remarks;
+mod settings;
 mod summary;
 pub mod table;
 pub mod text;
@@ -37,6 +38,7 @@ use crate::report::period::PeriodReport;
 use crate::report::plan::PlanReport;
 use crate::report::risk::RiskReport;
 use crate::report::scan::ScanReport;
+use crate::report::sweep::SweepReport;
 
 /// How a report is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -146,6 +148,11 @@ pub fn funding_fits(format: Format) -> Result<(), Unsupported> {
     no_page("a funding report", format)
 }
 
+/// Whether a sweep comes in `format`: asked before anything is read, not after.
+pub fn sweep_fits(format: Format) -> Result<(), Unsupported> {
+    no_page("a sweep", format)
+}
+
 fn no_page(what: &'static str, format: Format) -> Result<(), Unsupported> {
     match format {
         Format::Html => Err(unsupported(what, format)),
@@ -216,6 +223,17 @@ pub fn funding(report: &FundingReport, format: Format, style: &Style) -> Result<
         Format::Csv => Ok(csv::funding(report)),
         Format::Markdown => Ok(markdown::funding(report)),
         Format::Html => Err(unsupported("a funding report", format)),
+    }
+}
+
+/// A sweep in `format`; every text ends with one line break.
+pub fn sweep(report: &SweepReport, format: Format, style: &Style) -> Result<String, Unsupported> {
+    match format {
+        Format::Table => Ok(table::sweep(report, style)),
+        Format::Json => Ok(json::object(report)),
+        Format::Csv => Ok(csv::sweep(report)),
+        Format::Markdown => Ok(markdown::sweep(report)),
+        Format::Html => Err(unsupported("a sweep", format)),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::render::paint::{Tone, in_ascii, paint};
 use crate::render::remarks::{self, Remark};
 use crate::render::text::{clean, instant};
 use crate::render::{
-    Style, charges, coins, earnings, figures, glance, orders, positions, summary, universe, words,
+    Style, charges, coins, earnings, figures, glance, orders, positions, settings, summary, universe, words,
 };
 use crate::report::dashboard::DashboardReport;
 use crate::report::error::ErrorReport;
@@ -17,6 +17,7 @@ use crate::report::period::PeriodReport;
 use crate::report::plan::PlanReport;
 use crate::report::risk::RiskReport;
 use crate::report::scan::ScanReport;
+use crate::report::sweep::SweepReport;
 
 /// A plan: the verdict, one line per coin, the totals, then what could not be done.
 #[must_use]
@@ -206,6 +207,23 @@ pub fn dashboard(report: &DashboardReport, style: &Style) -> String {
         page.titled("Last passes", &first_that_fits(&[glance::passes(report)], style));
     }
     page.remarks("", earnings::notes(&report.period));
+    page.finish()
+}
+
+/// A sweep: what was tried, the best settings, what became of choices, then what was refused.
+#[must_use]
+pub fn sweep(report: &SweepReport, style: &Style) -> String {
+    let mut page = Page::new(*style);
+    page.heading("sweep", &report.ground.heading);
+    let (tone, verdict) = settings::verdict(report);
+    page.say(tone, &verdict);
+    page.block(&first_that_fits(&settings::runs(report), style));
+    if let Some(walk) = &report.walk_forward {
+        page.titled("Walk-forward", &paragraph(Tone::Plain, &settings::decay(walk), style));
+        page.block(&first_that_fits(&settings::steps(report, walk), style));
+        page.remarks("", vec![settings::legend()]);
+    }
+    page.remarks("", settings::remarks(report));
     page.finish()
 }
 

@@ -1,0 +1,172 @@
+//! `rebal backtest`: the same decisions over recorded prices.
+
+mod load;
+mod merge;
+mod sweep;
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::backtest::sweep::Shard;
+use crate::backtest::{Keep, Terms, run};
+use crate::config::sections::Config;
+use crate::domain::num::{Notional, Rate};
+use crate::domain::time::{Time, parse_span, show_span};
+use crate::error::{CommandError, Kind};
+use crate::pass::Settings;
+use crate::render;
+use crate::report::backtest::BacktestReport;
+use crate::report::sweep::figures::Figure;
+
+use super::context::Context;
+use super::settings;
+
+/// Decide as a pass does, over recorded prices; sends nothing
+///
+/// With --sweep it tries every combination of settings, on all cores.
+#[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Args {
+    /// Take klines from this folder: SYMBOL*.csv[.gz|.zip], or one folder per symbol
+    #[arg(long, value_name = "DIR", required_unless_present = "merge")]
+    data: Option<PathBuf>,
+    /// Take funding rates from this folder; without it there is none
+    #[arg(long, value_name = "DIR")]
+    funding: Option<PathBuf>,
+    /// Take steps and minimums from a recorded exchangeInfo
+    #[arg(long, value_name = "FILE")]
+    exchange_info: Option<PathBuf>,
+    /// Begin with the first bar at or after this time
+    #[arg(long, value_name = "TIME")]
+    from: Option<Time>,
+    /// End with the last bar that closes at or before this time
+    #[arg(long, value_name = "TIME")]
+    to: Option<Time>,
+    /// Begin with this much of the quote asset
+    #[arg(long, value_name = "AMOUNT", default_value = "200")]
+    equity: Notional,
+    /// Decide this often, not as often as the configuration says; a whole multiple of the bars
+    #[arg(long, value_name = "DURATION", value_parser = parse_span)]
+    interval: Option<Duration>,
+    /// Trade again this long after a hard stop, instead of ending there
+    #[arg(long, value_name = "DURATION", value_parser = parse_span)]
+    resume_after: Option<Duration>,
+    /// Decide exactly at every bar, without the screen
+    #[arg(long)]
+    exact: bool,
+    /// Try these values of a configuration key, with those of every other --sweep (repeatable)
+    #[arg(long = "sweep", value_name = "KEY=A..B/STEP|A,B,C")]
+    sweeps: Vec<String>,
+    /// Run so many settings at a time; all cores where it is not given
+    #[arg(long, value_name = "N", value_parser = jobs, requires = "sweeps")]
+    jobs: Option<NonZeroUsize>,
+    /// Order settings by a figure: return, final_equity, max_drawdown, trades, turnover, fees, funding …
+    #[arg(long, value_name = "FIGURE")]
+    sort: Option<Figure>,
+    /// Choose on one part of the period and look at the next, K times
+    #[arg(long, value_name = "K", requires = "sweeps")]
+    folds: Option<usize>,
+    /// Run part I of N, counted from 0, and write it as JSON lines for --merge
+    #[arg(long, value_name = "I/N", requires = "sweeps", conflicts_with = "sort")]
+    shard: Option<Shard>,
+    /// Join the parts of a sweep that --shard wrote
+    #[arg(long, value_name = "FILES", num_args = 1.., conflicts_with_all = [
+        "data", "funding", "exchange_info", "from", "to", "equity", "interval", "resume_after", "exact",
+        "sweeps", "folds", "shard",
+    ])]
+    merge: Vec<PathBuf>,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  rebal backtest --data klines --funding funding               one run, with the configuration as it is
+  rebal backtest --data klines --sweep 'basket.threshold=0.01..0.20/0.01'
+                                                               twenty thresholds, the best first
+  rebal backtest --data klines --sweep 'basket.threshold=0.01..0.20/0.01' --folds 4
+                                                               does the best of one part stay good in the next?
+  rebal backtest --data klines --sweep 'basket.threshold=0.01..0.20/0.01' --shard 0/8 --out part-0.jsonl
+                                                               one part of eight, for a job engine
+  rebal backtest --merge part-*.jsonl                          all parts together
+
+Exit codes: 0 done · 2 configuration, data or options · 130 interrupted";
+
+/// More threads than any machine has cores.
+const MOST_JOBS: usize = 1024;
+
+fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    let wanted = || format!("wants a whole number from 1 to {MOST_JOBS}, for example the number of cores");
+    text.parse().ok().filter(|jobs: &NonZeroUsize| jobs.get() <= MOST_JOBS).ok_or_else(wanted)
+}
+
+impl Args {
+    /// The folder of klines.
+    fn data(&self) -> Result<&Path, CommandError> {
+        let missing =
+            || CommandError::new(Kind::Config, "no --data", "name the folder of klines: --data DIR");
+        self.data.as_deref().ok_or_else(missing)
+    }
+}
+
+pub(super) async fn run_command(context: &Context, args: &Args) -> Result<u8, CommandError> {
+    if !args.merge.is_empty() {
+        return merge::run(context, args);
+    }
+    if !args.sweeps.is_empty() {
+        return sweep::run(context, args).await;
+    }
+    if args.sort.is_some() {
+        return Err(CommandError::new(Kind::Config, "--sort orders the settings of a sweep", "add --sweep"));
+    }
+    one_run(context, args)
+}
+
+fn one_run(context: &Context, args: &Args) -> Result<u8, CommandError> {
+    let (market, origin) = load::load(context, args)?;
+    let symbols = market.contracts.iter().map(|contract| contract.rules.symbol.clone()).collect();
+    let settings = settings::of_symbols(&context.config, symbols)?;
+    let terms = Terms { keep: Keep::ALL, ..terms(args, &context.config, &settings, market.interval)? };
+    let begun = Instant::now();
+    let outcome = run(&market, &terms);
+    let elapsed = begun.elapsed().as_secs_f64();
+    let heading = context.heading(market.closes_at(outcome.bars.saturating_sub(1)));
+    let report = BacktestReport::new(heading, &market, &terms, &outcome, origin, elapsed);
+    context.show(&render::json::object(&report))?;
+    Ok(0)
+}
+
+/// What a run of a configuration over bars of this length is made under.
+fn terms<'a>(
+    args: &Args,
+    config: &Config,
+    settings: &'a Settings,
+    bar: Duration,
+) -> Result<Terms<'a>, CommandError> {
+    let interval = args.interval.unwrap_or(config.interval);
+    // Bars that are longer than the interval are decided at one by one.
+    if interval > bar && !interval.as_millis().is_multiple_of(bar.as_millis().max(1)) {
+        return Err(CommandError::new(
+            Kind::Config,
+            format!(
+                "an interval of {} is no whole number of the bars of {}",
+                show_span(interval),
+                show_span(bar)
+            ),
+            "choose a multiple: --interval DURATION",
+        ));
+    }
+    let per_decision = interval.as_millis() / bar.as_millis().max(1);
+    Ok(Terms {
+        strategy: settings.strategy.as_ref(),
+        execution: &settings.execution,
+        limits: &settings.limits,
+        equity: args.equity,
+        taker_fee: config.paper.taker_fee,
+        slippage: Rate::from_bps(config.paper.slippage_bps),
+        every_bars: usize::try_from(per_decision).unwrap_or(1).max(1),
+        calendar: settings.every,
+        resume_after: args.resume_after,
+        exact: args.exact,
+        keep: Keep { fills: true, samples: 0 },
+    })
+}
