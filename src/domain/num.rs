@@ -67,6 +67,9 @@ const MAX_FRACTION_DIGITS: usize = 28;
 
 /// Whole numbers below this are exact in an `f64`: 2^53.
 const MOST_WHOLE: f64 = 9_007_199_254_740_992.0;
+/// Powers of ten, exact in an `f64`.
+const EXACT_POWERS: [f64; 16] =
+    [1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15];
 
 impl<K> Amount<K> {
     /// Zero.
@@ -158,9 +161,7 @@ impl<K> Amount<K> {
     #[must_use]
     pub fn from_approx(value: f64, digits: u32) -> Option<Self> {
         // The decimal crate rounds an `f64` to some 15 digits by a way of its own, and small ones to fewer.
-        let power =
-            i32::try_from(digits).ok().filter(|digits| *digits <= 22).map(|digits| 10_f64.powi(digits));
-        if let Some(power) = power {
+        if let Some(power) = EXACT_POWERS.get(digits as usize) {
             let whole = (value * power).round();
             if whole.abs() < MOST_WHOLE && whole / power == value {
                 return Some(Self::new(whole as i64, digits));

@@ -1,13 +1,14 @@
 //! `rebal backtest`: the same decisions over recorded prices.
 
+mod fetch;
 mod load;
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::backtest::{Terms, run};
 use crate::domain::num::{Notional, Rate};
-use crate::domain::time::Time;
+use crate::domain::time::{Time, parse_span};
 use crate::error::CommandError;
 use crate::render;
 use crate::report::backtest::BacktestReport;
@@ -24,6 +25,12 @@ pub(super) struct Args {
     /// Take funding rates from this folder; without it there is none
     #[arg(long, value_name = "DIR")]
     funding: Option<PathBuf>,
+    /// Download missing klines, funding and the listing into these folders first
+    #[arg(long)]
+    fetch: bool,
+    /// Decide this often, and download bars of this length; otherwise the configuration's interval
+    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+    interval: Option<Duration>,
     /// Take steps and minimums from a recorded exchangeInfo
     #[arg(long, value_name = "FILE")]
     exchange_info: Option<PathBuf>,
@@ -42,10 +49,14 @@ pub(super) struct Args {
 }
 
 pub(super) async fn run_command(context: &Context, args: &Args) -> Result<u8, CommandError> {
+    if args.fetch {
+        fetch::fetch(context, args).await?;
+    }
     let (market, origin) = load::load(context, args)?;
     let symbols = market.contracts.iter().map(|contract| contract.rules.symbol.clone()).collect();
     let settings = settings::of_symbols(&context.config, symbols)?;
-    let per_decision = context.config.interval.as_millis() / market.interval.as_millis().max(1);
+    let per_decision =
+        args.interval.unwrap_or(context.config.interval).as_millis() / market.interval.as_millis().max(1);
     let terms = Terms {
         strategy: settings.strategy.as_ref(),
         execution: &settings.execution,
