@@ -9,6 +9,7 @@ use crate::archive::error::ArchiveError;
 use crate::backtest::{Market, Recording};
 use crate::command::context::Context;
 use crate::command::{settings, venue};
+use crate::config::words::Venue;
 use crate::domain::num::{Notional, Price, Qty};
 use crate::domain::rules::Lot;
 use crate::domain::series::Series;
@@ -43,7 +44,7 @@ pub(super) fn load(context: &Context, args: &Args) -> Result<(Market, String), C
         }
     }
     let info = args.exchange_info.clone().or_else(|| archive::find_exchange_info(&args.data));
-    let (listed, origin) = rules(info.as_deref(), &series)?;
+    let (listed, origin) = rules(context, info.as_deref(), &series)?;
     let interval = archive::interval_of(&series).unwrap_or(Duration::from_secs(300));
     let recording = Recording { interval, series: &series, funding: &funding, listed: &listed };
     let market = recording.market(args.from, args.to);
@@ -68,6 +69,7 @@ fn outside(series: &BTreeMap<Symbol, Series>, interval: Duration, args: &Args) -
 
 /// The trading rules of each coin, and whose they are.
 fn rules(
+    context: &Context,
     info: Option<&Path>,
     series: &BTreeMap<Symbol, Series>,
 ) -> Result<(BTreeMap<Symbol, Listed>, String), CommandError> {
@@ -82,7 +84,10 @@ fn rules(
         };
         return Ok((series.iter().filter_map(free).collect(), "none: any quantity can be traded".into()));
     };
-    let rows = venue::read_listing(file)?;
+    let rows = match context.config.venue {
+        Venue::BinanceUsdm => venue::read_listing(file)?,
+        Venue::BinanceSpot => venue::read_spot_listing(file, &context.config.quote)?,
+    };
     let listed: BTreeMap<Symbol, Listed> =
         rows.into_iter().map(|listed| (listed.rules.symbol.clone(), listed)).collect();
     let missing: Vec<&str> =
