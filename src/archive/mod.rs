@@ -12,6 +12,7 @@ mod lines;
 mod number;
 mod parallel;
 mod spacing;
+mod store;
 mod table;
 
 use std::collections::BTreeMap;
@@ -23,6 +24,7 @@ pub use crate::archive::columns::{Columns, columns};
 use crate::archive::error::ArchiveError;
 use crate::archive::files::Kind;
 pub use crate::archive::files::read_maybe_gz;
+pub use crate::archive::store::Store;
 use crate::archive::table::{Fault, Rows};
 use crate::domain::market::Bar;
 use crate::domain::num::Rate;

@@ -7,6 +7,7 @@ use crate::archive;
 use crate::archive::error::ArchiveError;
 use crate::config::secrets;
 use crate::config::words::{Mode, Prices, Venue as Market};
+use crate::domain::rules::Rules;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::error::{CommandError, Kind};
@@ -17,7 +18,10 @@ use crate::ledger::Ledger;
 use crate::sim::listing;
 use crate::sim::prices::{FundingPrint, Recorded};
 use crate::sim::{self, Listed, Terms, World};
+use crate::wire::binance::listed::Listed as RowsRead;
+use crate::wire::binance::spot::listing as spot_listing;
 use crate::wire::binance::usdm::listing as wire_listing;
+use crate::wire::json::WireError;
 use crate::wire::sign::Signer;
 
 use super::context::Context;
@@ -218,18 +222,31 @@ fn recorded_listing(
     Ok(of_ours.collect())
 }
 
-/// The contracts of a recorded `exchangeInfo`.
+/// The contracts of a recorded `exchangeInfo` of futures.
 pub(super) fn read_listing(file: &Path) -> Result<Vec<Listed>, CommandError> {
+    read_rules(file, "/fapi/v1", wire_listing::exchange_info)
+}
+
+/// The pairs of a recorded `exchangeInfo` of spot that are priced in `quote`.
+pub(super) fn read_spot_listing(file: &Path, quote: &str) -> Result<Vec<Listed>, CommandError> {
+    read_rules(file, "/api/v3", |bytes| spot_listing::exchange_info(bytes, quote))
+}
+
+fn read_rules(
+    file: &Path,
+    api: &str,
+    read: impl Fn(&[u8]) -> Result<RowsRead<Rules>, WireError>,
+) -> Result<Vec<Listed>, CommandError> {
     let refuse = |why: String| {
         CommandError::new(
             Kind::Config,
             format!("{}: {why}", file.display()),
-            "give a file with the answer of GET /fapi/v1/exchangeInfo, plain or gzip",
+            format!("give a file with the answer of GET {api}/exchangeInfo, plain or gzip"),
         )
     };
     let bytes =
         archive::read_maybe_gz(file, MOST_LISTING_BYTES).map_err(|error| refuse(error.to_string()))?;
-    let read = wire_listing::exchange_info(&bytes).map_err(|error| refuse(error.to_string()))?;
+    let read = read(&bytes).map_err(|error| refuse(error.to_string()))?;
     let listed = |rules| Listed::new(rules, Vec::new(), USUAL_FUNDING_HOURS, listing::plain_shape());
     Ok(read.rows.into_values().map(listed).collect())
 }

@@ -1,5 +1,6 @@
 //! `rebal backtest`: the same decisions over recorded prices.
 
+mod fetch;
 mod load;
 mod merge;
 mod sweep;
@@ -34,6 +35,12 @@ pub(super) struct Args {
     /// Take funding rates from this folder; without it there is none
     #[arg(long, value_name = "DIR")]
     funding: Option<PathBuf>,
+    /// Download missing klines, funding and the listing into these folders first
+    #[arg(long)]
+    fetch: bool,
+    /// Decide this often, and download bars of this length; otherwise the configuration's interval
+    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+    interval: Option<Duration>,
     /// Take steps and minimums from a recorded exchangeInfo
     #[arg(long, value_name = "FILE")]
     exchange_info: Option<PathBuf>,
@@ -112,19 +119,18 @@ pub(super) async fn run_command(context: &Context, args: &Args) -> Result<u8, Co
     if !args.merge.is_empty() {
         return merge::run(context, args);
     }
-    if !args.sweeps.is_empty() {
-        return sweep::run(context, args).await;
-    }
-    if args.sort.is_some() {
+    if args.sort.is_some() && args.sweeps.is_empty() {
         return Err(CommandError::new(Kind::Config, "--sort orders the settings of a sweep", "add --sweep"));
     }
-    one_run(context, args)
+    if args.fetch {
+        fetch::fetch(context, args).await?;
+    }
+    if args.sweeps.is_empty() { one_run(context, args) } else { sweep::run(context, args).await }
 }
 
 fn one_run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     let (market, origin) = load::load(context, args)?;
-    let symbols = market.contracts.iter().map(|contract| contract.rules.symbol.clone()).collect();
-    let settings = settings::of_symbols(&context.config, symbols)?;
+    let settings = settings::of_symbols(&context.config, symbols(&context.config, &market))?;
     let terms = Terms { keep: Keep::ALL, ..terms(args, &context.config, &settings, market.interval)? };
     let begun = Instant::now();
     let outcome = run(&market, &terms);

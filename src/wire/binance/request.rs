@@ -70,6 +70,8 @@ pub enum Call {
     SpotTime,
     /// Spot: trading rules of every pair.
     SpotExchangeInfo,
+    /// Spot: candles.
+    SpotKlines,
     /// Spot: best bid and ask.
     SpotBookTicker,
     /// Spot: last prices.
@@ -125,7 +127,7 @@ pub struct Route {
 
 impl Call {
     /// Every call, in the table's order.
-    pub const ALL: [Call; 39] = [
+    pub const ALL: [Call; 40] = [
         Call::Time,
         Call::ExchangeInfo,
         Call::PremiumIndex,
@@ -156,6 +158,7 @@ impl Call {
         Call::KeyPermissions,
         Call::SpotTime,
         Call::SpotExchangeInfo,
+        Call::SpotKlines,
         Call::SpotBookTicker,
         Call::SpotPrice,
         Call::SpotAccount,
@@ -203,6 +206,7 @@ impl Call {
             Call::KeyPermissions => row("GET /sapi/v1/account/apiRestrictions", Signed, 1, 1),
             Call::SpotTime => row("GET /api/v3/time", Public, 1, 1),
             Call::SpotExchangeInfo => row("GET /api/v3/exchangeInfo", Public, 20, 20),
+            Call::SpotKlines => row("GET /api/v3/klines", Public, 2, 2),
             Call::SpotBookTicker => row("GET /api/v3/ticker/bookTicker", Public, 4, 2),
             Call::SpotPrice => row("GET /api/v3/ticker/price", Public, 4, 2),
             Call::SpotAccount => row("GET /api/v3/account", Signed, 20, 20),
