@@ -12,7 +12,7 @@ use crate::domain::market::Bar;
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::rules::Lot;
 use crate::domain::symbol::Symbol;
-use crate::domain::time::{Time, parse_span};
+use crate::domain::time::{Time, parse_span, show_span};
 use crate::error::{CommandError, Kind};
 use crate::render;
 use crate::report::backtest::BacktestReport;
@@ -73,10 +73,26 @@ pub(super) async fn run_command(context: &Context, args: &Args) -> Result<u8, Co
     if market.opens.is_empty() {
         return Err(CommandError::new(Kind::Config, "no bars in that period", "see --from, --to and --data"));
     }
-    let symbols = market.contracts.iter().map(|contract| contract.rules.symbol.clone()).collect();
+    let mut symbols = settings::listed(&context.config).1;
+    symbols.retain(|symbol| market.column(symbol).is_some());
+    if symbols.is_empty() {
+        symbols = market.contracts.iter().map(|contract| contract.rules.symbol.clone()).collect();
+    }
     let settings = settings::of_symbols(&context.config, symbols)?;
     let per_decision =
         args.interval.unwrap_or(context.config.interval).as_millis() / market.interval.as_millis().max(1);
+    if let Some(interval) = args.interval
+        && (per_decision == 0 || interval.as_millis() % market.interval.as_millis().max(1) != 0)
+    {
+        let (wanted, bars) = (show_span(interval), show_span(market.interval));
+        let problem =
+            format!("--interval {wanted} is not a whole multiple of the bars, which are {bars} apart");
+        return Err(CommandError::new(
+            Kind::Config,
+            problem,
+            "leave it out to decide as often as interval says",
+        ));
+    }
     let terms = Terms {
         strategy: settings.strategy.as_ref(),
         execution: &settings.execution,
