@@ -291,12 +291,10 @@ impl<'a> Walk<'a> {
             (_, Some(last)) => self.books.equity(self.market, last),
         };
         self.highs.take(final_equity);
-        // A price that jumped through the margin leaves less than nothing, but no more than all is lost.
-        let max_drawdown = self.highs.max_drawdown.min(Rate::ONE);
         Outcome {
             ending,
             final_equity,
-            max_drawdown,
+            max_drawdown: self.highs.max_drawdown,
             bars: self.bars,
             holdings: self.books.holdings,
             fills: self.fills,
