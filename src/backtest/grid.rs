@@ -28,6 +28,8 @@ pub struct Recording<'a> {
     pub funding: &'a BTreeMap<Symbol, Vec<(Time, Rate)>>,
     /// Trading rules of each coin; one without rules is left out.
     pub listed: &'a BTreeMap<Symbol, Listed>,
+    /// Whether the coins are bought and paid for.
+    pub on_spot: bool,
 }
 
 impl Recording<'_> {
@@ -44,11 +46,12 @@ impl Recording<'_> {
             .flat_map(|(number, coin)| self.settlements(number, coin, &opens))
             .collect();
         settlements.sort_by_key(|settlement| (settlement.bar, settlement.coin));
-        let contracts = coins.iter().map(|coin| Contract {
-            rules: coin.listed.rules.clone(),
-            brackets: coin.listed.brackets.clone(),
-            digits: coin.series.digits(),
-        });
+        let contract = |coin: &Coin<'_>| {
+            let (rules, brackets) = (coin.listed.rules.clone(), coin.listed.brackets.clone());
+            let contract = Contract { rules, brackets, digits: coin.series.digits() };
+            if self.on_spot { contract.on_spot() } else { contract }
+        };
+        let contracts = coins.iter().map(contract);
         Market::new(self.interval, opens, contracts.collect(), closes, settlements)
     }
 
@@ -204,7 +207,7 @@ mod tests {
         let listed =
             series.keys().map(|symbol| (symbol.clone(), listing::derived(symbol, Price::ONE))).collect();
         let interval = Duration::from_secs(300);
-        Recording { interval, series: &series, funding: &funding, listed: &listed }
+        Recording { interval, series: &series, funding: &funding, listed: &listed, on_spot: false }
             .market(from.map(at), to.map(at))
     }
 

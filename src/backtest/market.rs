@@ -68,7 +68,8 @@ pub struct Market {
 
 impl Market {
     /// A market of `closes`, bar by bar: `closes[bar × coins + coin]`, NaN where a coin has no bar; as many
-    /// rows as `opens`. Settlements in the order of their bars. The closes are rearranged in place.
+    /// rows as `opens`. Settlements in the order of their bars; spot has none. The closes are
+    /// rearranged in place.
     #[must_use]
     pub fn new(
         interval: Duration,
@@ -78,6 +79,7 @@ impl Market {
         settlements: Vec<Settlement>,
     ) -> Market {
         let columns = Columns::new(contracts.len(), opens.len(), closes);
+        let settlements = if contracts.iter().any(Contract::is_spot) { Vec::new() } else { settlements };
         Market { interval, opens, contracts, settlements, columns }
     }
 

@@ -460,8 +460,9 @@ impl Size {
         let off = 2.0 * off / self.step_approx + FEW * units;
         let steps = (units as i64) as f64;
         let part = units - steps;
-        // Not a number where there is no step, and that is not below either.
-        if !(units + off < MOST_STEPS && part >= off && part + off < 1.0) {
+        // Not a number where there is no step, and that is below nothing.
+        let is_sure = units + off < MOST_STEPS && part >= off && part + off < 1.0;
+        if !is_sure {
             return Change::Unknown;
         }
         let size = steps * self.step_approx;

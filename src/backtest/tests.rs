@@ -301,7 +301,7 @@ fn the_random_markets_hold_what_they_are_for() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(600))]
+    #![proptest_config(ProptestConfig::with_cases(150))]
 
     #[test]
     fn the_screen_changes_nothing(made in made(), under in under()) {

@@ -91,7 +91,7 @@ impl<'a> Walk<'a> {
         while let Some(settlement) = self.market.settlements.get(self.settled).filter(|one| one.bar <= bar) {
             self.settled += 1;
             let holding = self.books.holdings.get_mut(settlement.coin);
-            if let Some(holding) = holding.filter(|holding| !holding.qty.is_zero() && !self.is_spot) {
+            if let Some(holding) = holding.filter(|holding| !holding.qty.is_zero()) {
                 self.books.cash += holding.settle(settlement.price, settlement.rate);
             }
         }

@@ -512,7 +512,7 @@ mod tests {
     #[test]
     fn what_was_written_to_a_float_reads_back() {
         for text in
-            ["0", "1", "0.1", "-0.3", "12345.6789", "0.00000001", "99999999.99999999", "2.675", "60000000000"]
+            ["0", "1", "0.1", "-0.3", "12345.6789", "0.00000001", "9999999.99999999", "2.675", "60000000000"]
         {
             let amount = qty(text);
             assert_eq!(Qty::read_back(amount.approx(), amount.decimals()), Some(amount), "{text}");
@@ -522,10 +522,7 @@ mod tests {
             );
         }
         assert_eq!(Qty::read_back(f64::NAN, 2), None);
-        assert_eq!(
-            Qty::read_back(1e14, 3),
-            Some(qty("1").floor_to(Qty::ZERO) * Rate::new(100_000_000_000_000, 0))
-        );
+        assert_eq!(Qty::read_back(1e14, 3), Some(qty("99999999999999") + Qty::ONE));
     }
 
     #[test]

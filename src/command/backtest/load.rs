@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::archive;
 use crate::archive::error::ArchiveError;
-use crate::backtest::{Contract, Market, Recording};
+use crate::backtest::{Market, Recording};
 use crate::command::context::Context;
 use crate::command::{settings, venue};
 use crate::config::words::Venue;
@@ -34,13 +34,9 @@ pub(super) struct Recorded {
 impl Recorded {
     /// The bars of a period on one grid; none where the period is outside of the data.
     pub(super) fn market(&self, from: Option<Time>, to: Option<Time>) -> Market {
-        let (interval, series) = (self.interval, &self.series);
-        let recording = Recording { interval, series, funding: &self.funding, listed: &self.listed };
-        let mut market = recording.market(from, to);
-        if self.on_spot {
-            market.contracts = market.contracts.into_iter().map(Contract::on_spot).collect();
-        }
-        market
+        let Recorded { interval, series, funding, listed, on_spot, .. } = self;
+        let recording = Recording { interval: *interval, series, funding, listed, on_spot: *on_spot };
+        recording.market(from, to)
     }
 }
 

@@ -10,9 +10,10 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::backtest::sweep::Shard;
-use crate::backtest::{Keep, Terms, run};
+use crate::backtest::{Keep, Market, Terms, run};
 use crate::config::sections::Config;
 use crate::domain::num::{Notional, Rate};
+use crate::domain::symbol::Symbol;
 use crate::domain::time::{Time, parse_span, show_span};
 use crate::error::{CommandError, Kind};
 use crate::pass::Settings;
@@ -38,8 +39,9 @@ pub(super) struct Args {
     /// Download missing klines, funding and the listing into these folders first
     #[arg(long)]
     fetch: bool,
-    /// Decide this often, and download bars of this length; otherwise the configuration's interval
-    #[arg(long, value_name = "SPAN", value_parser = parse_span)]
+    /// Decide this often, a whole multiple of the bars, and download bars of this length; otherwise the
+    /// configuration's interval
+    #[arg(long, value_name = "DURATION", value_parser = parse_span)]
     interval: Option<Duration>,
     /// Take steps and minimums from a recorded exchangeInfo
     #[arg(long, value_name = "FILE")]
@@ -53,9 +55,6 @@ pub(super) struct Args {
     /// Begin with this much of the quote asset
     #[arg(long, value_name = "AMOUNT", default_value = "200")]
     equity: Notional,
-    /// Decide this often, not as often as the configuration says; a whole multiple of the bars
-    #[arg(long, value_name = "DURATION", value_parser = parse_span)]
-    interval: Option<Duration>,
     /// Trade again this long after a hard stop, instead of ending there
     #[arg(long, value_name = "DURATION", value_parser = parse_span)]
     resume_after: Option<Duration>,
@@ -79,7 +78,7 @@ pub(super) struct Args {
     shard: Option<Shard>,
     /// Join the parts of a sweep that --shard wrote
     #[arg(long, value_name = "FILES", num_args = 1.., conflicts_with_all = [
-        "data", "funding", "exchange_info", "from", "to", "equity", "interval", "resume_after", "exact",
+        "data", "funding", "fetch", "exchange_info", "from", "to", "equity", "interval", "resume_after", "exact",
         "sweeps", "folds", "shard",
     ])]
     merge: Vec<PathBuf>,
@@ -141,6 +140,17 @@ fn one_run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     Ok(0)
 }
 
+/// The coins that a configuration lists, as far as there are prices of them; all that have prices where it
+/// lists none.
+fn symbols(config: &Config, market: &Market) -> Vec<Symbol> {
+    let (_, mut listed) = settings::listed(config);
+    listed.retain(|symbol| market.column(symbol).is_some());
+    if listed.is_empty() {
+        return market.contracts.iter().map(|contract| contract.rules.symbol.clone()).collect();
+    }
+    listed
+}
+
 /// What a run of a configuration over bars of this length is made under.
 fn terms<'a>(
     args: &Args,
@@ -148,20 +158,18 @@ fn terms<'a>(
     settings: &'a Settings,
     bar: Duration,
 ) -> Result<Terms<'a>, CommandError> {
-    let interval = args.interval.unwrap_or(config.interval);
-    // Bars that are longer than the interval are decided at one by one.
-    if interval > bar && !interval.as_millis().is_multiple_of(bar.as_millis().max(1)) {
+    let bar_ms = bar.as_millis().max(1);
+    let per_decision = args.interval.unwrap_or(config.interval).as_millis() / bar_ms;
+    if let Some(interval) = args.interval
+        && (per_decision == 0 || !interval.as_millis().is_multiple_of(bar_ms))
+    {
+        let (wanted, bars) = (show_span(interval), show_span(bar));
         return Err(CommandError::new(
             Kind::Config,
-            format!(
-                "an interval of {} is no whole number of the bars of {}",
-                show_span(interval),
-                show_span(bar)
-            ),
-            "choose a multiple: --interval DURATION",
+            format!("--interval {wanted} is not a whole multiple of the bars, which are {bars} apart"),
+            "leave it out to decide as often as interval says",
         ));
     }
-    let per_decision = interval.as_millis() / bar.as_millis().max(1);
     Ok(Terms {
         strategy: settings.strategy.as_ref(),
         execution: &settings.execution,

@@ -12,7 +12,6 @@ use crate::command::context::Context;
 use crate::command::{settings, signals};
 use crate::config::sections::Config;
 use crate::config::vary::{Value, Varied};
-use crate::domain::symbol::Symbol;
 use crate::domain::time::show_span;
 use crate::error::{CommandError, Kind};
 use crate::render::{self, Format};
@@ -22,7 +21,7 @@ use crate::report::sweep::{Ground, Period, Ran, Results, SweepReport};
 use crate::ui::Progress;
 
 use super::load::{self, Recorded};
-use super::{Args, terms};
+use super::{Args, symbols, terms};
 
 /// So many runs are not begun before it was said how long they take.
 const MANY: u64 = 1_000_000;
@@ -158,9 +157,8 @@ impl Task {
         if settings::listed(&config) != settings::listed(&self.base) || config.venue != self.base.venue {
             return Err("it would trade other coins than the rest; try it in a sweep of its own".into());
         }
-        let symbols: Vec<Symbol> =
-            market.contracts.iter().map(|contract| contract.rules.symbol.clone()).collect();
-        let settings = settings::of_symbols(&config, symbols).map_err(|error| error.message)?;
+        let settings =
+            settings::of_symbols(&config, symbols(&config, market)).map_err(|error| error.message)?;
         let terms = terms(&self.args, &config, &settings, market.interval).map_err(|error| error.message)?;
         Ok(Figures::of(market, &terms, &walk(market, &terms)))
     }

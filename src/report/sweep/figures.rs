@@ -39,9 +39,11 @@ pub struct Figures {
     /// When equity no longer met the maintenance margin.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub liquidated_at: Option<Time>,
-    /// When the hard stop sold everything.
+    /// When the hard stop sold everything for the first time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Time>,
+    /// How often it did: more than once only where it is re-armed.
+    pub stops: usize,
     /// What the first purchases would have earned, never touched again.
     pub hold_twin_return: Option<Rate>,
 }
@@ -52,10 +54,9 @@ impl Figures {
     pub fn of(market: &Market, terms: &Terms<'_>, outcome: &Outcome) -> Figures {
         let sum = |of: fn(&Holding) -> Notional| outcome.holdings.iter().map(of).sum::<Notional>();
         let growth = outcome.final_equity.over(terms.equity).map(|ratio| ratio - Rate::ONE);
-        let (liquidated, stopped) = match outcome.ending {
-            Ending::Liquidated(bar) => (Some(bar), None),
-            Ending::Stopped(bar) => (None, Some(bar)),
-            Ending::PricesEnded => (None, None),
+        let liquidated = match outcome.ending {
+            Ending::Liquidated(bar) => Some(bar),
+            Ending::Stopped(_) | Ending::PricesEnded => None,
         };
         Figures {
             to: market.closes_at(outcome.bars.saturating_sub(1)),
@@ -68,7 +69,8 @@ impl Figures {
             fees: sum(|holding| holding.fees),
             funding: -sum(|holding| holding.funding),
             liquidated_at: liquidated.map(|bar| market.closes_at(bar)),
-            stopped_at: stopped.map(|bar| market.closes_at(bar)),
+            stopped_at: outcome.stops.first().map(|bar| market.closes_at(*bar)),
+            stops: outcome.stops.len(),
             hold_twin_return: hold_twin_return(market, terms, outcome).map(|rate| rate.rounded(RATE_DIGITS)),
         }
     }
@@ -208,6 +210,7 @@ pub(crate) mod tests {
             funding: Notional::ZERO,
             liquidated_at: None,
             stopped_at: None,
+            stops: 0,
             hold_twin_return: None,
         }
     }
