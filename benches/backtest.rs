@@ -11,10 +11,12 @@
 
 use std::hint::black_box;
 use std::sync::LazyLock;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use rebal::backtest::sweep::workers;
 use rebal::backtest::{Contract, Keep, Market, Outcome, Settlement, Terms, run};
 use rebal::decide::plan::Execution;
 use rebal::decide::risk::Limits;
@@ -229,19 +231,13 @@ fn exact(bencher: Bencher) {
     bencher.counter(updates(1)).bench(|| with(&basket(5), &WITHOUT_FUNDING, true));
 }
 
-/// 40 thresholds over one shared market.
+/// 40 thresholds over one shared market, as `--sweep` runs them.
 #[divan::bench(args = [1, 2], sample_count = 10)]
 fn sweep_of_40_on_threads(bencher: Bencher, threads: usize) {
-    const RUNS: usize = 40;
-    bencher.counter(updates(RUNS)).bench(|| {
-        std::thread::scope(|scope| {
-            for thread in 0..threads {
-                scope.spawn(move || {
-                    for number in (thread..RUNS).step_by(threads) {
-                        black_box(with(&basket(1 + number as i64), &WITHOUT_FUNDING, false));
-                    }
-                });
-            }
-        });
+    let thresholds: Vec<i64> = (1..=40).collect();
+    let stop = AtomicBool::new(false);
+    bencher.counter(updates(thresholds.len())).bench(|| {
+        let run = |threshold: &i64| with(&basket(*threshold), &WITHOUT_FUNDING, false).final_equity;
+        workers::each(black_box(&thresholds), threads, &stop, run)
     });
 }
