@@ -231,3 +231,65 @@ fn day(at: Time) -> String {
 fn days(period: &Period) -> String {
     format!("{} – {}", day(period.from), day(period.to))
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::domain::time::Time;
+    use crate::render::{Format, Style, sweep};
+    use crate::report::sweep::figures::Figure;
+    use crate::report::sweep::tests::{grid, ground, ran};
+    use crate::report::sweep::{Period, Ran, SweepReport};
+
+    fn report() -> SweepReport {
+        let day = |n: i64| Time::clamped(n * 86_400_000);
+        let parts = [0, 1].map(|n| Period { from: day(n), to: day(n + 1) });
+        let all = vec![
+            ran(0, 110, &[120, 90]),
+            ran(1, 130, &[110, 110]),
+            Ran { point: 2, result: Err("basket.threshold = 30 (--sweep) is not <below> 1".into()) },
+        ];
+        let grid = grid(&["basket.threshold=0.05,0.1,30"]);
+        SweepReport::new(ground(), grid, &parts, all, Figure::Return, 1.0)
+    }
+
+    fn shown(format: Format, width: u16) -> String {
+        sweep(&report(), format, &Style { width, ..Style::default() }).unwrap()
+    }
+
+    #[test]
+    fn a_person_sees_the_best_the_choices_and_what_was_refused() {
+        let text = shown(Format::Table, 110);
+        let lines: Vec<String> =
+            text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+        for expected in [
+            "2 settings over 0 coins, 10 bars, 1970-01-01 00:00:00 UTC to 1970-01-01 00:00:00 UTC. Best by return:",
+            "threshold return equity drawdown trades turnover fees funding held end",
+            "0.1 +30.00 % 130.00 0.00 % 1 0.00 0.00 0.00 –",
+            "The best setting of one part came to +20.00 % there and to -10.00 % in the part after it; a blind choice comes",
+            "1970-01-01 – 1970-01-02 1970-01-02 – 1970-01-03 0.05 +20.00 % -10.00 % 2 of 2 +10.00 % +0.00 % -1.00",
+            "refused 1 setting, such as basket.threshold = 30: basket.threshold = 30 (--sweep) is not <below> 1",
+        ] {
+            assert!(lines.iter().any(|line| line.starts_with(expected)), "{expected}\n{text}");
+        }
+        for width in [40, 60, 80] {
+            let narrow = shown(Format::Table, width);
+            assert!(narrow.lines().all(|line| line.chars().count() <= usize::from(width)), "{narrow}");
+        }
+    }
+
+    #[test]
+    fn files_hold_every_setting() {
+        let csv = shown(Format::Csv, 80);
+        let head = "basket.threshold,return,final_equity,max_drawdown,trades,turnover,fees,funding,hold_twin_return,\
+                    liquidated_at,stopped_at,refused";
+        let rows: Vec<&str> = csv.lines().collect();
+        assert_eq!(rows[..3], [head, "0.1,0.3,130,0,1,0,0,0,,,,", "0.05,0.1,110,0,1,0,0,0,,,,"]);
+        assert_eq!(rows[3], "30,,,,,,,,,,,basket.threshold = 30 (--sweep) is not <below> 1");
+        let markdown = shown(Format::Markdown, 80);
+        assert!(
+            markdown.contains("| 0.1 | +30.00 % | 130.00 |") && markdown.contains("&lt;below&gt;"),
+            "{markdown}"
+        );
+        assert!(sweep(&report(), Format::Html, &Style::default()).is_err());
+    }
+}

@@ -12,6 +12,7 @@ use crate::command::context::Context;
 use crate::command::{settings, signals};
 use crate::config::sections::Config;
 use crate::config::vary::{Value, Varied};
+use crate::domain::symbol::Symbol;
 use crate::domain::time::show_span;
 use crate::error::{CommandError, Kind};
 use crate::render::{self, Format};
@@ -36,46 +37,51 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     } else if !matches!(context.format, Format::Table | Format::Json) {
         return Err(refuse("a part of a sweep comes as JSON lines", "leave --format to --merge"));
     }
-    let begun = Instant::now();
     let task = Task::new(context, args)?;
     let recorded = load::read(context, args)?;
     let market = load::period(&recorded, args)?;
-    let parts = match args.folds {
-        Some(folds) => folds_of(&market, folds)?,
-        None => Vec::new(),
-    };
-    let heading = context.heading(market.closes_at(market.bars().saturating_sub(1)));
-    let Period { from, to } = whole(&market);
-    let symbols = market.contracts.iter().map(|contract| contract.rules.symbol.clone()).collect();
-    let rules = recorded.origin.clone();
-    let ground = Ground { heading, from, to, bars: market.bars(), symbols, equity: args.equity, rules };
+    let parts = args.folds.map_or(Ok(Vec::new()), |folds| folds_of(&market, folds))?;
     let shard = args.shard.unwrap_or(Shard::WHOLE);
-    let data = args.shard.map(|_| market.fingerprint());
     task.announce(context, &market, shard, parts.len())?;
-    context.ui.detail(&format!("loaded in {:.3} s", begun.elapsed().as_secs_f64()));
+    let mut header = header(context, &task, &market, &recorded.origin)?;
     let begun = Instant::now();
-    let grid = Arc::clone(&task.grid);
-    let same = task.fingerprint()?;
     let ran = run_all(context, task, recorded, market, parts.clone(), shard).await?;
     let elapsed_s = begun.elapsed().as_secs_f64();
     context.ui.detail(&format!("{} settings in {elapsed_s:.3} s", ran.len()));
-    if let Some(data) = data {
-        let header = Header {
-            schema: SCHEMA.to_owned(),
-            ground,
-            grid: Grid::clone(&grid),
-            parts,
-            shard,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            settings: same,
-            data: format!("{data:016x}"),
-            elapsed_s: format!("{elapsed_s:.3}"),
-        };
+    if args.shard.is_some() {
+        header = Header { parts, shard, elapsed_s: format!("{elapsed_s:.3}"), ..header };
         context.show(&render::json::part(&header, &ran))?;
         return Ok(0);
     }
-    let sort = args.sort.unwrap_or_default();
-    show(context, &SweepReport::new(ground, grid, &parts, ran, sort, elapsed_s))
+    let (sort, grid) = (args.sort.unwrap_or_default(), Arc::new(header.grid));
+    show(context, &SweepReport::new(header.ground, grid, &parts, ran, sort, elapsed_s))
+}
+
+/// What a sweep says of itself before it is run.
+fn header(context: &Context, task: &Task, market: &Market, rules: &str) -> Result<Header, CommandError> {
+    let to = market.closes_at(market.bars().saturating_sub(1));
+    let ground = Ground {
+        heading: context.heading(to),
+        from: market.opens.first().copied().unwrap_or_default(),
+        to,
+        bars: market.bars(),
+        symbols: market.contracts.iter().map(|contract| contract.rules.symbol.clone()).collect(),
+        equity: task.args.equity,
+        rules: rules.to_owned(),
+    };
+    // A whole sweep is not compared with anything.
+    let data = task.args.shard.map_or(0, |_| market.fingerprint());
+    Ok(Header {
+        schema: SCHEMA.to_owned(),
+        ground,
+        grid: Grid::clone(&task.grid),
+        parts: Vec::new(),
+        shard: Shard::WHOLE,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        settings: task.fingerprint()?,
+        data: format!("{data:016x}"),
+        elapsed_s: String::new(),
+    })
 }
 
 /// Shows a sweep; one of which nothing could be run is a wrong one.
@@ -92,11 +98,6 @@ fn refuse(message: impl Into<String>, hint: impl Into<String>) -> CommandError {
     CommandError::new(Kind::Config, message, hint)
 }
 
-fn whole(market: &Market) -> Period {
-    let from = market.opens.first().copied().unwrap_or_default();
-    Period { from, to: market.closes_at(market.bars().saturating_sub(1)) }
-}
-
 fn folds_of(market: &Market, folds: usize) -> Result<Vec<Period>, CommandError> {
     if folds == 0 {
         return Err(refuse("--folds 0 chooses nothing", "give 1 or more; 4 cuts the period into five parts"));
@@ -108,6 +109,13 @@ fn folds_of(market: &Market, folds: usize) -> Result<Vec<Period>, CommandError> 
         to: market.closes_at(part.end.saturating_sub(1)),
     };
     Ok(cut.into_iter().map(period).collect())
+}
+
+/// The coins that a configuration lists, sorted.
+fn coins(config: &Config) -> Vec<Symbol> {
+    let (_, mut listed) = settings::listed(config);
+    listed.sort_unstable();
+    listed
 }
 
 /// All that the runs share, prices apart.
@@ -154,7 +162,7 @@ impl Task {
     /// The figures of a point, or why the configuration has none.
     fn run(&self, market: &Market, point: u64) -> Result<Figures, String> {
         let config = self.varied.with(&self.values(point)).map_err(|error| error.to_string())?;
-        if settings::listed(&config) != settings::listed(&self.base) || config.venue != self.base.venue {
+        if coins(&config) != coins(&self.base) || config.venue != self.base.venue {
             return Err("it would trade other coins than the rest; try it in a sweep of its own".into());
         }
         let settings =

@@ -198,8 +198,8 @@ impl SweepReport {
 /// The keys of more than one value of which none makes a difference: every run is as the one that differs
 /// from it in that key alone and has its first value.
 fn without_effect(grid: &Grid, ran: &[Ran]) -> Vec<String> {
-    let found = |ran: &'_ Ran| Some((ran.point, ran.result.as_ref().ok()?.whole.clone()));
-    let all: BTreeMap<u64, Figures> = ran.iter().filter_map(found).collect();
+    let found = ran.iter().filter_map(|ran| Some((ran.point, &ran.result.as_ref().ok()?.whole)));
+    let all: BTreeMap<u64, &Figures> = found.collect();
     let idle = |number: usize| {
         let mut compared = 0;
         for (point, figures) in &all {

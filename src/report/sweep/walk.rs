@@ -58,8 +58,8 @@ impl WalkForward {
     /// From the figures of every point in every part; `None` where there are not two parts, or no figures.
     #[must_use]
     pub fn new(grid: &Arc<Grid>, parts: &[Period], ran: &[Ran], figure: Figure) -> Option<WalkForward> {
-        let results = |ran: &'_ Ran| ran.result.as_ref().ok().map(|results| (ran.point, results.clone()));
-        let mut points: Vec<(u64, Results)> = ran.iter().filter_map(results).collect();
+        let found = ran.iter().filter_map(|ran| Some((ran.point, ran.result.as_ref().ok()?)));
+        let mut points: Vec<(u64, &Results)> = found.collect();
         points.sort_by_key(|(point, _)| *point);
         let pairs = parts.windows(2).enumerate();
         let steps: Vec<Step> =
@@ -78,23 +78,22 @@ fn step(
     grid: &Arc<Grid>,
     number: usize,
     pair: &[Period],
-    points: &[(u64, Results)],
+    points: &[(u64, &Results)],
     figure: Figure,
 ) -> Option<Step> {
     let [chosen_on, tried_on] = pair else { return None };
-    let both = |(point, results): &'_ (u64, Results)| {
-        Some((*point, results.parts.get(number)?.clone(), results.parts.get(number + 1)?.clone()))
-    };
-    let both: Vec<(u64, Figures, Figures)> = points.iter().filter_map(both).collect();
+    let found = points.iter().filter_map(|(point, results)| {
+        Some((*point, results.parts.get(number)?, results.parts.get(number + 1)?))
+    });
+    let both: Vec<(u64, &Figures, &Figures)> = found.collect();
     // The first of equals: the order of the grid decides, as in the table.
-    let (point, before, after) = both.iter().min_by(|a, b| figure.rank(&a.1, &b.1))?;
-    let mut ordered: Vec<Option<Rate>> = both.iter().map(|(_, _, after)| figure.of(after)).collect();
+    let (point, before, after) = both.iter().min_by(|a, b| figure.rank(a.1, b.1))?;
+    let befores: Vec<Option<Rate>> = both.iter().map(|(_, before, _)| figure.of(before)).collect();
+    let afters: Vec<Option<Rate>> = both.iter().map(|(_, _, after)| figure.of(after)).collect();
+    let mut ordered = afters.clone();
     ordered.sort_by(|a, b| figure.order(*a, *b));
     let out_of_sample = figure.of(after);
     let better = ordered.iter().filter(|other| figure.order(**other, out_of_sample) == Ordering::Less);
-    let ranks = |of: fn(&(u64, Figures, Figures)) -> &Figures| {
-        shared_ranks(&both.iter().map(|each| figure.of(of(each))).collect::<Vec<_>>(), figure)
-    };
     Some(Step {
         chosen_on: *chosen_on,
         tried_on: *tried_on,
@@ -105,7 +104,7 @@ fn step(
         settings: both.len(),
         best: ordered.first().copied().flatten(),
         median: middle(&ordered),
-        rank_correlation: correlation(&ranks(|each| &each.1), &ranks(|each| &each.2)),
+        rank_correlation: correlation(&shared_ranks(&befores, figure), &shared_ranks(&afters, figure)),
     })
 }
 
