@@ -7,13 +7,17 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{Ledger, LedgerError, database};
-use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
 use crate::domain::history::{AssetPrice, BookedEntry, PastPass, Reading, Sample, Trade};
 use crate::domain::time::Time;
 
 /// How far an execution's time may lie from the readings around it.
 const SLACK_MS: i64 = 86_400_000;
+/// As many trades are read at once.
+const TRADES_AT_ONCE: i64 = 20_000;
+/// As many samples are asked for at once.
+const PASSES_AT_ONCE: usize = 500;
+
 /// A moment between trades: a reading, and the time before which what came after it counts as before.
 ///
 /// A trade is before a reading when its pass is an earlier one and it was executed until then: a reading
@@ -44,11 +48,6 @@ impl Cut {
         (trade.pass_id < self.pass_id && at <= self.reading_at) || at < self.until
     }
 }
-
-/// As many trades are read at once.
-const TRADES_AT_ONCE: i64 = 20_000;
-/// As many samples are asked for at once.
-const PASSES_AT_ONCE: usize = 500;
 
 impl Ledger {
     /// The last reading at or before `at`.
@@ -281,18 +280,6 @@ impl Ledger {
         .await
         .map_err(|source| database(&self.path, source))?;
         rows.iter().map(|row| self.booked_entry(row)).collect()
-    }
-
-    /// Income rows of one kind since `from`, in order of time.
-    pub async fn income_of(&mut self, kind: &str, from: Time) -> Result<Vec<Entry>, LedgerError> {
-        let rows =
-            sqlx::query("SELECT * FROM income WHERE kind = ? AND at >= ? ORDER BY at, symbol, ordinal")
-                .bind(kind)
-                .bind(from.ms())
-                .fetch_all(&mut self.db)
-                .await
-                .map_err(|source| database(&self.path, source))?;
-        rows.iter().map(|row| self.entry(row)).collect()
     }
 
     fn booked_entry(&self, row: &SqliteRow) -> Result<BookedEntry, LedgerError> {
