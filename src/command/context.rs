@@ -227,6 +227,12 @@ const OWN: [&str; 8] = [
     "screener.json",
 ];
 
+/// A copy of an exchange's listing, by its name.
+fn is_listing(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with("listing-") && name.ends_with(".json")
+}
+
 /// A file that cannot be written is a wrong option, found before anything is sent.
 fn may_write(option: &str, path: &Path, state: &Path) -> Result<(), CommandError> {
     let folder = match path.parent() {
@@ -239,7 +245,11 @@ fn may_write(option: &str, path: &Path, state: &Path) -> Result<(), CommandError
     };
     // By name where it is not there yet, by what it leads to where it is.
     let named = |own: &str| path.file_name().is_some_and(|name| name == own) && same(folder, state);
-    if usable && OWN.iter().any(|own| named(own) || same(path, &state.join(own))) {
+    let is_own = || {
+        OWN.iter().any(|own| named(own) || same(path, &state.join(own)))
+            || (is_listing(path) && same(folder, state))
+    };
+    if usable && is_own() {
         return Err(CommandError::new(
             Kind::Config,
             format!("{option} {}: that file is rebal's own", path.display()),

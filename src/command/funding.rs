@@ -181,7 +181,7 @@ impl Span {
 /// What was held from the start of the comparison on, and what is held now.
 async fn past(ledger: &mut Ledger, span: &Span, found: &Observation) -> Result<Past, CommandError> {
     let before = ledger.reading_at(span.compared_from).await?.unwrap_or_else(|| span.start.clone());
-    let readings = ledger.readings(before.at, span.now).await?;
+    let readings = ledger.readings(before.pass_id, i64::MAX).await?;
     // Only the readings on either side of a whole hour say what was held at a settlement.
     // One at the very hour may be before or after it.
     let hours = |at: Time| (at.floor_to(HOUR), (at - Duration::from_millis(1)).floor_to(HOUR));
@@ -208,7 +208,7 @@ async fn past(ledger: &mut Ledger, span: &Span, found: &Observation) -> Result<P
     let positions = found.positions.values();
     let now: BTreeMap<Symbol, Qty> = positions.map(|one| (one.symbol.clone(), one.qty)).collect();
     looks.push(Look { pass_id: i64::MAX, at: found.at, held: Some(now) });
-    let upto = Reading { pass_id: i64::MAX, at: span.now, ..span.last.clone() };
+    let upto = Reading { pass_id: i64::MAX, at: span.now, fill_seq: i64::MAX, ..span.last.clone() };
     let mut moves: BTreeMap<Symbol, Vec<Move>> = BTreeMap::new();
     ledger
         .each_trade(&Cut::before_trades(&before), &Cut::before_trades(&upto), |trade| {

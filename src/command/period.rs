@@ -58,8 +58,7 @@ pub(super) async fn report(
     let begins = start.at > asked.0;
     let from = if begins { Cut::before_trades(&start) } else { Cut::until(&start, asked.0) };
     let to = Cut::until(&last, asked.1);
-    let mut readings = ledger.readings(start.at, last.at).await?;
-    readings.retain(|reading| (start.pass_id..=last.pass_id).contains(&reading.pass_id));
+    let mut readings = ledger.readings(start.pass_id, last.pass_id).await?;
     let is_now = now.is_some();
     let mut income = ledger.income_between(&start, &last).await?;
     let mut fresh = Vec::new();

@@ -288,7 +288,7 @@ async fn reading_now(ledger: &mut Ledger, prepared: &Prepared) -> Result<Now, Co
         income.push(BookedEntry { entry: entry.clone(), pass_id: Some(pass_id), of_our_fill });
     }
     let (reading, samples) = record::look(prepared);
-    Ok(Now { reading: Reading { pass_id, ..reading }, samples, income })
+    Ok(Now { reading: Reading { pass_id, fill_seq: ledger.last_fill().await?, ..reading }, samples, income })
 }
 
 /// Draws the dashboard again and again, until a signal comes. A look that fails is said and tried again.

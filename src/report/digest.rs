@@ -211,6 +211,7 @@ mod tests {
         let before = Reading {
             pass_id: 1,
             at: at(0),
+            fill_seq: 0,
             equity: Notional::from(200),
             nav: Notional::ONE,
             peak: Notional::new(120, 2),
@@ -218,6 +219,7 @@ mod tests {
         let now = Reading {
             pass_id: 2,
             at: at(240),
+            fill_seq: 0,
             equity: Notional::from(255),
             nav: Notional::new(102, 2),
             peak: Notional::new(120, 2),

@@ -305,7 +305,7 @@ def wrong_input():
             that(f"report {' '.join(arguments)}: {words!r}", code == 2 and words in error.get("message", "") and error["kind"] == "config", error)
         code, error = home.json("report", "--week", "--export-trades", os.path.join(home.folder, "no", "such.csv"))
         that("a file in a folder that does not exist is refused and named", code == 2 and "such.csv" in error["message"], error)
-        for option, name in (("--export-trades", "ledger.db"), ("--out", "ledger.db"), ("--metrics-file", "trades.csv"), ("--out", "HALT")):
+        for option, name in (("--export-trades", "ledger.db"), ("--out", "ledger.db"), ("--metrics-file", "trades.csv"), ("--out", "HALT"), ("--out", "listing-live.json")):
             code, error = home.json("report", "--day", option, os.path.join(home.state, name))
             that(f"{option} into the state folder ({name}) is refused", code == 2 and "rebal's own" in error["message"], error)
         link = os.path.join(home.folder, "link.csv")

@@ -28,7 +28,14 @@ fn symbol(name: &str) -> Symbol {
 }
 
 fn reading(pass_id: i64, minutes: i64, equity: &str, nav: &str) -> Reading {
-    Reading { pass_id, at: at(minutes), equity: money(equity), nav: money(nav), peak: money(nav) }
+    Reading {
+        pass_id,
+        at: at(minutes),
+        fill_seq: 0,
+        equity: money(equity),
+        nav: money(nav),
+        peak: money(nav),
+    }
 }
 
 fn sample(name: &str, held: &str, entry: &str, mark: &str) -> Sample {
@@ -65,6 +72,7 @@ fn trade(pass_id: i64, minutes: i64, order: &str, side: Side, sold: &Sold<'_>) -
             realized: money(sold.realized),
             at: at(minutes),
         },
+        seq: minutes,
         pass_id,
         client_id: order.into(),
         reason: if side == Side::Sell { "above_band" } else { "entry" }.into(),
