@@ -93,10 +93,15 @@ impl Context {
         })
     }
 
+    /// Paper money on prices that are not those of this moment.
+    pub(super) fn has_own_market(&self) -> bool {
+        self.config.mode == Mode::Paper && self.config.paper.prices != Prices::Live
+    }
+
     /// The exchange's time without asking it: on paper the paper clock, which stands between passes; else this
     /// machine's, corrected by what the last pass found.
     pub(super) async fn now(&self, ledger: &mut Ledger) -> Result<Time, LedgerError> {
-        if self.config.mode == Mode::Paper && self.config.paper.prices != Prices::Live {
+        if self.has_own_market() {
             let clock = ledger.paper().await?.and_then(|kept| Paper::clock_of(&kept));
             return Ok(clock.or(self.config.paper.start).unwrap_or(Terms::default().start));
         }
@@ -222,6 +227,12 @@ const OWN: [&str; 8] = [
     "screener.json",
 ];
 
+/// A copy of an exchange's listing, by its name.
+fn is_listing(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with("listing-") && name.ends_with(".json")
+}
+
 /// A file that cannot be written is a wrong option, found before anything is sent.
 fn may_write(option: &str, path: &Path, state: &Path) -> Result<(), CommandError> {
     let folder = match path.parent() {
@@ -229,10 +240,16 @@ fn may_write(option: &str, path: &Path, state: &Path) -> Result<(), CommandError
         _ => Path::new("."),
     };
     let usable = folder.is_dir() && !path.is_dir();
-    let same = |one: &Path, other: &Path| matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other);
+    let same = |one: &Path, other: &Path| {
+        one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
+    };
     // By name where it is not there yet, by what it leads to where it is.
     let named = |own: &str| path.file_name().is_some_and(|name| name == own) && same(folder, state);
-    if usable && OWN.iter().any(|own| named(own) || same(path, &state.join(own))) {
+    let is_own = || {
+        OWN.iter().any(|own| named(own) || same(path, &state.join(own)))
+            || (is_listing(path) && same(folder, state))
+    };
+    if usable && is_own() {
         return Err(CommandError::new(
             Kind::Config,
             format!("{option} {}: that file is rebal's own", path.display()),

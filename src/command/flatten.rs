@@ -61,17 +61,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
         context.ui.warn(trouble);
     }
     let asked = signals::listen();
-    let presumed = context.now(&mut ledger).await.unwrap_or(context.started);
-    let mut desk = Desk {
-        context,
-        folder: &context.folders.state,
-        ledger: &mut ledger,
-        lock: lock.as_mut(),
-        stop: &asked,
-        seen: None,
-        presumed,
-        ended: None,
-    };
+    let mut desk = Desk::new(context, &mut ledger, lock.as_mut(), &asked).await;
     let done = in_order(&mut desk, args, troubles).await;
     after.opened(&mut desk, &done).await;
     // What was written is on the disk; a ledger that does not close in order loses nothing.

@@ -6,19 +6,18 @@ use std::time::Duration;
 use futures_util::stream::{self, StreamExt};
 
 use crate::decide::audit::{Audit, Charge, Look, Move, Past, SETTLING, audit};
-use crate::decide::equity::Unexplained;
 use crate::decide::funding::Due;
 use crate::domain::entry::Entry;
 use crate::domain::funding::Settlement;
 use crate::domain::history::{Reading, Sample};
-use crate::domain::num::{Notional, Qty, Rate};
+use crate::domain::num::{Notional, Qty};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::error::CommandError;
 use crate::exchange::{ExchangeError, Observation, Settles};
 use crate::ledger::{Cut, Ledger};
+use crate::pass::latch;
 use crate::pass::observe::{self, INCOME_KEPT};
-use crate::pass::{PassError, latch};
 use crate::render;
 use crate::report::funding::{FundingInputs, FundingReport, Standing};
 
@@ -87,7 +86,8 @@ async fn look<E: Settles>(
         None => return Ok(fresh(context, exchange, &found).await?),
     };
     let unread = observe::unread_income(exchange, ledger, found.at).await?;
-    explained(ledger, &found, &unread, quote).await?;
+    // A wallet that does not follow from the books is no equity, and no profit follows from it.
+    observe::explain_wallet(ledger, &found, &unread, quote).await?;
     let booked = ledger.income_between(&span.start, &span.last).await?;
     let mut entries: Vec<Entry> = booked.into_iter().map(|booked| booked.entry).collect();
     entries.extend(unread);
@@ -178,36 +178,10 @@ impl Span {
     }
 }
 
-/// A wallet that does not follow from the books is no equity, and no profit follows from it.
-async fn explained(
-    ledger: &mut Ledger,
-    found: &Observation,
-    unread: &[Entry],
-    quote: &str,
-) -> Result<(), CommandError> {
-    let Some(last) = ledger.last_equity().await? else { return Ok(()) };
-    if !observe::is_recent(&last, found.at) {
-        return Ok(());
-    }
-    let (change, _) = ledger.fills_after(last.fill_seq, quote).await?;
-    let mut expected = last.wallet + change;
-    for entry in unread.iter().filter(|entry| entry.asset == quote) {
-        if !ledger.is_of_our_fill(entry).await? {
-            expected += entry.amount;
-        }
-    }
-    let wallet = found.balance.wallet;
-    let slack = (expected.abs() * Rate::new(5, 3)).max(Notional::ONE);
-    if (wallet - expected).abs() <= slack {
-        return Ok(());
-    }
-    Err(PassError::Unexplained(Unexplained::Wallet { found: wallet, expected }).into())
-}
-
 /// What was held from the start of the comparison on, and what is held now.
 async fn past(ledger: &mut Ledger, span: &Span, found: &Observation) -> Result<Past, CommandError> {
     let before = ledger.reading_at(span.compared_from).await?.unwrap_or_else(|| span.start.clone());
-    let readings = ledger.readings(before.at, span.now).await?;
+    let readings = ledger.readings(before.pass_id, i64::MAX).await?;
     // Only the readings on either side of a whole hour say what was held at a settlement.
     // One at the very hour may be before or after it.
     let hours = |at: Time| (at.floor_to(HOUR), (at - Duration::from_millis(1)).floor_to(HOUR));
@@ -234,7 +208,7 @@ async fn past(ledger: &mut Ledger, span: &Span, found: &Observation) -> Result<P
     let positions = found.positions.values();
     let now: BTreeMap<Symbol, Qty> = positions.map(|one| (one.symbol.clone(), one.qty)).collect();
     looks.push(Look { pass_id: i64::MAX, at: found.at, held: Some(now) });
-    let upto = Reading { pass_id: i64::MAX, at: span.now, ..span.last.clone() };
+    let upto = Reading { pass_id: i64::MAX, at: span.now, fill_seq: i64::MAX, ..span.last.clone() };
     let mut moves: BTreeMap<Symbol, Vec<Move>> = BTreeMap::new();
     ledger
         .each_trade(&Cut::before_trades(&before), &Cut::before_trades(&upto), |trade| {

@@ -58,8 +58,7 @@ pub(super) async fn report(
     let begins = start.at > asked.0;
     let from = if begins { Cut::before_trades(&start) } else { Cut::until(&start, asked.0) };
     let to = Cut::until(&last, asked.1);
-    let mut readings = ledger.readings(start.at, last.at).await?;
-    readings.retain(|reading| (start.pass_id..=last.pass_id).contains(&reading.pass_id));
+    let mut readings = ledger.readings(start.pass_id, last.pass_id).await?;
     let is_now = now.is_some();
     let mut income = ledger.income_between(&start, &last).await?;
     let mut fresh = Vec::new();
@@ -195,7 +194,7 @@ async fn samples(
     let last = readings.len().saturating_sub(1);
     let mut wanted = BTreeSet::from([0, last]);
     wanted.extend((0..readings.len()).step_by(readings.len().div_ceil(CHART_READINGS).max(1)));
-    for row in income.iter().filter(|row| row.entry.kind == "FUNDING_FEE") {
+    for row in income.iter().filter(|row| row.entry.is_funding()) {
         let next = readings.partition_point(|reading| reading.at < row.entry.at);
         wanted.extend([next, next.saturating_sub(1)]);
     }
@@ -215,7 +214,7 @@ async fn samples(
 
 /// The pass and time of the reading before each funding row: what it traded was held at the settlement.
 fn before_funding(readings: &[Reading], income: &[BookedEntry]) -> BTreeMap<i64, Time> {
-    let rows = income.iter().filter(|row| row.entry.kind == "FUNDING_FEE");
+    let rows = income.iter().filter(|row| row.entry.is_funding());
     let before = rows.filter_map(|row| {
         let next = readings.partition_point(|reading| reading.at < row.entry.at);
         readings.get(next.checked_sub(1)?).map(|reading| (reading.pass_id, reading.at))

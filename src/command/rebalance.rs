@@ -47,18 +47,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
         Err(error) => return after.unopened(error).await,
     };
     let asked = signals::listen();
-    let presumed = context.now(&mut ledger).await.unwrap_or(context.started);
-    let mut desk = Desk {
-        context,
-        folder: &context.folders.state,
-        ledger: &mut ledger,
-        lock: Some(&mut lock),
-        stop: &asked,
-        seen: None,
-        presumed,
-        ended: None,
-    };
+    let mut desk = Desk::new(context, &mut ledger, Some(&mut lock), &asked).await;
     let done = in_order(&mut desk, args).await;
+    desk.note_failure(&done).await;
     // Everything is recorded and shown; messages wait for no trade, and no trade for messages.
     after.opened(&mut desk, &done).await;
     ledger.close().await?;

@@ -60,12 +60,7 @@ pub enum Unexplained {
 pub fn explain(snapshot: &Snapshot, expected: Option<&Expected>) -> Result<(), Unexplained> {
     floating(snapshot)?;
     let Some(expected) = expected else { return Ok(()) };
-    let found = snapshot.balance.wallet;
-    // An income row may appear a little after the balance it changed: half a per cent, at least one unit.
-    let slack = (expected.wallet.abs() * Rate::new(5, 3)).max(Notional::ONE);
-    if (found - expected.wallet).abs() > slack {
-        return Err(Unexplained::Wallet { found, expected: expected.wallet });
-    }
+    wallet(snapshot.balance.wallet, expected.wallet)?;
     for (symbol, (qty, before)) in &expected.untouched {
         let Some(position) = snapshot.coins.get(symbol).and_then(|coin| coin.position.as_ref()) else {
             continue;
@@ -78,6 +73,16 @@ pub fn explain(snapshot: &Snapshot, expected: Option<&Expected>) -> Result<(), U
                 after: position.entry_price,
             });
         }
+    }
+    Ok(())
+}
+
+/// Holds a wallet against what all known changes leave. An income row may appear a little after the
+/// balance it changed: half a per cent, at least one unit.
+pub fn wallet(found: Notional, expected: Notional) -> Result<(), Unexplained> {
+    let slack = (expected.abs() * Rate::new(5, 3)).max(Notional::ONE);
+    if (found - expected).abs() > slack {
+        return Err(Unexplained::Wallet { found, expected });
     }
     Ok(())
 }

@@ -14,7 +14,7 @@ use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 
 /// Where the sum of booked funding is kept, by asset.
-const FUNDING_SUM: &str = "funding_sum";
+const FUNDING_SUM: &str = "funding_until";
 
 /// What a position must be, by our own books.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,14 +184,16 @@ impl Ledger {
 
     /// Funding that was booked since the ledger began, in `quote`: what was received less what was paid.
     ///
-    /// The sum is kept with the row up to which it goes, so that only new rows are read.
+    /// The sum is kept with the last reading that it contains, so that only rows booked since are read.
     pub async fn funding_sum(&mut self, quote: &str) -> Result<Notional, LedgerError> {
         let key = format!("{FUNDING_SUM} {quote}");
         let kept = self.meta(&key).await?.unwrap_or_default();
-        let parsed = kept.split_once(' ').and_then(|(sum, row)| Some((sum.parse().ok()?, row.parse().ok()?)));
+        let parsed =
+            kept.split_once(' ').and_then(|(sum, pass)| Some((sum.parse().ok()?, pass.parse().ok()?)));
         let (mut sum, mut upto): (Notional, i64) = parsed.unwrap_or((Notional::ZERO, 0));
+        // Rows that name no reading are older than all that do.
         let rows = sqlx::query(
-            "SELECT rowid AS number, amount FROM income WHERE rowid > ? AND kind = 'FUNDING_FEE' AND asset = ?",
+            "SELECT * FROM income WHERE (pass_id > ?1 OR (pass_id IS NULL AND ?1 = 0)) AND asset = ?2",
         )
         .bind(upto)
         .bind(quote)
@@ -199,8 +201,13 @@ impl Ledger {
         .await
         .map_err(|source| database(&self.path, source))?;
         for row in &rows {
-            sum += self.parsed(row, "amount")?;
-            upto = upto.max(self.integer(row, "number")?);
+            let booked: Option<i64> =
+                row.try_get("pass_id").map_err(|source| database(&self.path, source))?;
+            upto = upto.max(booked.unwrap_or(0));
+            let entry = self.entry(row)?;
+            if entry.is_funding() {
+                sum += entry.amount;
+            }
         }
         if !rows.is_empty() {
             // Where nothing may be written the rows are read again the next time.

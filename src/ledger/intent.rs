@@ -143,6 +143,19 @@ impl Ledger {
         self.integer(&row, "next")
     }
 
+    /// The last pass that read the account or planned an order; zero before the first. A pass that was
+    /// refused before that changed nothing.
+    pub async fn last_change(&mut self) -> Result<i64, LedgerError> {
+        let row = sqlx::query(
+            "SELECT max(coalesce((SELECT max(pass_id) FROM equity), 0),
+                        coalesce((SELECT max(pass_id) FROM intent), 0)) AS last",
+        )
+        .fetch_one(&mut self.db)
+        .await
+        .map_err(|source| database(&self.path, source))?;
+        self.integer(&row, "last")
+    }
+
     /// One transaction: the decision and all its intents as PLANNED. Nothing was sent before it.
     pub async fn plan_pass(
         &mut self,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::decide::equity::Expected;
+use crate::decide::equity::{self, Expected};
 use crate::decide::nav::Transfer;
 use crate::domain::account::Position;
 use crate::domain::entry::{Entry, UNEXPLAINED};
@@ -372,8 +372,7 @@ async fn moved_by_others<E: Exchange>(
 
 /// Whether the exchange still has every row between that reading and now (it keeps three months).
 /// After a longer absence nothing can be explained, and the account is read as if for the first time.
-#[must_use]
-pub fn is_recent(last: &EquityRow, now: Time) -> bool {
+pub(super) fn is_recent(last: &EquityRow, now: Time) -> bool {
     now.since(last.at) <= INCOME_KEPT
 }
 
@@ -414,6 +413,19 @@ impl Expectation {
         }
         Ok(Expected { wallet, untouched: self.untouched })
     }
+}
+
+/// Holds the wallet against the books and the rows that are not booked yet, for whoever only asks what the
+/// account came to.
+pub async fn explain_wallet(
+    ledger: &mut Ledger,
+    found: &Observation,
+    unread: &[Entry],
+    quote: &str,
+) -> Result<(), PassError> {
+    let Some(expectation) = Expectation::of(ledger, quote, found.at).await? else { return Ok(()) };
+    let expected = expectation.with(ledger, unread, quote).await?;
+    equity::wallet(found.balance.wallet, expected.wallet).map_err(PassError::Unexplained)
 }
 
 /// Income rows are read only when the wallet holds something else than our own fills explain: the

@@ -135,7 +135,7 @@ async fn note_funding_due(ledger: &mut Ledger, prepared: &Prepared) -> Result<()
 pub fn look(prepared: &Prepared) -> (Reading, Vec<Sample>) {
     let (snapshot, nav) = (&prepared.seen.snapshot, &prepared.nav);
     let (at, equity) = (snapshot.at, snapshot.balance.equity);
-    (Reading { pass_id: 0, at, equity, nav: nav.nav, peak: nav.peak }, samples(prepared))
+    (Reading { pass_id: 0, at, fill_seq: 0, equity, nav: nav.nav, peak: nav.peak }, samples(prepared))
 }
 
 /// What is held, and what should be.

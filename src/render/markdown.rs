@@ -148,7 +148,7 @@ pub fn period(report: &PeriodReport) -> String {
     text
 }
 
-/// The dashboard: a halt, the account, every position, what came of it since the start, the last
+/// The dashboard: a halt, the account, every position, what came of it in the last 30 days, the last
 /// passes.
 #[must_use]
 pub fn dashboard(report: &DashboardReport) -> String {
@@ -160,7 +160,7 @@ pub fn dashboard(report: &DashboardReport) -> String {
         text.push_str(&format!("\n### Positions\n{}", drawn(&glance::every_column(report))));
     }
     let since = format!("Since {}", instant(report.period.from));
-    text.push_str(&bullets(&since, glance::since_start(report)));
+    text.push_str(&bullets(&since, glance::lately(report)));
     if !report.passes.is_empty() {
         text.push_str(&format!("\n### Last passes\n{}", drawn(&glance::passes(report))));
     }

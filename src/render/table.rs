@@ -180,7 +180,7 @@ pub fn period(report: &PeriodReport, style: &Style) -> String {
     page.finish()
 }
 
-/// The dashboard: a halt, the account, every position, what came of it since the start, the last
+/// The dashboard: a halt, the account, every position, what came of it in the last 30 days, the last
 /// passes.
 #[must_use]
 pub fn dashboard(report: &DashboardReport, style: &Style) -> String {
@@ -200,7 +200,7 @@ pub fn dashboard(report: &DashboardReport, style: &Style) -> String {
     }
     let since = format!("Since {}", instant(report.period.from));
     let spark = earnings::sparkline(&report.period, usize::from(style.width / 2), style.unicode);
-    let figures = glance::since_start(report);
+    let figures = glance::lately(report);
     page.remarks(&since, spark.into_iter().chain(figures).collect());
     if !report.passes.is_empty() {
         page.titled("Last passes", &first_that_fits(&[glance::passes(report)], style));

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::config::words::{Mode, Prices, RankSource};
+use crate::config::words::RankSource;
 use crate::decide::scan::Wanted;
 use crate::domain::candidate::Candidate;
 use crate::domain::num::Notional;
@@ -78,7 +78,7 @@ pub(super) async fn ranking(context: &Context, now: Time) -> Ranked {
     if config.scan.source == RankSource::Exchange {
         return Ranked::Exchange(None);
     }
-    if has_own_market(context) && !config.scan.tradingview_url.is_loopback() {
+    if context.has_own_market() && !config.scan.tradingview_url.is_loopback() {
         return Ranked::Exchange(Some("the prices of this paper account are not the world's".into()));
     }
     let screener = Screener::new(screener::Settings {
@@ -97,11 +97,6 @@ pub(super) async fn ranking(context: &Context, now: Time) -> Ranked {
     }
 }
 
-/// Paper money on prices that are not those of this moment.
-fn has_own_market(context: &Context) -> bool {
-    context.config.mode == Mode::Paper && context.config.paper.prices != Prices::Live
-}
-
 /// Who lists the contracts.
 pub(super) enum Source {
     Own(Box<Paper>),
@@ -111,7 +106,7 @@ pub(super) enum Source {
 impl Source {
     /// Opens it and asks for the time.
     pub(super) async fn open(context: &Context, ledger: &mut Ledger) -> Result<Source, CommandError> {
-        if !has_own_market(context) {
+        if !context.has_own_market() {
             let mut binance = venue::public(context)?;
             binance.connect().await?;
             return Ok(Source::Binance(Box::new(binance)));

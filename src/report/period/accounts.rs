@@ -6,14 +6,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use crate::domain::entry::UNEXPLAINED;
 use crate::domain::history::{AssetPrice, BookedEntry, Trade};
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::plan::Reason;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 
-/// The kind under which a change of the wallet is booked that nothing explained.
-pub(super) const UNEXPLAINED: &str = "UNEXPLAINED";
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// What one coin did to the account; every amount signed and in the quote asset.
@@ -168,11 +167,12 @@ impl Accounts {
             return;
         }
         match (kind, entry.symbol.parse()) {
-            ("TRANSFER" | "INTERNAL_TRANSFER", _) => self.transfers += entry.amount,
+            // To the drawdown it is a transfer, but nobody is told that it was one.
             (UNEXPLAINED, _) => self.unexplained += entry.amount,
+            _ if entry.is_transfer() => self.transfers += entry.amount,
+            (_, Ok(symbol)) if entry.is_funding() => self.coin(symbol).funding += entry.amount,
             ("REALIZED_PNL", Ok(symbol)) => self.coin(symbol).realized += entry.amount,
             ("COMMISSION", Ok(symbol)) => self.coin(symbol).fees += entry.amount,
-            ("FUNDING_FEE", Ok(symbol)) => self.coin(symbol).funding += entry.amount,
             (other, _) => *self.other.entry(other.to_owned()).or_default() += entry.amount,
         }
     }

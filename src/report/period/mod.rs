@@ -279,6 +279,7 @@ impl PeriodReport {
             fees: accounts.twin_fees,
             samples,
             income: inputs.income,
+            quote: inputs.quote,
             moves: inputs.moves,
             equity: equity_start,
         };

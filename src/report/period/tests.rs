@@ -28,7 +28,14 @@ fn symbol(name: &str) -> Symbol {
 }
 
 fn reading(pass_id: i64, minutes: i64, equity: &str, nav: &str) -> Reading {
-    Reading { pass_id, at: at(minutes), equity: money(equity), nav: money(nav), peak: money(nav) }
+    Reading {
+        pass_id,
+        at: at(minutes),
+        fill_seq: 0,
+        equity: money(equity),
+        nav: money(nav),
+        peak: money(nav),
+    }
 }
 
 fn sample(name: &str, held: &str, entry: &str, mark: &str) -> Sample {
@@ -65,6 +72,7 @@ fn trade(pass_id: i64, minutes: i64, order: &str, side: Side, sold: &Sold<'_>) -
             realized: money(sold.realized),
             at: at(minutes),
         },
+        seq: minutes,
         pass_id,
         client_id: order.into(),
         reason: if side == Side::Sell { "above_band" } else { "entry" }.into(),
@@ -132,7 +140,7 @@ fn bnb() -> Vec<AssetPrice> {
 }
 
 /// Worked by hand. Start: 1000 in the wallet, 10 A at 10 (mark 10). A rises to 12: 2 are sold at 12,
-/// realising 4, in two executions, fees 0.01 USDT and 0.00001 BNB at 800 (0.008). Funding -0.5, a deposit of 50, a
+/// realising 4, in two executions, fees 0.01 USDT and 0.00001 BNB at 800 (0.008). Funding -0.7 + 0.2 (and some in BNB, another balance), a deposit of 50, a
 /// hand's sale of 1 B for +3 with a fee of 0.02, a liquidation insurance row of -0.1 that belongs to nobody.
 /// At the end A is at 13: 8 × 3 = 24 floating. Wallet 1000 + 4 - 0.01 - 0.5 + 50 + 3 - 0.02 - 0.1 = 1056.37.
 #[test]
@@ -148,7 +156,9 @@ fn every_amount_goes_to_its_coin_and_all_of_it_is_the_change_of_equity() {
     let rows = [
         income(10, "REALIZED_PNL", "AUSDT", "2", "USDT", true),
         income(10, "COMMISSION", "AUSDT", "-0.01", "USDT", true),
-        income(20, "FUNDING_FEE", "AUSDT", "-0.5", "USDT", false),
+        income(20, "FUNDING_FEE", "AUSDT", "-0.7", "USDT", false),
+        income(20, "SPECIAL_FUNDING_FEE", "AUSDT", "0.2", "USDT", false),
+        income(20, "FUNDING_FEE", "AUSDT", "-9", "BNB", false),
         income(30, "TRANSFER", "", "50", "USDT", false),
         income(30, "TRANSFER", "", "0.5", "BNB", false),
         income(40, "REALIZED_PNL", "BUSDT", "3", "USDT", false),
@@ -176,7 +186,7 @@ fn every_amount_goes_to_its_coin_and_all_of_it_is_the_change_of_equity() {
     assert_eq!(report.unreconciled, Notional::ZERO);
     assert_eq!((report.fills, report.trades), (2, 1));
     assert_eq!(report.growth, Some(Rate::new(3, 2)));
-    assert!(report.notes.iter().any(|note| note.starts_with("income rows in other assets are left out (1)")));
+    assert!(report.notes.iter().any(|note| note.starts_with("income rows in other assets are left out (2)")));
 
     // Held on, 10 A would have earned 30 and paid 0.625: 8 of them were held when 0.5 was charged.
     let twin = report.hold_twin.unwrap();
