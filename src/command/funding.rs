@@ -20,7 +20,7 @@ use crate::exchange::{ExchangeError, Observation, Settles};
 use crate::ledger::{Cut, Ledger};
 use crate::pass::observe::{self, INCOME_KEPT};
 use crate::pass::{PassError, latch};
-use crate::render;
+use crate::render::{self, Format};
 use crate::report::funding::{FundingInputs, FundingReport, Standing};
 
 use super::context::Context;
