@@ -73,7 +73,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     Ok(0)
 }
 
-const NO_FUNDING: &str = "Spot has no funding: coins that are paid in full are charged nothing for being held.";
+const NO_FUNDING: &str =
+    "Spot has no funding: coins that are paid in full are charged nothing for being held.";
 
 /// A coin that is paid in full is charged nothing for being held.
 fn none(context: &Context) -> FundingReport {

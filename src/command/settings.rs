@@ -1,9 +1,7 @@
 //! From the configuration to what a pass is told.
 
 use crate::config::sections::Config;
-use crate::config::words::{
-    ExitPolicy, OrderStyle, RebalanceTo, Sizing, StrategyKind, ThresholdKind, Venue,
-};
+use crate::config::words::{ExitPolicy, OrderStyle, RebalanceTo, Sizing, StrategyKind, ThresholdKind, Venue};
 use crate::decide::plan::Execution;
 use crate::decide::risk::Limits;
 use crate::domain::num::Rate;

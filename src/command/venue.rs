@@ -78,12 +78,8 @@ pub(super) async fn open_to_close(context: &Context, ledger: &mut Ledger) -> Res
             "use mode = \"testnet\", or venue = \"binance-usdm\" on paper",
         )),
         (Mode::Paper, Market::BinanceUsdm) => Ok(Venue::Paper(Box::new(paper(context, ledger).await?))),
-        (_, Market::BinanceUsdm) => {
-            Ok(Venue::Usdm(Box::new(made_of(Usdm::new(binance(context, true)?))?)))
-        }
-        (_, Market::BinanceSpot) => {
-            Ok(Venue::Spot(Box::new(made_of(Spot::new(binance(context, true)?))?)))
-        }
+        (_, Market::BinanceUsdm) => Ok(Venue::Usdm(Box::new(made_of(Usdm::new(binance(context, true)?))?))),
+        (_, Market::BinanceSpot) => Ok(Venue::Spot(Box::new(made_of(Spot::new(binance(context, true)?))?))),
     }
 }
 

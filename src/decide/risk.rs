@@ -302,9 +302,11 @@ impl Checking<'_> {
     fn shrink_to_cash(&mut self) {
         let is_purchase = |leg: &Leg| !leg.reduce_only && is_spot(self.snapshot, leg);
         let effect = |leg: &&Leg| margin_effect(self.snapshot, self.limits, leg);
-        let needed: Notional = -self.plan.legs.iter().filter(|leg| is_purchase(leg)).map(|leg| effect(&leg)).sum::<Notional>();
+        let needed: Notional =
+            -self.plan.legs.iter().filter(|leg| is_purchase(leg)).map(|leg| effect(&leg)).sum::<Notional>();
         let balance = &self.snapshot.balance;
-        let others: Notional = self.plan.legs.iter().filter(|leg| !is_purchase(leg)).map(|leg| effect(&leg)).sum();
+        let others: Notional =
+            self.plan.legs.iter().filter(|leg| !is_purchase(leg)).map(|leg| effect(&leg)).sum();
         let there = balance.available + others - balance.equity * self.limits.margin_buffer;
         if needed <= there {
             return;
@@ -326,7 +328,9 @@ impl Checking<'_> {
             match shrunk(&leg, self.snapshot, part) {
                 Some(smaller) => self.plan.legs.push(smaller),
                 None => {
-                    let detail = format!("{there:.2} are there for purchases of {needed:.2}, and its part of that is too small an order");
+                    let detail = format!(
+                        "{there:.2} are there for purchases of {needed:.2}, and its part of that is too small an order"
+                    );
                     self.skip(&leg, (SkipReason::Margin, detail));
                 }
             }
@@ -425,7 +429,8 @@ fn cash_effect(snapshot: &Snapshot, limits: &Limits, leg: &Leg) -> Notional {
     let quote = snapshot.coins.get(&leg.symbol).and_then(|coin| coin.market).map(|market| market.quote);
     let beyond = Rate::from_bps(limits.max_spread_bps);
     if leg.reduce_only {
-        let book = || quote.map_or(leg.ref_price, |quote| quote.bid).min(leg.ref_price) * (Rate::ONE - beyond);
+        let book =
+            || quote.map_or(leg.ref_price, |quote| quote.bid).min(leg.ref_price) * (Rate::ONE - beyond);
         return leg.qty * leg.limit_price.unwrap_or_else(book).min(leg.ref_price) - leg.est_fee;
     }
     let book = || quote.map_or(leg.ref_price, |quote| quote.ask).max(leg.ref_price) * (Rate::ONE + beyond);

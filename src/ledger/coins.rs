@@ -148,12 +148,7 @@ async fn cost(db: impl SqliteExecutor<'_>, symbol: &Symbol) -> Result<Cost, sqlx
     Ok(Cost { qty, paid })
 }
 
-async fn keep(
-    db: &mut SqliteConnection,
-    symbol: &Symbol,
-    after: Cost,
-    at: Time,
-) -> Result<(), sqlx::Error> {
+async fn keep(db: &mut SqliteConnection, symbol: &Symbol, after: Cost, at: Time) -> Result<(), sqlx::Error> {
     sqlx::query(
         "INSERT INTO position (symbol, qty, paid, managed, last_fill_at, confirmed_at)
          VALUES (?1, ?2, ?3, 0, ?4, ?4)

@@ -128,9 +128,8 @@ pub(super) async fn believe(ledger: &mut Ledger, seen: &mut Seen, mode: Mode) ->
     if gaps != known && mode == Mode::Real {
         ledger.set_coin_gaps(&gaps).await?;
     }
-    let young = |taken: &&Taken| {
-        gaps.get(&taken.symbol).is_none_or(|(_, since)| now.since(*since) < STANDING_GAP)
-    };
+    let young =
+        |taken: &&Taken| gaps.get(&taken.symbol).is_none_or(|(_, since)| now.since(*since) < STANDING_GAP);
     if let Some(Taken { symbol, qty: (expected, found), .. }) = unexplained.iter().find(young) {
         let (symbol, expected, found) = (symbol.clone(), *expected, *found);
         return Err(Unexplained::Coin { symbol, found, expected }.into());

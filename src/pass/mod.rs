@@ -264,7 +264,8 @@ async fn net_asset_value(ledger: &mut Ledger, seen: &Seen) -> Result<Nav, PassEr
 /// plan names it, and the other coins are traded.
 fn refuse_unlisted(settings: &Settings, memory: &Memory, snapshot: &Snapshot) -> Result<(), PassError> {
     let members = settings.strategy.symbols();
-    let holds = |(symbol, coin): (&Symbol, &Coin)| coin.is_held() && (coin.managed || members.contains(symbol));
+    let holds =
+        |(symbol, coin): (&Symbol, &Coin)| coin.is_held() && (coin.managed || members.contains(symbol));
     let begins = memory.allocation.is_none() && !snapshot.coins.iter().any(holds);
     if !begins || !settings.strategy.has_shares() {
         return Ok(());

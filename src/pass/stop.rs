@@ -532,7 +532,8 @@ impl<E: Exchange> Closing<'_, '_, E> {
                 return None;
             }
         };
-        let of_ours: Vec<_> = resting.into_iter().filter(|order| self.is_all || self.scope.covers(&order.symbol)).collect();
+        let of_ours: Vec<_> =
+            resting.into_iter().filter(|order| self.is_all || self.scope.covers(&order.symbol)).collect();
         let cancelled = join_all(of_ours.iter().map(|order| exchange.cancel_resting(order))).await;
         let found = of_ours.len();
         for (order, cancelled) in of_ours.iter().zip(cancelled) {

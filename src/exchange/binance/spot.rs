@@ -146,8 +146,7 @@ impl Exchange for Spot {
             self.cache.some_rules(at, info),
         );
         let books = books.map(|books| books.rows).unwrap_or_default();
-        let look::Sellable { positions, locked, dust } =
-            look::sellable(&held?, &rules, &books, &self.quote);
+        let look::Sellable { positions, locked, dust } = look::sellable(&held?, &rules, &books, &self.quote);
         Ok(Exposed { at, positions, rules, hedge: false, locked, dust })
     }
 
