@@ -466,6 +466,7 @@ mod tests {
     use super::*;
     use crate::decide::plan::plan;
     use crate::decide::samples::{coin, execution, limits, snapshot, symbol};
+    use crate::domain::num::Qty;
     use crate::domain::plan::Reason;
     use crate::domain::snapshot::Coin;
     use crate::strategy::basket::{Basket, OnExit, RebalanceTo, Sizing};
