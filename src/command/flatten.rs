@@ -9,7 +9,7 @@ use crate::domain::scope::Scope;
 use crate::domain::symbol::Symbol;
 use crate::error::{CommandError, Kind};
 use crate::exchange::paper::PAPER_ACCOUNT;
-use crate::exchange::{Exchange, ExchangeError};
+use crate::exchange::{self, Exchange, ExchangeError};
 use crate::ledger::{Ledger, LedgerError};
 use crate::pass::lock::{Lock, LockError};
 use crate::pass::stop::Closed;
@@ -72,6 +72,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
 async fn in_order(desk: &mut Desk<'_>, args: &Args, troubles: Vec<String>) -> Result<u8, CommandError> {
     match venue::open_to_close(desk.context, desk.ledger).await? {
         Venue::Usdm(mut exchange) => flatten(exchange.as_mut(), desk, args, troubles).await,
+        Venue::Spot(mut exchange) => flatten(exchange.as_mut(), desk, args, troubles).await,
         Venue::Paper(mut exchange) => {
             desk.ledger.age(&exchange.environment(), PAPER_ACCOUNT).await?;
             let done = flatten(exchange.as_mut(), desk, args, troubles).await;
@@ -116,6 +117,14 @@ async fn flatten<E: Exchange>(
             (halt, closed)
         }
         Ok(()) => match halt {
+            // Everything of an unfinished halt is, on spot, what rebal bought: what is named may be more.
+            Some(halt)
+                if exchange.kind() == exchange::Kind::Spot
+                    && halt.scope == Scope::All
+                    && scope != Scope::All =>
+            {
+                (Some(halt), desk.close_only(exchange, &scope).await?)
+            }
             Some(halt) => {
                 let (halt, closed) = desk.go_on(exchange, halt, 0).await?;
                 (Some(halt), closed)

@@ -243,6 +243,7 @@ async fn glance(context: &Context, ledger: &mut Ledger) -> Result<Glance, Comman
     context.heed_ban(ledger).await?;
     match venue::open(context, ledger).await? {
         Venue::Usdm(exchange) => look(context, &settings, *exchange, ledger).await,
+        Venue::Spot(exchange) => look(context, &settings, *exchange, ledger).await,
         Venue::Paper(exchange) => look(context, &settings, *exchange, ledger).await,
     }
 }

@@ -11,7 +11,9 @@ use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::error::{CommandError, Kind};
 use crate::exchange::Exchange;
-use crate::exchange::binance::usdm::{LIVE_URL, Settings, TESTNET_URL, Usdm};
+use crate::exchange::binance::SetupError;
+use crate::exchange::binance::spot::{self, Spot};
+use crate::exchange::binance::usdm::{self, Settings, Usdm};
 use crate::exchange::paper::{Clock, Paper};
 use crate::ledger::Ledger;
 use crate::sim::listing;
@@ -31,6 +33,7 @@ const USUAL_FUNDING_HOURS: u32 = 8;
 /// The exchange that a pass talks to.
 pub(super) enum Venue {
     Usdm(Box<Usdm>),
+    Spot(Box<Spot>),
     Paper(Box<Paper>),
 }
 
@@ -59,21 +62,24 @@ pub(super) async fn open_whole(context: &Context, ledger: &mut Ledger) -> Result
 
 /// Binance's public data, without a key.
 pub(super) fn public(context: &Context) -> Result<Usdm, CommandError> {
-    usdm(context, false)
+    made_of(Usdm::new(binance(context, false)?))
 }
 
 /// The same, to close what is there: nobody is kept from getting out.
 pub(super) async fn open_to_close(context: &Context, ledger: &mut Ledger) -> Result<Venue, CommandError> {
-    if context.config.venue != Market::BinanceUsdm {
-        return Err(CommandError::new(
-            Kind::Config,
-            "this version trades binance-usdm, not binance-spot yet",
-            "set venue = \"binance-usdm\"",
-        ));
+    let (mode, market) = (context.config.mode, context.config.venue);
+    if market == Market::BinanceSpot {
+        ledger.of_coins(&context.config.quote);
     }
-    match context.config.mode {
-        Mode::Paper => Ok(Venue::Paper(Box::new(paper(context, ledger).await?))),
-        Mode::Testnet | Mode::Live => Ok(Venue::Usdm(Box::new(usdm(context, true)?))),
+    match (mode, market) {
+        (Mode::Paper, Market::BinanceSpot) => Err(CommandError::new(
+            Kind::Config,
+            "this version has no spot account on paper",
+            "use mode = \"testnet\", or venue = \"binance-usdm\" on paper",
+        )),
+        (Mode::Paper, Market::BinanceUsdm) => Ok(Venue::Paper(Box::new(paper(context, ledger).await?))),
+        (_, Market::BinanceUsdm) => Ok(Venue::Usdm(Box::new(made_of(Usdm::new(binance(context, true)?))?))),
+        (_, Market::BinanceSpot) => Ok(Venue::Spot(Box::new(made_of(Spot::new(binance(context, true)?))?))),
     }
 }
 
@@ -81,17 +87,19 @@ fn is_loopback(context: &Context) -> bool {
     context.config.exchange.base_url.as_ref().is_some_and(|url| url.is_loopback())
 }
 
-/// Binance; with credentials where an account is meant, without for public prices.
-fn usdm(context: &Context, account: bool) -> Result<Usdm, CommandError> {
+/// How Binance is reached; with credentials where an account is meant, without for public prices.
+fn binance(context: &Context, account: bool) -> Result<Settings, CommandError> {
     let config = &context.config;
-    let (mode, official) = match config.mode {
-        Mode::Testnet => ("testnet", TESTNET_URL),
-        Mode::Live | Mode::Paper => (config.mode.as_str(), LIVE_URL),
+    let (mode, official) = match (config.mode, config.venue) {
+        (Mode::Testnet, Market::BinanceUsdm) => ("testnet", usdm::TESTNET_URL),
+        (Mode::Testnet, Market::BinanceSpot) => ("testnet", spot::TESTNET_URL),
+        (Mode::Live | Mode::Paper, Market::BinanceUsdm) => (config.mode.as_str(), usdm::LIVE_URL),
+        (Mode::Live | Mode::Paper, Market::BinanceSpot) => (config.mode.as_str(), spot::LIVE_URL),
     };
     let base_url = config.exchange.base_url.as_ref().map_or(official, |url| url.as_str());
     let place = config.exchange.base_url.as_ref().map_or("official", |url| url.host());
     let credentials = account.then(|| credentials(context)).transpose()?;
-    let made = Usdm::new(Settings {
+    Ok(Settings {
         base_url: base_url.to_owned(),
         environment: format!("{mode} {} at {place}", config.venue.as_str()),
         credentials,
@@ -101,8 +109,11 @@ fn usdm(context: &Context, account: bool) -> Result<Usdm, CommandError> {
         exchange_info_max_age: config.exchange.exchange_info_max_age,
         cache: Some(context.folders.state.clone()).filter(|folder| folder.is_dir()),
         quote: config.quote.clone(),
-    });
-    made.map_err(|error| {
+    })
+}
+
+fn made_of<T>(connection: Result<T, SetupError>) -> Result<T, CommandError> {
+    connection.map_err(|error| {
         CommandError::new(Kind::Config, error.to_string(), "see exchange.base_url; nothing was sent")
     })
 }
@@ -236,7 +247,7 @@ pub(super) fn read_listing(file: &Path) -> Result<Vec<Listed>, CommandError> {
 
 /// Paper money on the prices of this moment.
 async fn live(context: &Context, kept: Option<&str>) -> Result<Paper, CommandError> {
-    let mut source = usdm(context, false)?;
+    let mut source = public(context)?;
     let now = source.connect().await?;
     let (_, rules, markets) = source.public_markets().await?;
     let listed = |rules| Listed::new(rules, Vec::new(), USUAL_FUNDING_HOURS, listing::plain_shape());

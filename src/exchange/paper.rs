@@ -174,6 +174,8 @@ impl Exchange for Paper {
             positions: sim.positions(),
             rules: sim.rules(),
             hedge: sim.modes().hedge,
+            locked: BTreeMap::new(),
+            dust: BTreeMap::new(),
         })
     }
 

@@ -116,7 +116,9 @@ impl Source {
                 paper.connect().await?;
                 Ok(Source::Own(paper))
             }
-            Venue::Usdm(_) => Err(CommandError::new(Kind::Internal, "paper opened an exchange", "")),
+            Venue::Usdm(_) | Venue::Spot(_) => {
+                Err(CommandError::new(Kind::Internal, "paper opened an exchange", ""))
+            }
         }
     }
 
