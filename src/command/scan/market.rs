@@ -112,7 +112,7 @@ impl Source {
     /// Opens it and asks for the time.
     pub(super) async fn open(context: &Context, ledger: &mut Ledger) -> Result<Source, CommandError> {
         if !has_own_market(context) {
-            let mut binance = venue::public(context)?;
+            let mut binance = venue::public_usdm(context)?;
             binance.connect().await?;
             return Ok(Source::Binance(Box::new(binance)));
         }

@@ -61,9 +61,9 @@ fn rules(endpoint: &'static str, row: Row<'_, '_>) -> Result<Rules, WireError> {
         tick,
         // A price must be a multiple of the tick, whatever the lowest one is.
         price_bounds: (low.ceil_to(tick), high.floor_to(tick)),
-        lot: on_grid(told, told.step),
+        lot: told.on_grid(told.step),
         // Both lots bind a market order, so its smallest one is that of both on the grid of both.
-        market_lot: on_grid(Lot { min: market.min.max(told.min), ..market }, step),
+        market_lot: Lot { min: market.min.max(told.min), ..market }.on_grid(step),
         min_notional: notional.min,
         price_up,
         price_down,
@@ -85,12 +85,6 @@ fn status(row: Row<'_, '_>) -> Result<Status, WireError> {
 fn coarser(lot: Qty, market: Qty) -> Option<Qty> {
     let step = lot.max(market);
     (step.is_multiple_of(lot) && step.is_multiple_of(market)).then_some(step)
-}
-
-/// Bounds on the grid: a quantity must be a multiple of the step, whatever the smallest one is. A bound
-/// of zero stays off.
-fn on_grid(lot: Lot, step: Qty) -> Lot {
-    Lot { min: lot.min.ceil_to(step), max: lot.max.floor_to(step), step }
 }
 
 /// What an order may be worth.
