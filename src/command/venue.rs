@@ -79,11 +79,7 @@ fn usdm(context: &Context, account: bool) -> Result<Usdm, CommandError> {
 }
 
 /// What a connection needs; `official` are the hosts of live and of test accounts.
-fn connection(
-    context: &Context,
-    official: (&str, &str),
-    account: bool,
-) -> Result<Settings, CommandError> {
+fn connection(context: &Context, official: (&str, &str), account: bool) -> Result<Settings, CommandError> {
     let config = &context.config;
     let (mode, official) = match config.mode {
         Mode::Testnet => ("testnet", official.1),

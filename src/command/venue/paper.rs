@@ -185,7 +185,9 @@ fn recorded_lists(
         if !of_ours.is_empty() {
             return Ok(Lists::of_pairs(of_ours.into_iter()));
         }
-        context.ui.note("the recorded exchangeInfo is one of futures: each pair is made up from its contract");
+        context
+            .ui
+            .note("the recorded exchangeInfo is one of futures: each pair is made up from its contract");
     }
     let rows = read_listing(&file)?;
     let of_ours = rows.into_iter().filter(|listed| bars.contains_key(&listed.rules.symbol));

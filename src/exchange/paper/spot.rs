@@ -79,9 +79,8 @@ impl Coins {
     }
 
     fn prices(&self) -> Prices {
-        let books = |(symbol, _): (&Symbol, &Pair)| {
-            Some((symbol.clone(), self.spot.quote(&self.market, symbol)?))
-        };
+        let books =
+            |(symbol, _): (&Symbol, &Pair)| Some((symbol.clone(), self.spot.quote(&self.market, symbol)?));
         let last = |(symbol, _): (&Symbol, &Pair)| {
             Some((symbol.clone(), self.spot.last_price(&self.market, symbol)?))
         };
@@ -99,9 +98,7 @@ impl Coins {
             can_trade: true,
             taker_fee: self.spot.terms().taker_fee,
             balances: held
-                .map(|(asset, balance)| {
-                    (asset.clone(), Held { free: balance.free, locked: balance.locked })
-                })
+                .map(|(asset, balance)| (asset.clone(), Held { free: balance.free, locked: balance.locked }))
                 .collect(),
         }
     }

@@ -139,6 +139,8 @@ mod tests {
     use super::*;
     use crate::domain::num::Price;
     use crate::domain::order::{CLIENT_ID_PREFIX, OrderKind, OrderRequest, Resting, Side, TimeInForce};
+    use crate::exchange::Exchange as _;
+    use crate::exchange::paper::{Clock, Paper};
     use crate::sim::algo::{AlgoRequest, Trigger};
     use crate::sim::listing;
     use crate::sim::prices::Prices;
