@@ -35,14 +35,10 @@ pub(super) async fn open(context: &Context, ledger: &mut Ledger) -> Result<Venue
 }
 
 /// Paper with everything that its prices cover, not only what the basket names.
-pub(super) async fn open_whole(context: &Context, ledger: &mut Ledger) -> Result<Venue, CommandError> {
+pub(super) async fn open_whole(context: &Context, ledger: &mut Ledger) -> Result<Paper, CommandError> {
     match &context.config.paper.prices {
-        Prices::Folder(folder) => {
-            let kept = ledger.paper().await?;
-            let paper = paper::recorded(context, folder, kept.as_deref(), None)?;
-            Ok(Venue::Paper(Box::new(paper)))
-        }
-        _ => open_to_close(context, ledger).await,
+        Prices::Folder(folder) => paper::recorded(context, folder, ledger.paper().await?.as_deref(), None),
+        _ => paper::open(context, ledger).await,
     }
 }
 

@@ -114,6 +114,9 @@ pub struct SpotTerms {
 /// What [`Rules::contract`] says of a spot pair.
 pub const SPOT: &str = "SPOT";
 
+/// What [`Rules::underlying`] says of a token that holds a leveraged position.
+pub const LEVERAGED: &str = "LEVERAGED";
+
 /// Far future used by the exchange for "never delivers".
 pub const NO_DELIVERY_MS: i64 = 4_133_404_800_000;
 

@@ -1,12 +1,12 @@
 //! Trading rules of the spot market's pairs.
 
 use crate::domain::num::{Notional, Qty, Rate};
-use crate::domain::rules::{Lot, Rules, SPOT, SpotTerms, Status};
+use crate::domain::rules::{LEVERAGED, Lot, Rules, SPOT, SpotTerms, Status};
 use crate::domain::time::Time;
 use crate::wire::binance::filters::Filters;
 use crate::wire::binance::listed::{Listed, listed};
 use crate::wire::binance::request::Call;
-use crate::wire::json::{self, Row, WireError};
+use crate::wire::json::{self, Json, Row, WireError};
 
 /// Open orders per pair where the exchange does not say.
 const MAX_OPEN_ORDERS: u32 = 200;
@@ -52,7 +52,7 @@ fn rules(endpoint: &'static str, row: Row<'_, '_>) -> Result<Rules, WireError> {
         quote: row.word("quoteAsset")?,
         margin_asset: row.word("quoteAsset")?,
         contract: SPOT.into(),
-        underlying: "COIN".into(),
+        underlying: underlying(row).into(),
         status: status(row)?,
         // Spot tells neither when trading began nor when it will end.
         onboard: Time::default(),
@@ -72,6 +72,22 @@ fn rules(endpoint: &'static str, row: Row<'_, '_>) -> Result<Rules, WireError> {
         max_open_orders: open_orders.unwrap_or(MAX_OPEN_ORDERS),
         spot: Some(SpotTerms { max_notional: notional.max_market, max_position }),
     })
+}
+
+/// Tokens that hold a leveraged position ask for a permission of their own.
+fn underlying(row: Row<'_, '_>) -> &'static str {
+    let asks =
+        ["permissions", "permissionSets"].iter().any(|field| row.get(field).is_some_and(names_leveraged));
+    if asks { LEVERAGED } else { "COIN" }
+}
+
+/// Whether a list of permissions, or of such lists, has that one.
+fn names_leveraged(json: &Json<'_>) -> bool {
+    match json {
+        Json::Text(word) => word == LEVERAGED,
+        Json::List(items) => items.iter().any(names_leveraged),
+        _ => false,
+    }
 }
 
 /// A pair that is listed and may not be traded by us is not open for trading.
