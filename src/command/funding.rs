@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 
+use crate::config::words::Venue as Market;
 use crate::decide::audit::{Audit, Charge, Look, Move, Past, SETTLING, audit};
 use crate::decide::equity::Unexplained;
 use crate::decide::funding::Due;
@@ -19,7 +20,7 @@ use crate::exchange::{ExchangeError, Observation, Settles};
 use crate::ledger::{Cut, Ledger};
 use crate::pass::observe::{self, INCOME_KEPT};
 use crate::pass::{PassError, latch};
-use crate::render;
+use crate::render::{self, Format};
 use crate::report::funding::{FundingInputs, FundingReport, Standing};
 
 use super::context::Context;
@@ -59,12 +60,38 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     if let Some(halt) = latch::in_force(&mut ledger, &context.folders.state).await? {
         context.ui.warn(&format!("HALTED (halt {}): {}", halt.id, halt.reason));
     }
+    let spot = context.config.venue == Market::BinanceSpot;
+    if spot && context.format == Format::Table {
+        context.show(&format!("{NO_FUNDING}\n"))?;
+        return Ok(0);
+    }
     let report = match venue::open_to_close(context, &mut ledger).await? {
+        _ if spot => none(context),
+        Venue::Spot(_) => none(context),
         Venue::Usdm(mut exchange) => look(context, args, exchange.as_mut(), &mut ledger).await?,
         Venue::Paper(mut exchange) => look(context, args, exchange.as_mut(), &mut ledger).await?,
     };
     context.show(&render::funding(&report, context.format, &context.style)?)?;
     Ok(0)
+}
+
+const NO_FUNDING: &str =
+    "Spot has no funding: coins that are paid in full are charged nothing for being held.";
+
+/// A coin that is paid in full is charged nothing for being held.
+fn none(context: &Context) -> FundingReport {
+    let mut report = FundingReport::new(FundingInputs {
+        heading: context.heading(context.started),
+        quote: &context.config.quote,
+        start: None,
+        equity: Notional::ZERO,
+        entries: &[],
+        standings: BTreeMap::new(),
+        audit: Audit::default(),
+        compared_from: None,
+    });
+    report.notes.push(NO_FUNDING.into());
+    report
 }
 
 async fn look<E: Settles>(

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::config::words::Venue;
 use crate::decide::sector::{Sector, Sectors};
 use crate::domain::history::{BookedEntry, Reading, Sample, Trade};
 use crate::domain::num::Qty;
@@ -69,6 +70,7 @@ pub(super) async fn report(
         fresh.push((last.at, now.samples));
     }
     let mut samples = samples(ledger, &readings, &income, fresh).await?;
+    let of_coins = context.config.venue == Venue::BinanceSpot;
     // What was traded after the first and after the last reading, up to where the period begins and ends.
     let (mut head, mut tail) = (Vec::new(), Vec::new());
     ledger.each_trade(&Cut::before_trades(&start), &from, |trade| head.push(trade)).await?;
@@ -76,14 +78,14 @@ pub(super) async fn report(
     if !tail.is_empty()
         && let Some((_, coins)) = samples.last()
     {
-        let (reading, coins) = after_trades(&last, coins, &tail, quote);
+        let (reading, coins) = after_trades(&last, coins, &tail, quote, of_coins);
         samples.push((reading.at, coins));
         readings.push(reading);
     }
     if !head.is_empty()
         && let (Some(reading), Some((at, coins))) = (readings.first_mut(), samples.first_mut())
     {
-        (*reading, *coins) = after_trades(reading, coins, &head, quote);
+        (*reading, *coins) = after_trades(reading, coins, &head, quote, of_coins);
         *at = reading.at;
     }
     let held = |samples: &[Sample]| samples.iter().any(|sample| !sample.qty.is_zero());
@@ -106,7 +108,8 @@ pub(super) async fn report(
         true => at_start,
         false => bought.iter().map(|(_, sample)| sample.clone()).collect(),
     };
-    let mut accounts = Accounts::new(quote, ledger.asset_prices().await?, twin_from);
+    let accounts = Accounts::new(quote, ledger.asset_prices().await?, twin_from);
+    let mut accounts = if of_coins { accounts.of_coins() } else { accounts };
     let watched = before_funding(&readings, &income);
     let mut moves: BTreeMap<Time, BTreeMap<Symbol, Qty>> = BTreeMap::new();
     let each = |trade: Trade| {

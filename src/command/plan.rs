@@ -35,6 +35,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     context.heed_ban(&mut ledger).await?;
     match venue::open(context, &mut ledger).await? {
         Venue::Usdm(exchange) => show(context, args, &settings, *exchange, ledger).await,
+        Venue::Spot(exchange) => show(context, args, &settings, *exchange, ledger).await,
         Venue::Paper(exchange) => show(context, args, &settings, *exchange, ledger).await,
     }
 }

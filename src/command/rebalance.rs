@@ -80,6 +80,11 @@ async fn in_order(desk: &mut Desk<'_>, args: &Args) -> Result<u8, CommandError> 
             desk.ended = Some(desk.now(exchange.as_ref()));
             done
         }
+        Venue::Spot(mut exchange) => {
+            let done = pass_once(&run, exchange.as_mut(), desk).await;
+            desk.ended = Some(desk.now(exchange.as_ref()));
+            done
+        }
         Venue::Paper(mut exchange) => {
             // Another world's prices must not touch this account, not even its clock.
             desk.ledger.age(&exchange.environment(), PAPER_ACCOUNT).await?;
@@ -98,6 +103,7 @@ async fn dry_run(context: &Context) -> Result<u8, CommandError> {
     context.heed_ban(&mut ledger).await?;
     match venue::open(context, &mut ledger).await? {
         Venue::Usdm(exchange) => dry_pass(context, *exchange, ledger).await,
+        Venue::Spot(exchange) => dry_pass(context, *exchange, ledger).await,
         Venue::Paper(exchange) => dry_pass(context, *exchange, ledger).await,
     }
 }

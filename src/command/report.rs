@@ -262,6 +262,7 @@ async fn at_a_glance(context: &Context, ledger: &mut Ledger) -> Result<Glance, C
     context.heed_ban(ledger).await?;
     match venue::open(context, ledger).await? {
         Venue::Usdm(exchange) => look(context, &settings, *exchange, ledger).await,
+        Venue::Spot(exchange) => look(context, &settings, *exchange, ledger).await,
         Venue::Paper(exchange) => look(context, &settings, *exchange, ledger).await,
     }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use crate::config::words::Mode;
 use crate::domain::num::Notional;
 use crate::error::{CommandError, Kind};
-use crate::exchange::Exchange;
 use crate::exchange::paper::PAPER_ACCOUNT;
+use crate::exchange::{self, Exchange};
 use crate::ledger::Halt;
 use crate::pass::stop::{self, Closed, Looked, STOPPED, Under};
 use crate::pass::{PassError, Prepared, Settings, alarm};
@@ -69,6 +69,11 @@ async fn in_order(desk: &mut Desk<'_>, args: &Args) -> Result<u8, CommandError> 
     let settings = settings::settings(&context.config, desk.ledger).await?;
     match venue::open(context, desk.ledger).await? {
         Venue::Usdm(mut exchange) => {
+            let done = check(exchange.as_mut(), desk, args, &settings).await;
+            desk.ended = Some(desk.now(exchange.as_ref()));
+            done
+        }
+        Venue::Spot(mut exchange) => {
             let done = check(exchange.as_mut(), desk, args, &settings).await;
             desk.ended = Some(desk.now(exchange.as_ref()));
             done
@@ -228,6 +233,7 @@ async fn report<E: Exchange>(
         interval: context.config.interval,
         health: &health,
         paper: context.config.mode == Mode::Paper,
+        spot: exchange.kind() == exchange::Kind::Spot,
     }))
 }
 

@@ -1,9 +1,10 @@
 //! From the configuration to what a pass is told.
 
 use crate::config::sections::Config;
-use crate::config::words::{ExitPolicy, OrderStyle, RebalanceTo, Sizing, StrategyKind, ThresholdKind};
+use crate::config::words::{ExitPolicy, OrderStyle, RebalanceTo, Sizing, StrategyKind, ThresholdKind, Venue};
 use crate::decide::plan::Execution;
 use crate::decide::risk::Limits;
+use crate::domain::num::Rate;
 use crate::domain::symbol::Symbol;
 use crate::error::{CommandError, Kind};
 use crate::ledger::Ledger;
@@ -139,8 +140,16 @@ fn execution(config: &Config) -> Execution {
     Execution {
         market_orders: config.execution.order == OrderStyle::Market,
         max_slippage_bps: config.execution.max_slippage_bps,
-        leverage: config.futures.leverage,
+        leverage: leverage(config),
         taker_fee: config.paper.taker_fee,
+    }
+}
+
+/// Nominal leverage; a coin of a spot account is paid in full.
+fn leverage(config: &Config) -> u32 {
+    match config.venue {
+        Venue::BinanceUsdm => config.futures.leverage,
+        Venue::BinanceSpot => 1,
     }
 }
 
@@ -153,7 +162,11 @@ fn limits(config: &Config) -> Limits {
         max_drawdown: config.risk.max_drawdown,
         max_effective_leverage: config.risk.max_effective_leverage,
         min_liquidation_distance: config.risk.min_liquidation_distance,
-        margin_buffer: config.risk.margin_buffer,
-        leverage: config.futures.leverage,
+        // Cash that is to stay is what the shares leave.
+        margin_buffer: match config.venue {
+            Venue::BinanceUsdm => config.risk.margin_buffer,
+            Venue::BinanceSpot => Rate::ZERO,
+        },
+        leverage: leverage(config),
     }
 }

@@ -19,6 +19,7 @@ use super::context::Context;
 /// The exchange that a pass talks to.
 pub(super) enum Venue {
     Usdm(Box<Usdm>),
+    Spot(Box<Spot>),
     Paper(Box<Paper>),
 }
 
@@ -44,24 +45,24 @@ pub(super) async fn open_whole(context: &Context, ledger: &mut Ledger) -> Result
 
 /// The futures' public data, without a key.
 pub(super) fn public_usdm(context: &Context) -> Result<Usdm, CommandError> {
-    usdm(context, false)
+    made(Usdm::new(binance(context, false)?))
 }
 
 /// The spot market's public data, without a key.
 pub(super) fn public_spot(context: &Context) -> Result<Spot, CommandError> {
-    made(Spot::new(connection(context, (spot::LIVE_URL, spot::TESTNET_URL), false)?))
+    made(Spot::new(binance(context, false)?))
 }
 
 /// The same, to close what is there: nobody is kept from getting out.
 pub(super) async fn open_to_close(context: &Context, ledger: &mut Ledger) -> Result<Venue, CommandError> {
-    match (context.config.mode, context.config.venue) {
+    let (mode, market) = (context.config.mode, context.config.venue);
+    if market == Market::BinanceSpot {
+        ledger.of_coins(&context.config.quote);
+    }
+    match (mode, market) {
         (Mode::Paper, _) => Ok(Venue::Paper(Box::new(paper::open(context, ledger).await?))),
-        (_, Market::BinanceUsdm) => Ok(Venue::Usdm(Box::new(usdm(context, true)?))),
-        (_, Market::BinanceSpot) => Err(CommandError::new(
-            Kind::Config,
-            "this version trades binance-spot on paper only",
-            "set mode = \"paper\" or venue = \"binance-usdm\"",
-        )),
+        (_, Market::BinanceUsdm) => Ok(Venue::Usdm(Box::new(made(Usdm::new(binance(context, true)?))?))),
+        (_, Market::BinanceSpot) => Ok(Venue::Spot(Box::new(made(Spot::new(binance(context, true)?))?))),
     }
 }
 
@@ -69,17 +70,14 @@ fn is_loopback(context: &Context) -> bool {
     context.config.exchange.base_url.as_ref().is_some_and(|url| url.is_loopback())
 }
 
-/// The futures; with credentials where an account is meant, without for public prices.
-fn usdm(context: &Context, account: bool) -> Result<Usdm, CommandError> {
-    made(Usdm::new(connection(context, (usdm::LIVE_URL, usdm::TESTNET_URL), account)?))
-}
-
-/// What a connection needs; `official` are the hosts of live and of test accounts.
-fn connection(context: &Context, official: (&str, &str), account: bool) -> Result<Settings, CommandError> {
+/// How Binance is reached; with credentials where an account is meant, without for public prices.
+fn binance(context: &Context, account: bool) -> Result<Settings, CommandError> {
     let config = &context.config;
-    let (mode, official) = match config.mode {
-        Mode::Testnet => ("testnet", official.1),
-        Mode::Live | Mode::Paper => (config.mode.as_str(), official.0),
+    let (mode, official) = match (config.mode, config.venue) {
+        (Mode::Testnet, Market::BinanceUsdm) => ("testnet", usdm::TESTNET_URL),
+        (Mode::Testnet, Market::BinanceSpot) => ("testnet", spot::TESTNET_URL),
+        (Mode::Live | Mode::Paper, Market::BinanceUsdm) => (config.mode.as_str(), usdm::LIVE_URL),
+        (Mode::Live | Mode::Paper, Market::BinanceSpot) => (config.mode.as_str(), spot::LIVE_URL),
     };
     let base_url = config.exchange.base_url.as_ref().map_or(official, |url| url.as_str());
     let place = config.exchange.base_url.as_ref().map_or("official", |url| url.host());

@@ -44,6 +44,18 @@ pub enum Unexplained {
     /// What a position cost is not known, so nobody can say what it gained.
     #[error("what the position in {0} cost on average is not known")]
     NoEntry(Symbol),
+    /// A coin of a spot account came or went without a trade.
+    #[error(
+        "{found} {symbol} are held where our books have {expected}, and no trade explains it; a deposit or withdrawal is taken over once it has stood for an hour"
+    )]
+    Coin {
+        /// The pair.
+        symbol: Symbol,
+        /// What the exchange shows.
+        found: Qty,
+        /// What our books have.
+        expected: Qty,
+    },
     /// An entry price moved although the position did not.
     #[error("the entry price of {symbol} went from {before} to {after} without a trade")]
     Entry {
@@ -90,7 +102,7 @@ fn floating(snapshot: &Snapshot) -> Result<(), Unexplained> {
     for coin in snapshot.coins.values() {
         let Some(position) = &coin.position else { continue };
         let mark = coin.market.map_or(position.mark_price, |market| market.mark.price);
-        // A spot exchange keeps none; zero is not a price.
+        // Zero is not a price.
         let entry = position.entry().ok_or_else(|| Unexplained::NoEntry(position.symbol.clone()))?;
         expected += position.qty * (mark - entry);
         gross += (position.qty * mark).abs();

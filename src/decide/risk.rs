@@ -132,6 +132,9 @@ fn approve(leg: &Leg, purpose: Purpose, install: u32, decision: u32, number: u8)
     }
 }
 
+/// Digits kept of an estimate that is a part of another.
+const MONEY_DIGITS: u32 = 8;
+
 /// More legs than this have no id of their own, whatever the configuration says.
 const MOST_LEGS: usize = 200;
 
@@ -166,6 +169,7 @@ pub fn check(
         checking.drop_legs(|leg, _| (!leg.reduce_only).then(|| (SkipReason::Drawdown, detail.clone())));
     }
     checking.cap_orders();
+    checking.shrink_to_cash();
     checking.cap_turnover();
     checking.drop_increases_until_fits(Checking::leverage_excess);
     checking.drop_increases_until_fits(Checking::margin_shortfall);
@@ -293,6 +297,38 @@ impl Checking<'_> {
         self.drop_increases_until_fits(over);
     }
 
+    /// On spot every purchase is paid in full, at the worst price it may get, and from what sales bring at
+    /// theirs: where that is not enough for all, each gets its share of what there is.
+    fn shrink_to_cash(&mut self) {
+        let is_purchase = |leg: &Leg| !leg.reduce_only && is_spot(self.snapshot, leg);
+        let effect = |leg: &&Leg| margin_effect(self.snapshot, self.limits, leg);
+        let needed: Notional =
+            -self.plan.legs.iter().filter(|leg| is_purchase(leg)).map(|leg| effect(&leg)).sum::<Notional>();
+        let balance = &self.snapshot.balance;
+        let others: Notional =
+            self.plan.legs.iter().filter(|leg| !is_purchase(leg)).map(|leg| effect(&leg)).sum();
+        let there = balance.available + others - balance.equity * self.limits.margin_buffer;
+        if needed <= there {
+            return;
+        }
+        let part = there.max(Notional::ZERO).over(needed).unwrap_or_default();
+        for leg in std::mem::take(&mut self.plan.legs) {
+            if leg.reduce_only || !is_spot(self.snapshot, &leg) {
+                self.plan.legs.push(leg);
+                continue;
+            }
+            match shrunk(&leg, self.snapshot, part) {
+                Some(smaller) => self.plan.legs.push(smaller),
+                None => {
+                    let detail = format!(
+                        "{there:.2} are there for purchases of {needed:.2}, and its part of that is too small an order"
+                    );
+                    self.skip(&leg, (SkipReason::Margin, detail));
+                }
+            }
+        }
+    }
+
     fn leverage_excess(&self) -> Option<Objection> {
         let after = exposure(self.snapshot, &self.plan.legs).leverage;
         let most = self.limits.max_effective_leverage;
@@ -340,6 +376,22 @@ pub fn margin_holds(snapshot: &Snapshot, limits: &Limits, legs: &[Leg]) -> bool 
     free_after >= kept_free
 }
 
+/// How many of `purchases`, the first ones, are paid for with what `sales` really brought: a coin that is
+/// bought on spot must not fail for lack of quote.
+#[must_use]
+pub fn affordable(snapshot: &Snapshot, limits: &Limits, sales: &[Leg], purchases: &[Leg]) -> usize {
+    let mut legs = sales.to_vec();
+    let mut count = 0;
+    for leg in purchases {
+        legs.push(leg.clone());
+        if !margin_holds(snapshot, limits, &legs) {
+            break;
+        }
+        count += 1;
+    }
+    count
+}
+
 /// What stays free after these legs, and what has to.
 fn margin_after(snapshot: &Snapshot, limits: &Limits, legs: &[Leg]) -> (Notional, Notional) {
     let balance = &snapshot.balance;
@@ -347,10 +399,43 @@ fn margin_after(snapshot: &Snapshot, limits: &Limits, legs: &[Leg]) -> (Notional
     (balance.available + effects, balance.equity * limits.margin_buffer)
 }
 
+/// Whether a leg trades a coin of a spot account.
+fn is_spot(snapshot: &Snapshot, leg: &Leg) -> bool {
+    let rules = snapshot.coins.get(&leg.symbol).and_then(|coin| coin.rules.as_ref());
+    rules.is_some_and(|rules| rules.spot.is_some())
+}
+
+/// This part of a purchase, fitted to its rules; `None` where that is too little for an order.
+fn shrunk(leg: &Leg, snapshot: &Snapshot, part: Rate) -> Option<Leg> {
+    let rules = snapshot.coins.get(&leg.symbol)?.rules.as_ref()?;
+    let valued_at = leg.limit_price.map_or(leg.ref_price, |limit| limit.min(leg.ref_price));
+    let qty = rules.rounded(leg.qty * part, valued_at, leg.limit_price.is_none(), false);
+    let notional = qty * leg.ref_price;
+    let est_fee = (leg.est_fee * qty.over(leg.qty)?).rounded(MONEY_DIGITS);
+    qty.is_positive().then(|| Leg { qty, notional, est_fee, ..leg.clone() })
+}
+
+/// What a trade of a spot account brings, or costs, at the worst price that it may get, fee included. A
+/// market order's is the far side of the book and as much beyond it as the book may be wide.
+fn cash_effect(snapshot: &Snapshot, limits: &Limits, leg: &Leg) -> Notional {
+    let quote = snapshot.coins.get(&leg.symbol).and_then(|coin| coin.market).map(|market| market.quote);
+    let beyond = Rate::from_bps(limits.max_spread_bps);
+    if leg.reduce_only {
+        let book =
+            || quote.map_or(leg.ref_price, |quote| quote.bid).min(leg.ref_price) * (Rate::ONE - beyond);
+        return leg.qty * leg.limit_price.unwrap_or_else(book).min(leg.ref_price) - leg.est_fee;
+    }
+    let book = || quote.map_or(leg.ref_price, |quote| quote.ask).max(leg.ref_price) * (Rate::ONE + beyond);
+    -(leg.qty * leg.limit_price.unwrap_or_else(book).max(leg.ref_price) + leg.est_fee)
+}
+
 /// What a leg does to the free margin, fee included: an increase ties up its initial margin at
 /// the worst price it may pay and the loss it would open with, a reduction frees margin at the
 /// mark.
 fn margin_effect(snapshot: &Snapshot, limits: &Limits, leg: &Leg) -> Notional {
+    if is_spot(snapshot, leg) {
+        return cash_effect(snapshot, limits, leg);
+    }
     let coin = snapshot.coins.get(&leg.symbol);
     let most = coin.and_then(|coin| coin.brackets.first()).map_or(u32::MAX, |bracket| bracket.max_leverage);
     let wanted = Rate::from(limits.leverage.min(most).max(1));

@@ -150,16 +150,26 @@ impl Look<'_> {
     }
 }
 
-/// What could be sold of an account, by pair: without what is known to be dust. Where the listing is not
-/// to be had, every asset may have a pair.
+/// The coins of an account, by pair.
+#[derive(Debug, Default)]
+pub(super) struct Sellable {
+    /// What could be sold were nothing locked.
+    pub(super) positions: BTreeMap<Symbol, Position>,
+    /// What resting orders tie up of these.
+    pub(super) locked: BTreeMap<Symbol, Qty>,
+    /// What is known to be too little to be sold.
+    pub(super) dust: BTreeMap<Symbol, Qty>,
+}
+
+/// What could be sold of an account. Where the listing is not to be had, every asset may have a pair.
 pub(super) fn sellable(
     account: &Account,
     rules: &BTreeMap<Symbol, Rules>,
     books: &BTreeMap<Symbol, Quote>,
     quote: &str,
-) -> BTreeMap<Symbol, Position> {
+) -> Sellable {
     let pairs = by_coin(rules);
-    let mut positions = BTreeMap::new();
+    let mut sellable = Sellable::default();
     for (asset, held) in account.balances.iter().filter(|(asset, _)| *asset != quote) {
         let symbol = match pairs.get(asset.as_str()) {
             Some(rules) => rules.symbol.clone(),
@@ -171,11 +181,16 @@ pub(super) fn sellable(
         };
         let price = books.get(&symbol).and_then(Quote::mid);
         let position = position(symbol.clone(), held, price);
-        if !is_dust(&position, rules) {
-            positions.insert(symbol, position);
+        if is_dust(&position, rules) {
+            sellable.dust.insert(symbol, position.qty);
+            continue;
         }
+        if !held.locked.is_zero() {
+            sellable.locked.insert(symbol.clone(), held.locked);
+        }
+        sellable.positions.insert(symbol, position);
     }
-    positions
+    sellable
 }
 
 /// A coin as a position. The exchange does not know what it cost: entry price zero means unknown. Nor

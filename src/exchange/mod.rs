@@ -79,6 +79,10 @@ pub struct Exposed {
     pub rules: BTreeMap<Symbol, Rules>,
     /// A position has a side of its own: the account is in hedge mode.
     pub hedge: bool,
+    /// Base units of these positions that resting orders tie up; nothing on futures.
+    pub locked: BTreeMap<Symbol, Qty>,
+    /// What is held beside the positions and too little to be sold; nothing on futures.
+    pub dust: BTreeMap<Symbol, Qty>,
 }
 
 /// What is known of an order after it was sent once.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection, Row};
 
-use super::{Ledger, LedgerError, database};
+use super::{Ledger, LedgerError, coins, database};
+use crate::domain::cost::Cost;
 use crate::domain::entry::Entry;
 use crate::domain::history::{AssetPrice, Sample};
 use crate::domain::num::{Notional, Price, Qty, Rate};
@@ -27,6 +28,16 @@ pub struct Holding {
     pub last_fill_at: Option<Time>,
     /// When the exchange last showed exactly this.
     pub confirmed_at: Time,
+    /// What all of it cost in the quote asset, on spot; zero on futures.
+    pub paid: Notional,
+}
+
+impl Holding {
+    /// How much of a coin of a spot account is held, and what it cost.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        Cost { qty: self.qty, paid: self.paid }
+    }
 }
 
 /// One reading of the account.
@@ -64,6 +75,11 @@ impl Ledger {
                 managed: self.integer(row, "managed")? != 0,
                 last_fill_at: last_fill_at.and_then(Time::from_ms),
                 confirmed_at: self.time(row, "confirmed_at")?,
+                paid: match row.try_column("paid") {
+                    Ok(_) => self.parsed(row, "paid")?,
+                    // A ledger that is only looked at may still be of a schema without it.
+                    Err(_) => Notional::ZERO,
+                },
             };
             holdings.insert(self.parsed(row, "symbol")?, holding);
         }
@@ -289,14 +305,16 @@ impl Ledger {
             .collect()
     }
 
-    /// One transaction: a reading of the account, its coins, and the income rows that explain it, so
-    /// that no transfer can be counted without its reading or twice.
+    /// One transaction: a reading of the account, its coins, the income rows that explain it, and the
+    /// coins of a spot account that came or went with them (as differences), so that no transfer can be
+    /// counted without its reading or twice.
     pub async fn record_equity(
         &mut self,
         pass_id: i64,
         reading: &EquityRow,
         samples: &[Sample],
         unbooked: &[Entry],
+        taken: &[(Symbol, Cost)],
     ) -> Result<(), LedgerError> {
         let path = self.path.clone();
         let failed = |source| database(&path, source);
@@ -308,6 +326,9 @@ impl Ledger {
         sqlx::query("DELETE FROM reading").execute(&mut *transaction).await.map_err(failed)?;
         for sample in samples {
             insert_sample(&mut transaction, pass_id, sample).await.map_err(failed)?;
+        }
+        for (symbol, change) in taken {
+            coins::take_over(&mut transaction, symbol, *change, reading.at).await.map_err(failed)?;
         }
         transaction.commit().await.map_err(failed)
     }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection, Row};
 
-use super::{Ledger, LedgerError, database, keep_paper};
+use super::{Ledger, LedgerError, coins, database, keep_paper};
 use crate::domain::fill::Fill;
 use crate::domain::num::{Price, Qty};
 use crate::domain::order::{Order, OrderKind, OrderRequest, Side};
@@ -198,13 +198,19 @@ impl Ledger {
         }
         let path = self.path.clone();
         let failed = |source| database(&path, source);
+        let coins_in = self.coins_in.clone();
         let mut transaction = self.db.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         for outcome in outcomes {
             write_outcome(&mut transaction, outcome).await.map_err(failed)?;
             for fill in &outcome.fills {
-                if insert_fill(&mut transaction, &outcome.client_id, fill).await.map_err(failed)? {
-                    move_position(&mut transaction, fill).await.map_err(failed)?;
+                if !insert_fill(&mut transaction, &outcome.client_id, fill).await.map_err(failed)? {
+                    continue;
                 }
+                let moved = match &coins_in {
+                    None => move_position(&mut transaction, fill).await,
+                    Some(quote) => coins::book(&mut transaction, fill, quote).await,
+                };
+                moved.map_err(failed)?;
             }
         }
         if let Some(state) = paper {

@@ -1,6 +1,7 @@
 //! What rebal remembers: one SQLite file per account, written before and after every order.
 
 mod book;
+mod coins;
 mod halt;
 mod history;
 mod intent;
@@ -32,6 +33,9 @@ pub use universe::Member;
 
 /// The row of `job` that holds the end of Telegram's pause.
 const TELEGRAM_PAUSE: &str = "telegram_not_before";
+
+/// What stands for the path of a ledger that has none.
+const MEMORY: &str = ":memory:";
 
 /// Why the ledger cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +96,8 @@ pub enum LedgerError {
 pub struct Ledger {
     db: SqliteConnection,
     path: PathBuf,
+    /// The quote asset of a spot account, whose coins' costs are kept; `None` on futures.
+    coins_in: Option<String>,
 }
 
 /// What a fresh ledger does not have yet.
@@ -117,7 +123,7 @@ impl Ledger {
             .foreign_keys(true)
             .disable_statement_logging();
         let db = options.connect().await.map_err(|source| database(&path, source))?;
-        let mut ledger = Ledger { db, path };
+        let mut ledger = Ledger { db, path, coins_in: None };
         // Nothing is written, not even the journal mode, before the file is known to be ours.
         schema::recognise(&mut ledger).await?;
         let journal = sqlx::query("PRAGMA journal_mode = WAL").execute(&mut ledger.db).await;
@@ -138,7 +144,7 @@ impl Ledger {
             .busy_timeout(Duration::from_secs(5))
             .disable_statement_logging();
         let db = options.connect().await.map_err(|source| database(&path, source))?;
-        let mut ledger = Ledger { db, path };
+        let mut ledger = Ledger { db, path, coins_in: None };
         schema::recognise(&mut ledger).await?;
         Ok(Some(ledger))
     }
@@ -150,16 +156,16 @@ impl Ledger {
 
     /// Closes the file in order.
     pub async fn close(self) -> Result<(), LedgerError> {
-        let Ledger { db, path } = self;
+        let Ledger { db, path, .. } = self;
         db.close().await.map_err(|source| database(&path, source))
     }
 
     /// A ledger that forgets when it is dropped, for passes that must leave no trace.
     pub async fn in_memory() -> Result<Ledger, LedgerError> {
-        let path = PathBuf::from(":memory:");
+        let path = PathBuf::from(MEMORY);
         let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
         let db = options.connect().await.map_err(|source| database(&path, source))?;
-        let mut ledger = Ledger { db, path };
+        let mut ledger = Ledger { db, path, coins_in: None };
         schema::prepare(&mut ledger).await?;
         Ok(ledger)
     }

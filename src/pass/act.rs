@@ -15,7 +15,7 @@ use crate::domain::plan::{Leg, Plan, Setting};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
-use crate::exchange::{Exchange, ExchangeError, Observation, Reply};
+use crate::exchange::{Exchange, ExchangeError, Kind, Observation, Reply};
 use crate::ledger::{IntentState, Ledger, Outcome, PassRow};
 use crate::wire::binance::error;
 
@@ -155,7 +155,7 @@ async fn record<E: Exchange>(
     orders: &[(ApprovedOrder, &Leg)],
     mut outcomes: BTreeMap<String, Outcome>,
 ) -> Result<Vec<Sent>, PassError> {
-    let sent: Vec<Sent> = orders
+    let mut sent: Vec<Sent> = orders
         .iter()
         .filter_map(|(order, leg)| {
             let outcome = outcomes.remove(&order.request().client_id)?;
@@ -165,6 +165,13 @@ async fn record<E: Exchange>(
     let booked: Vec<Outcome> = sent.iter().map(|sent| sent.outcome.clone()).collect();
     let written = ledger.book(&booked, exchange.state().as_deref()).await;
     written.map_err(|error| super::unrecorded(error.into()))?;
+    if exchange.kind() == Kind::Spot {
+        // What was realised is in our books alone.
+        for Sent { outcome, .. } in &mut sent {
+            let fills = ledger.booked_fills(&outcome.client_id).await;
+            outcome.fills = fills.map_err(|error| super::unrecorded(error.into()))?;
+        }
+    }
     Ok(sent)
 }
 
@@ -175,7 +182,6 @@ enum Trouble {
     None,
     Unknown,
     NoMargin,
-    NoRoom,
 }
 
 struct Sending<'a, E> {
@@ -189,6 +195,8 @@ struct Sending<'a, E> {
     /// When the account was looked at that all this was decided on.
     looked_at: Time,
 }
+
+const NO_ROOM: &str = "not sent: a reduction that was to make room for it did not fill";
 
 /// A wave that would leave later than this after the look it was decided on stays here.
 const OLDEST_LOOK: Duration = Duration::from_secs(30);
@@ -241,19 +249,57 @@ impl<'a, E: Exchange> Sending<'a, E> {
             let why = unset.get(&order.request().symbol).cloned().unwrap_or_default();
             self.give_up(order, &why);
         }
-        if self.may_increase() && !self.has_room(orders, snapshot, limits) {
-            self.trouble.set(Trouble::NoRoom);
-        }
-        if self.may_increase() {
-            let stamp = self.mark(&increases).await?;
-            let replies = self.send(&increases, stamp).await;
-            self.note(replies).await?;
+        let room = if self.may_increase() { self.room(orders, &increases, snapshot, limits) } else { 0 };
+        if self.may_increase() && room < increases.len() {
+            let (paid, unpaid) = increases.split_at(room);
+            self.increase(paid).await?;
+            unpaid.iter().for_each(|order| self.give_up(order, NO_ROOM));
+        } else if self.may_increase() {
+            self.increase(&increases).await?;
         } else {
             let why = self.why_not();
             increases.iter().for_each(|order| self.give_up(order, why));
         }
         self.book_given_up().await?;
         Ok(unset.iter().map(|(symbol, why)| format!("{symbol}: {why}")).collect())
+    }
+
+    async fn increase(&mut self, orders: &[&ApprovedOrder]) -> Result<(), PassError> {
+        let stamp = self.mark(orders).await?;
+        let replies = self.send(orders, stamp).await;
+        self.note(replies).await
+    }
+
+    /// How many of the increases, the first ones, may go: all or none of them on margin; on spot those that
+    /// what is there and what the sales really brought pay for.
+    fn room(
+        &self,
+        orders: &[(ApprovedOrder, &Leg)],
+        increases: &[&ApprovedOrder],
+        snapshot: &Snapshot,
+        limits: &Limits,
+    ) -> usize {
+        if self.exchange.kind() == Kind::Futures {
+            return if self.has_room(orders, snapshot, limits) { increases.len() } else { 0 };
+        }
+        let leg_of = |order: &&ApprovedOrder| {
+            let id = &order.request().client_id;
+            orders.iter().find(|(other, _)| other.request().client_id == *id).map(|(_, leg)| (*leg).clone())
+        };
+        let purchases: Vec<Leg> = increases.iter().filter_map(leg_of).collect();
+        let sold = orders.iter().filter_map(|(order, leg)| self.sold(order, leg)).collect::<Vec<_>>();
+        risk::affordable(snapshot, limits, &sold, &purchases)
+    }
+
+    /// A sale as it really filled.
+    fn sold(&self, order: &ApprovedOrder, leg: &Leg) -> Option<Leg> {
+        let outcome = self.outcomes.get(&order.request().client_id).filter(|_| leg.reduce_only)?;
+        let done = outcome.order.as_ref()?;
+        let price = done.avg_price.or(leg.limit_price).unwrap_or(leg.ref_price);
+        let notional = done.filled_qty * price;
+        let est_fee = leg.est_fee * done.filled_qty.over(leg.qty)?;
+        let (qty, limit_price) = (done.filled_qty, Some(price));
+        Some(Leg { qty, notional, est_fee, limit_price, ..leg.clone() })
     }
 
     /// Whether the increases fit the leverage limit and the free margin with what the reductions really
@@ -298,7 +344,6 @@ impl<'a, E: Exchange> Sending<'a, E> {
         match self.trouble.get() {
             Trouble::Unknown => "not sent: the outcome of an earlier order of this pass is unknown",
             Trouble::NoMargin => "not sent: the exchange reports insufficient margin",
-            Trouble::NoRoom => "not sent: a reduction that was to make room for it did not fill",
             Trouble::None if self.stop.asked() => "not sent: the pass was interrupted",
             Trouble::None => "not sent: the look at the account is too old by now",
         }

@@ -13,9 +13,10 @@ use crate::domain::plan::Warning;
 use crate::domain::snapshot::{Block, Coin, Snapshot};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
-use crate::exchange::{Exchange, Observation};
+use crate::exchange::{Exchange, Kind, Observation};
 use crate::ledger::{Age, EquityRow, Holding, Intent, IntentState, Ledger, Outcome};
 
+use super::coins::{self, Moved};
 use super::settle::Settled;
 use super::strangers::{explain, refuse_unexplained, strangers};
 use super::{Mode, PassError, Settings};
@@ -52,6 +53,8 @@ pub struct Seen {
     confirmed: Vec<(Symbol, Qty)>,
     /// Orders of ours that our books believed dead and the exchange shows filled.
     revived: Vec<(Symbol, String)>,
+    /// Coins of a spot account that differ from our books.
+    pub(super) moved: Moved,
     pub(super) quote: String,
 }
 
@@ -103,10 +106,13 @@ pub async fn observe<E: Exchange>(
     settled: &Settled,
     mode: Mode,
 ) -> Result<Seen, PassError> {
-    let found = exchange.observe().await?;
+    let mut found = exchange.observe().await?;
     refuse_priceless(&found, settings.strategy.symbols())?;
     let age = ledger.age(&exchange.environment(), &found.account).await?;
     let holdings = ledger.holdings().await?;
+    if exchange.kind() == Kind::Spot {
+        coins::leave_out_priceless(&mut found, &holdings)?;
+    }
     let universe: BTreeSet<&Symbol> = settings.strategy.symbols().iter().collect();
     let mut comparing = Comparing { found: &found, holdings: &holdings, settled, coins: BTreeMap::new() };
     comparing.compare(&universe);
@@ -124,17 +130,33 @@ pub async fn observe<E: Exchange>(
     }
     let revived = explain(ledger, strangers).await?;
     comparing.wait_for(&revived);
-    refuse_unexplained(exchange, ledger, &comparing).await?;
-    let (confirmed, mut warnings) = comparing.findings();
+    let quote = &settings.quote;
+    let expectation = Expectation::of(ledger, quote, found.at).await?;
+    let moved = match exchange.kind() {
+        Kind::Futures => {
+            refuse_unexplained(exchange, ledger, &comparing).await?;
+            Moved::default()
+        }
+        Kind::Spot => {
+            let last = expectation.as_ref().map(|expectation| expectation.at);
+            coins::account_for(exchange, ledger, &mut comparing, last, quote).await?
+        }
+    };
+    let (mut confirmed, mut warnings) = comparing.findings();
+    let coins = comparing.coins;
+    if exchange.kind() == Kind::Spot {
+        // Coins are taken over with the reading that their worth is counted in.
+        confirmed.clear();
+        found.balance = coins::balance(found.balance, &coins);
+    }
     warnings.extend(found.spot.iter().flat_map(|spot| spot.warnings.iter().cloned()));
-    let expectation = Expectation::of(ledger, &settings.quote, found.at).await?;
-    let unbooked = unbooked_income(exchange, ledger, &found, expectation.as_ref(), past).await?;
+    let mut unbooked = unbooked_income(exchange, ledger, &found, expectation.as_ref(), past).await?;
+    unbooked.extend(moved.entries());
     let expected = match expectation {
-        Some(expectation) => Some(expectation.with(ledger, &unbooked, &settings.quote).await?),
+        Some(expectation) => Some(expectation.with(ledger, &unbooked, quote).await?),
         None => None,
     };
-    let coins = comparing.coins;
-    let fee_prices = fee_prices(&found, &settings.quote);
+    let fee_prices = fee_prices(&found, quote);
     Ok(Seen {
         snapshot: Snapshot { at: found.at, balance: found.balance, modes: found.modes, coins },
         account: found.account,
@@ -145,7 +167,8 @@ pub async fn observe<E: Exchange>(
         warnings,
         confirmed,
         revived,
-        quote: settings.quote.clone(),
+        moved,
+        quote: quote.clone(),
     })
 }
 
@@ -379,6 +402,8 @@ pub fn is_recent(last: &EquityRow, now: Time) -> bool {
 
 /// What the wallet must hold by our own books alone: the last reading and our fills since.
 struct Expectation {
+    /// When the account was read last.
+    at: Time,
     wallet: Notional,
     untouched: BTreeMap<Symbol, (Qty, Price)>,
 }
@@ -391,7 +416,7 @@ impl Expectation {
         let (change, traded) = ledger.fills_after(last.fill_seq, quote).await?;
         let mut untouched = ledger.last_positions().await?;
         untouched.retain(|symbol, _| !traded.contains(symbol));
-        Ok(Some(Expectation { wallet: last.wallet + change, untouched }))
+        Ok(Some(Expectation { at: last.at, wallet: last.wallet + change, untouched }))
     }
 
     /// Completed by the income rows that our fills do not contain already.

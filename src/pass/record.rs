@@ -110,7 +110,8 @@ async fn read(
             ledger.keep_asset_price(&AssetPrice { asset, at: reading.at, price: *price }).await?;
         }
     }
-    ledger.record_equity(pass_id, &reading, &samples(prepared), &seen.unbooked).await?;
+    let taken = seen.moved.changes();
+    ledger.record_equity(pass_id, &reading, &samples(prepared), &seen.unbooked, &taken).await?;
     note_funding_due(ledger, prepared).await
 }
 

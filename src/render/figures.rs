@@ -190,6 +190,7 @@ fn label(name: &'static str) -> &'static str {
         "key_margin" => "key: margin loans",
         "key_options" => "key: options",
         "key_futures" => "key: futures",
+        "key_spot" => "key: spot",
         "key_ip_restriction" => "key: IP restriction",
         "key_expiry" => "key: expiry",
         other => other,

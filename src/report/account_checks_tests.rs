@@ -63,6 +63,7 @@ impl Account {
             interval: Duration::from_secs(300),
             health: &health,
             paper: true,
+            spot: false,
         })
     }
 

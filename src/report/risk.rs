@@ -55,6 +55,8 @@ pub struct RiskInputs<'a> {
     pub health: &'a Health,
     /// On paper there is neither a key nor an exchange that judges it: those figures are left out.
     pub paper: bool,
+    /// A spot account, whose key needs to trade there.
+    pub spot: bool,
 }
 
 /// A halt that was lifted by hand.
@@ -117,7 +119,7 @@ impl RiskReport {
     pub fn new(inputs: RiskInputs<'_>) -> RiskReport {
         let mut checks = account_checks::all(&inputs);
         if !inputs.paper {
-            checks.extend(health_checks::all(inputs.health, inputs.snapshot.at));
+            checks.extend(health_checks::all(inputs.health, inputs.spot, inputs.snapshot.at));
         }
         let broken = checks.iter().any(|check| check.status == Status::Breach);
         RiskReport {

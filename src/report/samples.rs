@@ -60,6 +60,7 @@ fn report_of(snapshot: &Snapshot, nav: &Nav, health: &Health, paper: bool) -> Ri
         interval: Duration::from_secs(300),
         health,
         paper,
+        spot: false,
     })
 }
 

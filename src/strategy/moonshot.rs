@@ -62,7 +62,7 @@ impl Moonshot {
     /// Whether a held coin is one of its own. After a lost ledger the list still knows its coins: their
     /// stops must not depend on our memory.
     fn is_ours(&self, symbol: &Symbol, coin: &Coin) -> bool {
-        !coin.qty().is_zero() && (coin.managed || self.symbols.contains(symbol))
+        coin.is_held() && (coin.managed || self.symbols.contains(symbol))
     }
 
     /// The highest price since the entry, this look included.
@@ -136,7 +136,7 @@ impl Moonshot {
 
     /// A coin that is not held, on its turn while `free` slots are left.
     fn candidate(&self, symbol: &Symbol, snapshot: &Snapshot, memory: &Memory, free: &mut usize) -> Wish {
-        let target = self.slot(snapshot.balance.equity);
+        let target = self.slot(snapshot.equity_of(&self.symbols));
         let coin = snapshot.coins.get(symbol);
         let wait = |reason, detail| Action::Wait { reason, detail };
         let action = if let Some(until) = self.cools_until(symbol, snapshot.at, memory) {
@@ -194,7 +194,7 @@ impl Strategy for Moonshot {
         let mut wishes: Vec<Wish> = kept.collect();
         let slots = usize::try_from(self.slots).unwrap_or(usize::MAX);
         let mut free = slots.saturating_sub(self.taken(snapshot, memory));
-        let is_held = |symbol: &Symbol| snapshot.coins.get(symbol).is_some_and(|coin| !coin.qty().is_zero());
+        let is_held = |symbol: &Symbol| snapshot.coins.get(symbol).is_some_and(Coin::is_held);
         for symbol in self.symbols.iter().filter(|symbol| !is_held(symbol)) {
             wishes.push(self.candidate(symbol, snapshot, memory, &mut free));
         }

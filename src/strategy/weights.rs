@@ -46,7 +46,7 @@ impl Weights {
     #[must_use]
     pub fn whole(&self, snapshot: &Snapshot, memory: &Memory) -> Notional {
         let first = memory.allocation.unwrap_or_else(|| self.allocation(snapshot));
-        let managed = snapshot.balance.equity - self.left_out(first);
+        let managed = snapshot.equity_of(&self.symbols) - self.left_out(first);
         managed.max(Notional::ZERO) * self.effective_leverage
     }
 
@@ -61,8 +61,8 @@ impl Weights {
     }
 
     fn allocation(&self, snapshot: &Snapshot) -> Allocation {
-        let equity = snapshot.balance.equity;
-        let held = |symbol: &Symbol| snapshot.coins.get(symbol).is_some_and(|coin| !coin.qty().is_zero());
+        let equity = snapshot.equity_of(&self.symbols);
+        let held = |symbol: &Symbol| snapshot.coins.get(symbol).is_some_and(Coin::is_held);
         // Coins that are there already are part of the portfolio, so the margin below them is as well.
         let available = if self.symbols.iter().any(held) {
             equity
@@ -112,7 +112,7 @@ impl Weights {
 
     /// A coin of ours that has no share any more.
     fn leaver(&self, symbol: &Symbol, coin: &Coin, whole: Notional) -> Option<Wish> {
-        let ours = coin.managed && !coin.qty().is_zero() && !self.shares.contains_key(symbol);
+        let ours = coin.managed && coin.is_held() && !self.shares.contains_key(symbol);
         ours.then(|| Wish {
             symbol: symbol.clone(),
             target: Notional::ZERO,

@@ -222,7 +222,7 @@ async fn counting_begins_after_the_last_hole() {
             nav: Notional::ONE,
             peak: Notional::ONE,
         };
-        ledger.record_equity(pass_id, &equity, &[], &[]).await.unwrap();
+        ledger.record_equity(pass_id, &equity, &[], &[], &[]).await.unwrap();
     }
     for (most, start) in [(80, 100), (99, 0), (98, 100), (60, 170)] {
         let most = Duration::from_secs(86_400) * most;

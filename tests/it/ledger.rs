@@ -215,7 +215,7 @@ fn transfers_are_new_once_even_when_two_are_equal_in_every_field() {
             nav: Notional::ONE,
             peak: Notional::ONE,
         };
-        ledger.record_equity(1, &reading, &[], &twice).await.unwrap();
+        ledger.record_equity(1, &reading, &[], &twice, &[]).await.unwrap();
         assert_eq!(ledger.unbooked(twice.clone()).await.unwrap(), vec![]);
         let thrice = [twice, vec![transfer.clone()]].concat();
         assert_eq!(ledger.unbooked(thrice).await.unwrap(), vec![transfer]);

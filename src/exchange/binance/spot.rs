@@ -1,5 +1,6 @@
 //! Binance Spot as a venue.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use crate::domain::account::{Health, KeyPermissions};
 use crate::domain::candidate::Candidate;
 use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
+use crate::domain::funding::Settlement;
 use crate::domain::order::{Order, OrderRequest, Resting};
 use crate::domain::rules::Rules;
 use crate::domain::symbol::Symbol;
@@ -17,8 +19,8 @@ use crate::exchange::binance::client::{Http, SetupError};
 use crate::exchange::binance::history as books;
 use crate::exchange::binance::session::{Credentials, Session, unreadable};
 use crate::exchange::binance::usdm::{PublicMarkets, Settings, unverified};
-use crate::exchange::coins;
-use crate::exchange::{Exchange, ExchangeError, Exposed, Kind, Observation, Reply};
+use crate::exchange::coins::{self, Sellable};
+use crate::exchange::{Exchange, ExchangeError, Exposed, Kind, Observation, Reply, Settles};
 use crate::wire::binance::api::Api;
 use crate::wire::binance::error;
 use crate::wire::binance::listed::Problem;
@@ -178,8 +180,8 @@ impl Exchange for Spot {
             self.cache.some_rules(at, info),
         );
         let books = books.map(|books| books.rows).unwrap_or_default();
-        let positions = coins::sellable(&held?, &rules, &books, &self.quote);
-        Ok(Exposed { at, positions, rules, hedge: false })
+        let Sellable { positions, locked, dust } = coins::sellable(&held?, &rules, &books, &self.quote);
+        Ok(Exposed { at, positions, rules, hedge: false, locked, dust })
     }
 
     fn remarks(&self) -> Vec<String> {
@@ -260,6 +262,20 @@ impl Exchange for Spot {
     /// Spot keeps no indicators of how an account trades.
     async fn health(&self) -> Health {
         Health { key: self.key_permissions().await, indicators: Ok(Vec::new()) }
+    }
+}
+
+/// Nothing settles: a coin that is paid in full is charged nothing for being held.
+impl Settles for Spot {
+    async fn settlements(&self, _symbol: &Symbol, _since: Time) -> Result<Vec<Settlement>, ExchangeError> {
+        Ok(Vec::new())
+    }
+
+    async fn funding_hours(
+        &self,
+        _listed: &BTreeMap<Symbol, Rules>,
+    ) -> Result<BTreeMap<Symbol, u32>, ExchangeError> {
+        Ok(BTreeMap::new())
     }
 }
 

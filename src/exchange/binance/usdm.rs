@@ -286,7 +286,7 @@ impl Exchange for Usdm {
         let held = self.read(Request::new(Call::PositionRisk), account::exposed);
         let (held, rules) = tokio::join!(held, self.some_rules());
         let (positions, hedge) = held?;
-        Ok(Exposed { at, positions, rules, hedge })
+        Ok(Exposed { at, positions, rules, hedge, locked: BTreeMap::new(), dust: BTreeMap::new() })
     }
 
     fn remarks(&self) -> Vec<String> {

@@ -11,7 +11,7 @@ use crate::domain::order::{Order, OrderRequest, Resting, Side};
 use crate::domain::rules::Rules;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
-use crate::exchange::coins::{self, Look, Prices};
+use crate::exchange::coins::{self, Look, Prices, Sellable};
 use crate::exchange::paper::{Machine, PAPER_ACCOUNT, Unreadable, fills};
 use crate::exchange::{Exposed, Kind, Observation};
 use crate::sim::matching::Which;
@@ -140,8 +140,9 @@ impl Machine for Coins {
 
     fn exposed(&self) -> Exposed {
         let rules = self.rules();
-        let positions = coins::sellable(&self.account(), &rules, &self.prices().books, QUOTE);
-        Exposed { at: self.market.now(), positions, rules, hedge: false }
+        let Sellable { positions, locked, dust } =
+            coins::sellable(&self.account(), &rules, &self.prices().books, QUOTE);
+        Exposed { at: self.market.now(), positions, rules, hedge: false, locked, dust }
     }
 
     fn candidates(&self) -> Vec<Candidate> {

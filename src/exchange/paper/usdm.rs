@@ -1,5 +1,7 @@
 //! Paper contracts: the simulated futures as a [`Machine`].
 
+use std::collections::BTreeMap;
+
 use crate::domain::candidate::{Candidate, FundingPast};
 use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
@@ -66,6 +68,8 @@ impl Machine for Exchange {
             positions: self.positions(),
             rules: self.rules(),
             hedge: self.modes().hedge,
+            locked: BTreeMap::new(),
+            dust: BTreeMap::new(),
         }
     }
 

@@ -87,6 +87,10 @@ pub struct Accounts {
     pub(super) fills: u64,
     /// Fees of buying what the hold twin holds.
     pub(super) twin_fees: Notional,
+    /// A spot account: fees in other assets leave what is held.
+    of_coins: bool,
+    /// What such fees took from each holding: its floating profit lost that much, and is told without it.
+    pub(super) in_kind: BTreeMap<Symbol, Notional>,
 }
 
 impl Accounts {
@@ -111,15 +115,29 @@ impl Accounts {
             foreign_rows: 0,
             fills: 0,
             twin_fees: Notional::ZERO,
+            of_coins: false,
+            in_kind: BTreeMap::new(),
         }
+    }
+
+    /// The same of a spot account, whose equity contains the assets that fees are paid in.
+    #[must_use]
+    pub fn of_coins(self) -> Accounts {
+        Accounts { of_coins: true, ..self }
     }
 
     /// Books one execution.
     pub fn trade(&mut self, trade: &Trade) {
         let fill = &trade.fill;
-        let own = fill.fee_asset == self.quote;
-        let fee = if own { -fill.fee } else { self.valued(&fill.fee_asset, -fill.fee, fill.at) };
-        if self.twin_from.get(&fill.symbol).is_some_and(|first| trade.pass_id < *first) {
+        let in_coin = self.of_coins && fill.fee_asset == fill.symbol.coin(&self.quote);
+        let fee = match fill.fee_asset == self.quote {
+            true => -fill.fee,
+            false if in_coin => -(fill.fee_qty() * fill.price),
+            false => self.valued(&fill.fee_asset, -fill.fee, fill.at),
+        };
+        let own = fill.fee_asset == self.quote || self.took_in_kind(&fill.fee_asset, fee);
+        // A fee in the coin itself is in its entry price, at which the twin starts.
+        if !in_coin && self.twin_from.get(&fill.symbol).is_some_and(|first| trade.pass_id < *first) {
             self.twin_fees += fee;
         }
         self.fills += 1;
@@ -161,7 +179,9 @@ impl Accounts {
             match entry.symbol.parse() {
                 Ok(symbol) if kind == "COMMISSION" => {
                     let fee = self.valued(&entry.asset, entry.amount, entry.at);
-                    self.coin(symbol).fees_elsewhere += fee;
+                    let own = self.took_in_kind(&entry.asset, fee);
+                    let account = self.coin(symbol);
+                    if own { account.fees += fee } else { account.fees_elsewhere += fee }
                 }
                 _ => self.foreign_rows += 1,
             }
@@ -187,6 +207,17 @@ impl Accounts {
             if order.harvests {
                 account.harvest += profit;
             }
+        }
+    }
+
+    /// Whether a fee (negative) in `asset` left what a spot account holds, and so is in its equity.
+    fn took_in_kind(&mut self, asset: &str, fee: Notional) -> bool {
+        match format!("{asset}{}", self.quote).parse() {
+            Ok(symbol) if self.of_coins => {
+                *self.in_kind.entry(symbol).or_default() -= fee;
+                true
+            }
+            _ => false,
         }
     }
 

@@ -334,7 +334,7 @@ fn the_trades_after_a_reading_change_it_by_their_distance_from_the_mark() {
     let bought = Sold { name: "BUSDT", qty: "2", price: "7", fee: ("0.01", "USDT"), realized: "0" };
     let trades = [trade(1, 1, "a", Side::Sell, &sold), trade(1, 2, "b", Side::Buy, &bought)];
     let before = reading(1, 0, "1000", "1");
-    let (after, coins) = after_trades(&before, &[sample("AUSDT", "10", "10", "12")], &trades, "USDT");
+    let (after, coins) = after_trades(&before, &[sample("AUSDT", "10", "10", "12")], &trades, "USDT", false);
     assert_eq!((after.equity, after.at, after.nav), (money("997.94"), at(2), money("0.99794")));
     let (a, b) = (&coins[0], &coins[1]);
     assert_eq!((a.qty, a.entry, a.unrealized), (qty("6"), price("10"), money("12")));
@@ -343,7 +343,7 @@ fn the_trades_after_a_reading_change_it_by_their_distance_from_the_mark() {
         (qty("2"), price("7"), Notional::ZERO, Some(price("7")))
     );
     let rest = Sold { name: "AUSDT", qty: "6", price: "12", fee: ("0", "USDT"), realized: "12" };
-    let (closed, coins) = after_trades(&after, &coins, &[trade(2, 3, "c", Side::Sell, &rest)], "USDT");
+    let (closed, coins) = after_trades(&after, &coins, &[trade(2, 3, "c", Side::Sell, &rest)], "USDT", false);
     assert_eq!(
         (closed.equity, coins[0].unrealized, coins[0].qty),
         (money("997.94"), Notional::ZERO, Qty::ZERO)

@@ -279,7 +279,8 @@ impl Exchange for Venue<'_> {
         self.read("exposed", |world| {
             let (_, _, positions) = world.account();
             let (_, rules) = world.rules();
-            Ok(Exposed { at, positions, rules, hedge: world.sim.modes().hedge })
+            let (hedge, locked) = (world.sim.modes().hedge, Default::default());
+            Ok(Exposed { at, positions, rules, hedge, locked, dust: Default::default() })
         })
         .await
     }
