@@ -9,7 +9,7 @@ use crate::domain::scope::Scope;
 use crate::domain::symbol::Symbol;
 use crate::error::{CommandError, Kind};
 use crate::exchange::paper::PAPER_ACCOUNT;
-use crate::exchange::{Exchange, ExchangeError};
+use crate::exchange::{self, Exchange, ExchangeError};
 use crate::ledger::{Ledger, LedgerError};
 use crate::pass::lock::{Lock, LockError};
 use crate::pass::stop::Closed;
@@ -127,6 +127,14 @@ async fn flatten<E: Exchange>(
             (halt, closed)
         }
         Ok(()) => match halt {
+            // Everything of an unfinished halt is, on spot, what rebal bought: what is named may be more.
+            Some(halt)
+                if exchange.kind() == exchange::Kind::Spot
+                    && halt.scope == Scope::All
+                    && scope != Scope::All =>
+            {
+                (Some(halt), desk.close_only(exchange, &scope).await?)
+            }
             Some(halt) => {
                 let (halt, closed) = desk.go_on(exchange, halt, 0).await?;
                 (Some(halt), closed)

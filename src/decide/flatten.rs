@@ -36,9 +36,9 @@ fn exits(position: &Position, rules: Option<&Rules>, reason: Reason) -> Vec<Leg>
     let mut parts = rules.and_then(|rules| rules.fit(held, price, true, true).ok()).unwrap_or_default();
     // What fits no rule is asked for all the same, in an order of its own that takes nothing else down
     // with it: reduce-only cannot overshoot, and the exchange's refusal says more than silence. On spot
-    // what is left over is dust, which is no position.
+    // what is left over is dust, which nobody can sell.
     let left = held - parts.iter().copied().sum::<Qty>();
-    let is_dust = !parts.is_empty() && rules.is_some_and(|rules| rules.spot.is_some());
+    let is_dust = price.is_positive() && rules.is_some_and(|rules| rules.spot.is_some());
     if left.is_positive() && !is_dust {
         parts.push(left);
     }

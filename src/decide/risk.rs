@@ -312,6 +312,14 @@ impl Checking<'_> {
             return;
         }
         let part = there.max(Notional::ZERO).over(needed).unwrap_or_default();
+        self.plan.warnings.push(Warning {
+            code: "short_of_cash".into(),
+            symbol: None,
+            detail: format!(
+                "purchases of {needed:.2} at the worst price are cut to the {:.2} that are there",
+                there.max(Notional::ZERO)
+            ),
+        });
         for leg in std::mem::take(&mut self.plan.legs) {
             if leg.reduce_only || !is_spot(self.snapshot, &leg) {
                 self.plan.legs.push(leg);

@@ -356,6 +356,14 @@ async fn managed(ledger: &mut Ledger) -> Result<Option<BTreeSet<Symbol>>, Ledger
     Ok(Some(symbols))
 }
 
+/// Whether so much of a coin is locked that what is free of it cannot be sold.
+fn is_tied_up(exposed: &Exposed, position: &Position) -> bool {
+    let Some(locked) = exposed.locked.get(&position.symbol) else { return false };
+    let (free, price) = (position.qty - *locked, position.mark_price);
+    let rules = exposed.rules.get(&position.symbol).filter(|_| price.is_positive());
+    rules.map_or(free, |rules| rules.rounded(free, price, true, true)).is_zero()
+}
+
 /// The positions without what resting orders tie up.
 fn free(exposed: &Exposed) -> BTreeMap<Symbol, Position> {
     let without = |(symbol, position): (&Symbol, &Position)| {
@@ -548,9 +556,8 @@ impl<E: Exchange> Closing<'_, '_, E> {
             .positions
             .values()
             .filter(|position| self.scope.covers(&position.symbol) && !position.qty.is_zero());
-        let tied_up = |position: &Position| exposed.locked.get(&position.symbol) == Some(&position.qty);
         let reason = |position: &Position| match self.complaints.get(&position.symbol) {
-            _ if tied_up(position) => TIED_UP.to_owned(),
+            _ if is_tied_up(exposed, position) => TIED_UP.to_owned(),
             Some(said) => said.text.clone(),
             None => "the exchange still shows it".to_owned(),
         };
@@ -623,6 +630,9 @@ impl<E: Exchange> Closing<'_, '_, E> {
             && let Err(error) = lock.note(install, next)
         {
             self.closed.note(format!("the lock file could not be written: {error}"));
+        }
+        if approved.plan().legs.is_empty() {
+            return Ok(false);
         }
         self.closed.rounds += 1;
         let hands = &mut *self.hands;

@@ -64,8 +64,8 @@ pub(crate) fn requirements(
 /// Whether a pair's coin holds a leveraged position in another: by the exchange's word, or by a name such as
 /// `BTCUP` beside a listed `BTC`. `JUP` and `SYRUP` are coins.
 fn is_leveraged(rules: &Rules, coins: &BTreeSet<&str>) -> bool {
-    let of = |ending: &&str| rules.base.strip_suffix(*ending).is_some_and(|coin| coins.contains(coin));
-    rules.underlying == LEVERAGED || ["UP", "DOWN", "BULL", "BEAR"].iter().any(|ending| of(ending))
+    let of = |ending| rules.base.strip_suffix(ending).is_some_and(|coin| coins.contains(coin));
+    rules.underlying == LEVERAGED || ["UP", "DOWN", "BULL", "BEAR"].into_iter().any(of)
 }
 
 /// What the exchange says is priced, where that is no coin. Its tags are asked only where it says

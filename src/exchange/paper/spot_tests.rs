@@ -183,7 +183,7 @@ async fn orders_are_found_by_id_number_and_time_and_nothing_of_another_pair() {
     assert_eq!(paper.order(&a, "rb1nobody").await.unwrap(), None);
     assert_eq!(paper.order(&sym("BNBUSDT"), &first.client_id).await.unwrap(), None);
     assert_eq!(paper.orders_since(&a, Time::default()).await.unwrap(), [first.clone(), second.clone()]);
-    assert_eq!(paper.orders_since(&a, noon).await.unwrap(), [second.clone()]);
+    assert_eq!(paper.orders_since(&a, noon).await.unwrap(), std::slice::from_ref(&second));
     let qty = |fills: Vec<Fill>| fills.into_iter().map(|fill| fill.qty.to_string()).collect::<Vec<_>>();
     assert_eq!(qty(paper.fills_of(&a, second.order_id).await.unwrap()), ["3"]);
     assert_eq!(qty(paper.fills_since(&a, noon).await.unwrap()), ["3"]);
