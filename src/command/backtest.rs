@@ -19,7 +19,7 @@ use crate::sim::{Listed, listing};
 
 use super::context::Context;
 use super::settings;
-use super::venue;
+use super::venue::paper;
 
 /// Decide as a pass does, over recorded prices; sends nothing
 #[derive(Clone, Debug, clap::Args)]
@@ -103,7 +103,7 @@ fn rules(
         };
         return Ok((bars.iter().filter_map(free).collect(), "none: any quantity can be traded".into()));
     };
-    let rows = venue::read_listing(file)?;
+    let rows = paper::read_listing(file)?;
     let listed: BTreeMap<Symbol, Listed> =
         rows.into_iter().map(|listed| (listed.rules.symbol.clone(), listed)).collect();
     let missing: Vec<&str> =

@@ -59,13 +59,15 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     if let Some(halt) = latch::in_force(&mut ledger, &context.folders.state).await? {
         context.ui.warn(&format!("HALTED (halt {}): {}", halt.id, halt.reason));
     }
-    if context.config.venue == Market::BinanceSpot && context.format == Format::Table {
+    let spot = context.config.venue == Market::BinanceSpot;
+    if spot && context.format == Format::Table {
         context.show(&format!("{NO_FUNDING}\n"))?;
         return Ok(0);
     }
     let report = match venue::open_to_close(context, &mut ledger).await? {
-        Venue::Usdm(mut exchange) => look(context, args, exchange.as_mut(), &mut ledger).await?,
+        _ if spot => none(context),
         Venue::Spot(_) => none(context),
+        Venue::Usdm(mut exchange) => look(context, args, exchange.as_mut(), &mut ledger).await?,
         Venue::Paper(mut exchange) => look(context, args, exchange.as_mut(), &mut ledger).await?,
     };
     context.show(&render::funding(&report, context.format, &context.style)?)?;

@@ -17,7 +17,7 @@ use crate::sim::prices::{Prices, Recorded};
 use crate::sim::{Exchange, Listed, Terms, World, listing};
 use crate::ui::Ui;
 
-use super::venue;
+use super::venue::paper::read_listing;
 
 /// Serve the simulated exchange over HTTP, for practice and tests
 ///
@@ -121,7 +121,7 @@ fn exchange(args: &Args) -> Result<Exchange, CommandError> {
     let terms = Terms { start, equity: args.equity, interval: BAR, ..Terms::default() };
     let made_up = listing::synthetic(args.seed, start.floor_to(BAR));
     let contracts = match &args.exchange_info {
-        Some(file) => with_shapes(venue::read_listing(file)?, &made_up),
+        Some(file) => with_shapes(read_listing(file)?, &made_up),
         None => made_up,
     };
     let contracts = choose(args, contracts)?;
@@ -185,7 +185,7 @@ fn recorded(args: &Args) -> Result<Exchange, CommandError> {
     let info = args.exchange_info.clone().or_else(|| archive::find_exchange_info(&args.prices));
     let contracts = match info {
         Some(file) => {
-            let rows = venue::read_listing(&file)?;
+            let rows = read_listing(&file)?;
             rows.into_iter().filter(|listed| bars.contains_key(&listed.rules.symbol)).collect()
         }
         None => {

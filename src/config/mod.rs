@@ -28,7 +28,7 @@ use crate::config::error::{ConfigError, Fault};
 use crate::config::layers::{Assignment, Known};
 use crate::config::location::{Location, looks_secret};
 use crate::config::sections::Config;
-use crate::config::words::Prices;
+use crate::config::words::{Prices, Venue};
 
 /// Where settings are looked for.
 #[derive(Clone)]
@@ -178,6 +178,9 @@ fn assemble(
         Fault::Contradiction(format!("the configuration does not fit together: {}", error.message()))
     })?;
     resolve_paths(&mut config, &origins);
+    if config.venue == Venue::BinanceSpot && origins.get("paper.taker_fee") == Some(&Origin::Default) {
+        config.paper.taker_fee = sections::spot_taker_fee();
+    }
     bounds::check(&config, &origins, &mut faults);
     ConfigError::unless_empty(faults)?;
     Ok(Loaded { config, origins })

@@ -141,7 +141,7 @@ pub struct Paper {
     pub prices: Prices,
     /// Seed of synthetic prices: the same seed gives the same prices.
     pub seed: u64,
-    /// Fee of a fill as a fraction of its value.
+    /// Fee of a fill as a fraction of its value; on spot 0.001 unless it is set.
     pub taker_fee: Rate,
     /// How much worse than the book a fill is, in basis points.
     pub slippage_bps: Rate,
@@ -169,6 +169,11 @@ impl Default for Paper {
             start: None,
         }
     }
+}
+
+/// What `paper.taker_fee` is on spot where nobody sets it: twice what the futures take.
+pub(crate) fn spot_taker_fee() -> Rate {
+    Rate::new(1, 3)
 }
 
 /// Which strategy decides.

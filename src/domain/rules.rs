@@ -18,6 +18,15 @@ pub struct Lot {
     pub step: Qty,
 }
 
+impl Lot {
+    /// Bounds on the grid of `step`: a quantity must be a multiple of it, whatever the smallest one is. A
+    /// bound of zero stays off.
+    #[must_use]
+    pub fn on_grid(self, step: Qty) -> Lot {
+        Lot { min: self.min.ceil_to(step), max: self.max.floor_to(step), step }
+    }
+}
+
 /// Where a contract stands in its life, in the exchange's words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
@@ -104,6 +113,9 @@ pub struct SpotTerms {
 
 /// What [`Rules::contract`] says of a spot pair.
 pub const SPOT: &str = "SPOT";
+
+/// What [`Rules::underlying`] says of a token that holds a leveraged position.
+pub const LEVERAGED: &str = "LEVERAGED";
 
 /// Far future used by the exchange for "never delivers".
 pub const NO_DELIVERY_MS: i64 = 4_133_404_800_000;

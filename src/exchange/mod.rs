@@ -1,6 +1,7 @@
 //! What a pass asks of an exchange, and the venues that answer.
 
 pub mod binance;
+mod coins;
 pub mod paper;
 
 use std::collections::BTreeMap;

@@ -18,6 +18,7 @@ mod ledger;
 mod listing;
 mod minds;
 mod notify;
+mod paper_spot;
 mod pass;
 mod protocol_model;
 mod scan;

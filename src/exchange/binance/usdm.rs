@@ -71,8 +71,6 @@ pub struct Usdm {
     problems: Mutex<Vec<Problem>>,
 }
 
-/// Figures of a day that ended longer ago than this are of a contract that no longer trades.
-const STATS_AGE: Duration = Duration::from_secs(3600);
 /// Most settlements that one answer holds.
 const FUNDING_ROWS: usize = 1000;
 /// Contracts that the exchange does not name among those with terms of their own settle this often.
@@ -168,15 +166,12 @@ impl Usdm {
     /// cached one: a contract whose end was announced in the last hour must not be chosen.
     pub async fn candidates(&self) -> Result<(Time, Vec<Candidate>), ExchangeError> {
         let ((at, rules, markets), stats) = tokio::try_join!(self.markets(None), self.day_stats())?;
-        let candidate = |(symbol, rules): (Symbol, Rules)| {
+        let candidate = |(symbol, rules): (Symbol, Rules)| Candidate {
+            market: markets.get(&symbol).copied(),
             // A contract that no longer trades keeps showing its last day.
-            let fresh = stats.get(&symbol).filter(|stats| at.since(stats.close) <= STATS_AGE);
-            Candidate {
-                market: markets.get(&symbol).copied(),
-                volume: fresh.map(|stats| stats.quote_volume),
-                funding: None,
-                rules,
-            }
+            volume: stats.get(&symbol).and_then(|stats| stats.volume(at)),
+            funding: None,
+            rules,
         };
         Ok((at, rules.into_iter().map(candidate).collect()))
     }

@@ -74,6 +74,8 @@ pub enum Call {
     SpotBookTicker,
     /// Spot: last prices.
     SpotPrice,
+    /// Spot: what was traded in 24 hours.
+    SpotTicker24h,
     /// Spot: balances, fees, permissions.
     SpotAccount,
     /// Spot: resting orders.
@@ -125,7 +127,7 @@ pub struct Route {
 
 impl Call {
     /// Every call, in the table's order.
-    pub const ALL: [Call; 39] = [
+    pub const ALL: [Call; 40] = [
         Call::Time,
         Call::ExchangeInfo,
         Call::PremiumIndex,
@@ -158,6 +160,7 @@ impl Call {
         Call::SpotExchangeInfo,
         Call::SpotBookTicker,
         Call::SpotPrice,
+        Call::SpotTicker24h,
         Call::SpotAccount,
         Call::SpotOpenOrders,
         Call::SpotAllOrders,
@@ -205,6 +208,7 @@ impl Call {
             Call::SpotExchangeInfo => row("GET /api/v3/exchangeInfo", Public, 20, 20),
             Call::SpotBookTicker => row("GET /api/v3/ticker/bookTicker", Public, 4, 2),
             Call::SpotPrice => row("GET /api/v3/ticker/price", Public, 4, 2),
+            Call::SpotTicker24h => row("GET /api/v3/ticker/24hr", Public, 80, 2),
             Call::SpotAccount => row("GET /api/v3/account", Signed, 20, 20),
             Call::SpotOpenOrders => row("GET /api/v3/openOrders", Signed, 80, 6),
             Call::SpotAllOrders => row("GET /api/v3/allOrders", Signed, 20, 20),
