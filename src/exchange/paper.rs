@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::decide::risk::ApprovedOrder;
+use crate::decide::stops::ApprovedStop;
 use crate::domain::account::Health;
 use crate::domain::candidate::{Candidate, FundingPast};
 use crate::domain::entry::Entry;
@@ -12,9 +13,11 @@ use crate::domain::fill::Fill;
 use crate::domain::funding::Settlement;
 use crate::domain::order::{Order, Resting};
 use crate::domain::rules::Rules;
+use crate::domain::stop::Conditional;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::exchange::{Exchange, ExchangeError, Exposed, Observation, Reply, Settles};
+use crate::sim::algo::{AlgoOrder, AlgoRequest};
 use crate::sim::matching::{Placed, Trade, Which};
 use crate::sim::refusal::Refusal;
 use crate::sim::{self, State, Terms, World};
@@ -231,6 +234,25 @@ impl Exchange for Paper {
         }
     }
 
+    async fn conditionals(&self) -> Result<Vec<Conditional>, ExchangeError> {
+        Ok(self.sim.borrow().algos(None, true).into_iter().map(AlgoOrder::reported).collect())
+    }
+
+    async fn conditional(&self, client_id: &str) -> Result<Option<Conditional>, ExchangeError> {
+        Ok(self.sim.borrow().algo(client_id).map(AlgoOrder::reported))
+    }
+
+    async fn place_stop(&self, stop: &ApprovedStop, _stamp: Time) -> Reply<Conditional> {
+        match self.sim.borrow_mut().place_algo(AlgoRequest::stop(stop.request())) {
+            Ok(placed) => Reply::Accepted(placed.reported()),
+            Err(refusal) => Reply::Rejected { code: refusal.code, msg: refusal.msg },
+        }
+    }
+
+    async fn order_numbered(&self, symbol: &Symbol, number: i64) -> Result<Option<Order>, ExchangeError> {
+        Ok(self.sim.borrow().order(symbol, Which::Number(number)).map(reported))
+    }
+
     async fn health(&self) -> Health {
         Health {
             key: Err("a paper account has no key".into()),
@@ -288,7 +310,7 @@ mod tests {
     use super::*;
     use crate::domain::num::Price;
     use crate::domain::order::{CLIENT_ID_PREFIX, OrderKind, OrderRequest, Resting, Side, TimeInForce};
-    use crate::sim::algo::{AlgoRequest, Trigger};
+    use crate::sim::algo::Trigger;
     use crate::sim::listing;
     use crate::sim::prices::Prices;
 

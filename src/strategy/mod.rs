@@ -9,9 +9,9 @@ pub mod weights;
 use std::collections::BTreeMap;
 
 use crate::domain::memory::{Allocation, High};
-use crate::domain::num::{Notional, Rate};
+use crate::domain::num::{Notional, Price, Rate};
 use crate::domain::plan::{Reason, SkipReason};
-use crate::domain::snapshot::Snapshot;
+use crate::domain::snapshot::{Coin, Snapshot};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 
@@ -92,6 +92,16 @@ pub trait Strategy {
     /// Whether it needs more of its memory than the calendar.
     fn has_memory(&self) -> bool {
         false
+    }
+
+    /// Whether its stops rest at the exchange too.
+    fn rests_stops(&self) -> bool {
+        false
+    }
+
+    /// Where the stop of a held coin lies that rests at the exchange; `None` where there is to be none.
+    fn resting_stop(&self, _symbol: &Symbol, _coin: &Coin) -> Option<Price> {
+        None
     }
 
     /// What is to be remembered after a pass that decided on `snapshot`.

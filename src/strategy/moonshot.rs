@@ -47,6 +47,8 @@ pub struct Moonshot {
     pub refill: bool,
     /// The stop that follows winners, where it is on.
     pub trailing: Option<Trailing>,
+    /// Whether the stop under the entry price rests at the exchange too.
+    pub exchange_stop: bool,
 }
 
 impl Moonshot {
@@ -72,9 +74,14 @@ impl Moonshot {
         before.max(mark).max(entry)
     }
 
+    /// The price that a position is sold whole at, whatever it has been worth since.
+    fn loss(&self, entry: Price) -> Price {
+        entry * (Rate::ONE - self.stop_loss)
+    }
+
     /// The price at or below which a position is sold whole, and why it would be.
     fn stop(&self, entry: Price, high: Price) -> (Price, Reason) {
-        let loss = (entry * (Rate::ONE - self.stop_loss), Reason::StopLoss);
+        let loss = (self.loss(entry), Reason::StopLoss);
         let guards = |trailing: &Trailing| high >= entry * (Rate::ONE + trailing.start);
         match self.trailing.filter(guards) {
             Some(trailing) => {
@@ -205,6 +212,17 @@ impl Strategy for Moonshot {
         true
     }
 
+    fn rests_stops(&self) -> bool {
+        self.exchange_stop
+    }
+
+    /// The one that follows a winner does not rest: its price is known to the pass alone.
+    fn resting_stop(&self, symbol: &Symbol, coin: &Coin) -> Option<Price> {
+        let position = coin.position.as_ref().filter(|_| self.exchange_stop && self.is_ours(symbol, coin))?;
+        let known = position.qty.is_positive() && position.entry_price.is_positive();
+        known.then(|| self.loss(position.entry_price))
+    }
+
     fn remember(&self, snapshot: &Snapshot, memory: &Memory) -> Memory {
         let high = |symbol: &Symbol, coin: &Coin| {
             let position = coin.position.as_ref().filter(|_| self.is_ours(symbol, coin))?;
@@ -240,6 +258,7 @@ mod tests {
             cooldown: DAY * 30,
             refill: true,
             trailing: None,
+            exchange_stop: false,
         }
     }
 
