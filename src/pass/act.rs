@@ -7,7 +7,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
-use crate::decide::exposure::exposure;
 use crate::decide::risk::{self, Approved, ApprovedOrder, Limits};
 use crate::domain::num::{Notional, Qty};
 use crate::domain::order::Order;
@@ -288,8 +287,7 @@ impl<'a, E: Exchange> Sending<'a, E> {
         Ok(unset.iter().map(|(symbol, why)| format!("{symbol}: {why}")).collect())
     }
 
-    /// Whether the increases fit the leverage limit and the free margin with what the reductions really
-    /// filled.
+    /// Whether the increases keep to their limits with what the reductions really filled.
     fn has_room(&self, orders: &[(ApprovedOrder, &Leg)], snapshot: &Snapshot, limits: &Limits) -> bool {
         let outcome_of = |order: &ApprovedOrder| self.outcomes.get(&order.request().client_id);
         let filled = |order: &ApprovedOrder| {
@@ -308,8 +306,7 @@ impl<'a, E: Exchange> Sending<'a, E> {
                 Leg { qty, notional: qty * leg.ref_price, ..(*leg).clone() }
             })
             .collect();
-        exposure(snapshot, &legs).leverage <= limits.max_effective_leverage
-            && risk::margin_holds(snapshot, limits, &legs)
+        risk::has_room(snapshot, limits, &legs)
     }
 
     fn may_send(&self) -> bool {

@@ -282,6 +282,7 @@ async fn memory(ledger: &mut Ledger, settings: &Settings, now: Time) -> Result<M
         calendar_due,
         allocation: ledger.allocation().await?,
         stopped: ledger.stopped().await?,
+        unfinished: ledger.unfinished().await?,
         highs: ledger.highs().await?,
     })
 }

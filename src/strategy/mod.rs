@@ -72,6 +72,8 @@ pub struct Memory {
     pub allocation: Option<Allocation>,
     /// When each coin was last sold at a stop.
     pub stopped: BTreeMap<Symbol, Time>,
+    /// Coins of which a stop has sold a part, nothing was bought since, and why it sold.
+    pub unfinished: BTreeMap<Symbol, Reason>,
     /// The highest price of each position, as earlier passes saw it.
     pub highs: BTreeMap<Symbol, High>,
 }

@@ -358,11 +358,18 @@ fn losers_and_newcomers(of: &Accepting<'_>) -> Option<String> {
     let entry = sight.entries.get(&request.symbol);
     let mark = sight.markets.get(&request.symbol)?.mark.price;
     let ends = sight.rules.get(&request.symbol)?.delivery.is_some();
+    // What a stop has begun it finishes, wherever the price is by then.
+    let before = of.world.taken.values().filter(|taken| {
+        taken.order.symbol == request.symbol
+            && taken.life == of.world.life
+            && !taken.order.filled_qty.is_zero()
+    });
+    let begun = before.max_by_key(|taken| taken.at).is_some_and(|taken| taken.order.side == Side::Sell);
     let wrong = match (request.side, entry) {
         (Side::Buy, entry) => entry.is_some(),
         (Side::Sell, None) => true,
         // How high a guarded winner stood only its own memory knows.
-        (Side::Sell, Some(_)) if ends || moonshot.trailing.is_some() => false,
+        (Side::Sell, Some(_)) if ends || begun || moonshot.trailing.is_some() => false,
         (Side::Sell, Some(entry)) => mark > *entry * (Rate::ONE - moonshot.stop_loss),
     };
     wrong.then(|| format!("{} {request:?} at {mark}, entered at {entry:?}", request.client_id))
