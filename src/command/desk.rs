@@ -16,7 +16,6 @@ use crate::pass::{PassError, Prepared, Settings, Stop, Watch, latch, record};
 use crate::ui::{Progress, Ui};
 
 use super::context::Context;
-use super::settings;
 
 /// The open state folder, and the signal to stop.
 pub(super) struct Desk<'a> {
@@ -38,7 +37,6 @@ pub(super) struct Desk<'a> {
 
 /// What every command needs that trades: the lock, and the ledger behind it.
 pub(super) async fn open(context: &Context) -> Result<(Lock, Ledger), CommandError> {
-    settings::check(&context.config)?;
     let folder = context.state_folder()?;
     let lock = lock::take(folder)?;
     Ok((lock, Ledger::open(folder).await?))

@@ -29,7 +29,6 @@ const CHANGES: u8 = 20;
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     render::fits(context.format)?;
-    settings::check(&context.config)?;
     let mut ledger = look_only(context).await?;
     let settings = settings::settings(&context.config, &mut ledger).await?;
     context.heed_ban(&mut ledger).await?;
@@ -75,7 +74,7 @@ async fn show<E: Exchange>(
         return Err(pass::PassError::Breached(refusal.breaches.clone()).into());
     }
     context.tell(&exchange, &prepared);
-    let report = view::plan_report(context, &prepared, halt);
+    let report = view::plan_report(context, settings, &prepared, halt);
     let basis = Basis::of(context, &exchange, &mut ledger, &prepared).await?;
     let file = render::json::object(&basis.into_file(&report));
     if !args.dry_run {

@@ -111,7 +111,7 @@ async fn dry_pass<E: Exchange>(
     if let Err(refusal) = &prepared.verdict {
         return Err(PassError::Breached(refusal.breaches.clone()).into());
     }
-    let plan = view::plan_report(context, &prepared, halt);
+    let plan = view::plan_report(context, &settings, &prepared, halt);
     show(context, &view::dry_run(context, &prepared, plan))
 }
 
@@ -146,7 +146,7 @@ async fn pass_once<E: Exchange>(
         let plan = apply::read(context, path, &now, prepared.plan())?;
         pass::recheck(&mut prepared, plan, settings, None);
     }
-    let mut plan = view::plan_report(context, &prepared, None);
+    let mut plan = view::plan_report(context, settings, &prepared, None);
     while must_ask(context, &prepared) {
         if !agreed(context, &plan)? {
             return show(context, &view::dry_run(context, &prepared, plan));
@@ -155,7 +155,7 @@ async fn pass_once<E: Exchange>(
         let again = pass::prepare(exchange, desk.ledger, settings, None, Mode::Real).await?;
         let same = apply::same_orders(&prepared.plan().legs, &again.plan().legs);
         *prepared = again;
-        plan = view::plan_report(context, &prepared, None);
+        plan = view::plan_report(context, settings, &prepared, None);
         if same {
             break;
         }
@@ -169,6 +169,7 @@ async fn pass_once<E: Exchange>(
     let acted = desk.heed(exchange, acted).await?;
     // What was sent is sent and booked, whatever becomes of the message about it.
     let _ = alarm::acted(desk.ledger, desk.now(exchange), &acted).await;
+    let _ = alarm::unguarded(desk.ledger, desk.now(exchange), &acted).await;
     let every = context.config.funding.check_every;
     // Nor by what funding came to.
     let _ = alarm::funding(desk.ledger, prepared.seen.snapshot.at, every, &context.config.quote).await;

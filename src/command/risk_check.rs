@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use crate::config::words::Mode;
+use crate::decide::stops::Comparison;
 use crate::domain::num::Notional;
 use crate::error::{CommandError, Kind};
 use crate::exchange::paper::PAPER_ACCOUNT;
 use crate::exchange::{self, Exchange};
 use crate::ledger::Halt;
 use crate::pass::stop::{self, Closed, Looked, STOPPED, Under};
-use crate::pass::{PassError, Prepared, Settings, alarm};
+use crate::pass::{PassError, Prepared, Settings, alarm, stops};
 use crate::render;
-use crate::report::risk::{Resumed, RiskInputs, RiskReport};
+use crate::report::risk::{Resumed, RiskInputs, RiskReport, StopsStanding};
 use crate::ui::{self, PromptError};
 
 use super::after::After;
@@ -218,6 +219,7 @@ async fn report<E: Exchange>(
         halt: halt.map(|halt| halt.id.clone()),
         flat: snapshot.gross() == Notional::ZERO,
         unresolved: desk.ledger.unresolved().await?.len(),
+        stops: stops::standing(prepared, settings.strategy.as_ref()).map(stops_standing),
         quarantined: &prepared.settled.quarantined,
         last_good_pass: desk.ledger.last_good_pass().await?,
         interval: context.config.interval,
@@ -225,6 +227,13 @@ async fn report<E: Exchange>(
         paper: context.config.mode == Mode::Paper,
         spot: exchange.kind() == exchange::Kind::Spot,
     }))
+}
+
+/// A stop at another price than it should be at is none.
+fn stops_standing(found: Comparison) -> StopsStanding {
+    let wrong = found.place.iter().map(|placing| (placing.symbol().clone(), placing.change().detail));
+    let missing = wrong.chain(found.unguarded.iter().cloned()).collect();
+    StopsStanding { guarded: found.guarded.len(), missing }
 }
 
 /// Lifts the halt for whoever knows its id.

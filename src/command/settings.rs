@@ -14,18 +14,6 @@ use crate::strategy::basket::{self, Basket};
 use crate::strategy::moonshot::{self, Moonshot, Trailing};
 use crate::strategy::weights::{Threshold, Weights};
 
-/// Why the configuration makes no pass, before anything is opened.
-pub(super) fn check(config: &Config) -> Result<(), CommandError> {
-    if config.strategy.kind == StrategyKind::Moonshot && config.moonshot.exchange_stop {
-        return Err(CommandError::new(
-            Kind::Config,
-            "this version places no stop orders at the exchange: stops are looked at in every pass",
-            "set moonshot.exchange_stop = false",
-        ));
-    }
-    Ok(())
-}
-
 /// The coins that the configuration lists for its strategy, and the key that lists them.
 pub(super) fn listed(config: &Config) -> (&'static str, Vec<Symbol>) {
     match config.strategy.kind {
@@ -48,14 +36,12 @@ pub(super) async fn symbols(config: &Config, ledger: &mut Ledger) -> Result<Vec<
 
 /// The settings of a pass, or why the configuration does not make one.
 pub(super) async fn settings(config: &Config, ledger: &mut Ledger) -> Result<Settings, CommandError> {
-    check(config)?;
     let symbols = symbols(config, ledger).await?;
     of_symbols(config, symbols)
 }
 
 /// The settings of a pass over these coins.
 pub(super) fn of_symbols(config: &Config, symbols: Vec<Symbol>) -> Result<Settings, CommandError> {
-    check(config)?;
     Ok(Settings {
         strategy: strategy(config, symbols)?,
         execution: execution(config),
@@ -110,6 +96,7 @@ fn moonshot(config: &Config, symbols: Vec<Symbol>) -> Moonshot {
         cooldown: from.cooldown,
         refill: from.refill,
         trailing: from.trailing_start.is_positive().then_some(trailing),
+        exchange_stop: from.exchange_stop,
     }
 }
 

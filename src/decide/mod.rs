@@ -12,6 +12,7 @@ pub mod risk;
 pub(crate) mod samples;
 pub mod scan;
 pub mod sector;
+pub mod stops;
 
 use crate::decide::plan::Execution;
 use crate::decide::risk::{Approved, Breach, Limits, Standing};

@@ -376,12 +376,14 @@ impl Checking<'_> {
     }
 }
 
-/// Whether these legs, as far as they were really filled, leave the margin buffer untouched: an increase
-/// must not be paid by a sale that did not happen.
+/// Whether these legs, as far as they were really filled, keep to the limits that increases are held to:
+/// leverage, free margin, distance to liquidation. An increase must not live on a sale that did not happen.
 #[must_use]
-pub fn margin_holds(snapshot: &Snapshot, limits: &Limits, legs: &[Leg]) -> bool {
+pub fn has_room(snapshot: &Snapshot, limits: &Limits, legs: &[Leg]) -> bool {
     let (free_after, kept_free) = margin_after(snapshot, limits, legs);
-    free_after >= kept_free
+    let carried = exposure(snapshot, legs);
+    let far = carried.liquidation_distance.is_none_or(|distance| distance >= limits.min_liquidation_distance);
+    free_after >= kept_free && carried.leverage <= limits.max_effective_leverage && far
 }
 
 /// How many of `purchases`, the first ones, are paid for with what `sales` really brought: a coin that is
@@ -392,7 +394,7 @@ pub fn affordable(snapshot: &Snapshot, limits: &Limits, sales: &[Leg], purchases
     let mut count = 0;
     for leg in purchases {
         legs.push(leg.clone());
-        if !margin_holds(snapshot, limits, &legs) {
+        if !has_room(snapshot, limits, &legs) {
             break;
         }
         count += 1;
@@ -683,9 +685,26 @@ mod tests {
         let (mut snapshot, plan) = account(100, &["12", "8"]);
         snapshot.balance.available = Notional::from(6);
         let limits = limits();
-        assert!(margin_holds(&snapshot, &limits, &plan.legs), "{:?}", plan.legs);
+        assert!(has_room(&snapshot, &limits, &plan.legs), "{:?}", plan.legs);
         let unfilled: Vec<Leg> = plan.legs.iter().filter(|leg| !leg.reduce_only).cloned().collect();
-        assert!(unfilled.len() == 1 && !margin_holds(&snapshot, &limits, &unfilled));
+        assert!(unfilled.len() == 1 && !has_room(&snapshot, &limits, &unfilled));
+    }
+
+    /// 200 are carried on 50. With the sale of 20 beside it a purchase of 20 changes nothing; without it 220
+    /// are carried: 4.4x, and (50 − 2.2 − fees) / (220 − 2.2) = 21.9 % to liquidation instead of 24.2 %.
+    #[test]
+    fn nor_does_it_bring_liquidation_nearer_or_leverage_higher() {
+        let (mut snapshot, plan) = account(50, &["12", "8"]);
+        snapshot.balance.available = Notional::from(40);
+        let unfilled: Vec<Leg> = plan.legs.iter().filter(|leg| !leg.reduce_only).cloned().collect();
+        let wide = Limits { max_effective_leverage: Rate::from(10), ..limits() };
+        let near = Limits { min_liquidation_distance: Rate::new(23, 2), ..wide.clone() };
+        let high = Limits { max_effective_leverage: Rate::new(41, 1), ..limits() };
+        for limits in [&near, &high] {
+            assert!(has_room(&snapshot, limits, &plan.legs), "{limits:?}");
+            assert!(!has_room(&snapshot, limits, &unfilled), "{limits:?}");
+        }
+        assert!(has_room(&snapshot, &wide, &unfilled));
     }
 
     #[test]

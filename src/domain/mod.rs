@@ -16,5 +16,6 @@ pub mod plan;
 pub mod rules;
 pub mod scope;
 pub mod snapshot;
+pub mod stop;
 pub mod symbol;
 pub mod time;

@@ -224,7 +224,6 @@ impl Rules {
     pub fn fit_limit(&self, side: Side, price: Price, mark: Price) -> Price {
         let off = |bound: Price| bound.is_zero();
         let (lowest, highest) = self.price_bounds;
-        let on_tick_down = |price: Price| (price - lowest).floor_to(self.tick) + lowest;
         let on_tick_up = |price: Price| (price - lowest).ceil_to(self.tick) + lowest;
         match side {
             Side::Buy => {
@@ -232,7 +231,7 @@ impl Rules {
                 if !off(highest) {
                     bound = bound.min(highest);
                 }
-                on_tick_down(bound)
+                self.tick_at_or_below(bound)
             }
             Side::Sell => {
                 let mut bound = price.max(mark * self.price_down);
@@ -242,6 +241,13 @@ impl Rules {
                 on_tick_up(bound)
             }
         }
+    }
+
+    /// The highest price on the tick that is not above `price`.
+    #[must_use]
+    pub fn tick_at_or_below(&self, price: Price) -> Price {
+        let (lowest, _) = self.price_bounds;
+        (price - lowest).floor_to(self.tick) + lowest
     }
 
     /// The smallest quantity that an opening order may have at `price`.

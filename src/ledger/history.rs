@@ -314,7 +314,7 @@ impl Ledger {
     pub async fn last_passes(&mut self, limit: u32) -> Result<Vec<PastPass>, LedgerError> {
         let rows = sqlx::query(
             "SELECT id, at, outcome, exit_code,
-                 (SELECT count(*) FROM intent WHERE intent.pass_id = pass.id) AS orders
+                 (SELECT count(*) FROM intent WHERE intent.pass_id = pass.id AND client_id NOT LIKE '%s') AS orders
              FROM pass ORDER BY id DESC LIMIT ?",
         )
         .bind(limit)

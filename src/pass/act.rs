@@ -7,7 +7,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
-use crate::decide::exposure::exposure;
 use crate::decide::risk::{self, Approved, ApprovedOrder, Limits};
 use crate::domain::num::{Notional, Qty};
 use crate::domain::order::Order;
@@ -19,6 +18,7 @@ use crate::exchange::{Exchange, ExchangeError, Kind, Observation, Reply};
 use crate::ledger::{IntentState, Ledger, Outcome, PassRow};
 use crate::wire::binance::error;
 
+use super::stops::{self, Changed, Keeper};
 use super::{PassError, Prepared, Settings, Stop, Watch};
 
 /// One leg and what became of it.
@@ -39,6 +39,10 @@ pub struct Acted {
     pub sent: Vec<Sent>,
     /// The account after it, where it could be read.
     pub after: Option<Observation>,
+    /// What was changed about the stops at the exchange.
+    pub stops: Vec<Changed>,
+    /// Coins that are left without the stop that they should have there, and why.
+    pub unguarded: Vec<(Symbol, String)>,
     /// What went wrong besides single legs.
     pub notes: Vec<String>,
     /// A signal ended it early.
@@ -57,6 +61,12 @@ impl Acted {
             sent.outcome.state == IntentState::Done && filled == wanted
         };
         self.sent.iter().all(filled)
+    }
+
+    /// Whether every change to the stops at the exchange was made.
+    #[must_use]
+    pub fn stops_stand(&self) -> bool {
+        self.stops.iter().all(|changed| changed.error.is_none())
     }
 
     /// What the fills of this pass did to the wallet, in `quote`.
@@ -82,6 +92,10 @@ pub async fn act<E: Exchange>(
 ) -> Result<Acted, PassError> {
     let snapshot = &prepared.seen.snapshot;
     let (pass_id, orders) = decide(ledger, approved, snapshot.at).await?;
+    let mut keeper = Keeper::new(exchange, ledger, settings, prepared, pass_id).await?;
+    if let Some(keeper) = keeper.as_mut().filter(|_| !stop.asked()) {
+        keeper.clear(&snapshot.coins, &approved.plan().legs).await;
+    }
     let mut sending = Sending::new(exchange, ledger, (watch, stop), settings.concurrency, snapshot.at);
     let notes = match orders.is_empty() {
         true => Vec::new(),
@@ -100,7 +114,16 @@ pub async fn act<E: Exchange>(
         after.ok()
     };
     let sent = record(exchange, ledger, &orders, outcomes).await?;
-    Ok(Acted { pass_id, sent, after, notes, interrupted: stop.asked() })
+    // A signal is heeded where nothing was changed: what was bought, or lost its stop, gets one.
+    if let Some(keeper) = keeper.as_mut()
+        && (!stop.asked() || keeper.has_acted() || !sent.is_empty())
+    {
+        let coins = stops::coins_after(&snapshot.coins, &sent, after.as_ref());
+        let kept = keeper.protect(ledger, &coins).await;
+        kept.map_err(|error| super::unrecorded(error.into()))?;
+    }
+    let (stops, unguarded) = keeper.map(|keeper| (keeper.changed, keeper.unguarded)).unwrap_or_default();
+    Ok(Acted { pass_id, sent, after, stops, unguarded, notes, interrupted: stop.asked() })
 }
 
 /// Sends orders that only close, in one wave: nothing among them waits for anything.
@@ -119,7 +142,15 @@ pub(super) async fn close<E: Exchange>(
     let finished = read_back(exchange, &outcomes).await;
     outcomes.extend(finished);
     let sent = record(exchange, ledger, &orders, outcomes).await?;
-    Ok(Acted { pass_id, sent, after: None, notes: Vec::new(), interrupted: stop.asked() })
+    Ok(Acted {
+        pass_id,
+        sent,
+        after: None,
+        stops: Vec::new(),
+        unguarded: Vec::new(),
+        notes: Vec::new(),
+        interrupted: stop.asked(),
+    })
 }
 
 /// One transaction: the decision and all its intents, before anything is sent.
@@ -302,8 +333,7 @@ impl<'a, E: Exchange> Sending<'a, E> {
         Some(Leg { qty, notional, est_fee, limit_price, ..leg.clone() })
     }
 
-    /// Whether the increases fit the leverage limit and the free margin with what the reductions really
-    /// filled.
+    /// Whether the increases keep to their limits with what the reductions really filled.
     fn has_room(&self, orders: &[(ApprovedOrder, &Leg)], snapshot: &Snapshot, limits: &Limits) -> bool {
         let outcome_of = |order: &ApprovedOrder| self.outcomes.get(&order.request().client_id);
         let filled = |order: &ApprovedOrder| {
@@ -322,8 +352,7 @@ impl<'a, E: Exchange> Sending<'a, E> {
                 Leg { qty, notional: qty * leg.ref_price, ..(*leg).clone() }
             })
             .collect();
-        exposure(snapshot, &legs).leverage <= limits.max_effective_leverage
-            && risk::margin_holds(snapshot, limits, &legs)
+        risk::has_room(snapshot, limits, &legs)
     }
 
     fn may_send(&self) -> bool {

@@ -14,6 +14,7 @@ pub mod observe;
 pub mod record;
 pub mod settle;
 pub mod stop;
+pub mod stops;
 mod strangers;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -160,7 +161,7 @@ pub async fn prepare<E: Exchange>(
         Mode::Real => settle::settle(exchange, ledger).await?,
         Mode::Preview => settle::preview(exchange, ledger).await?,
     };
-    let mut seen = observe::observe(exchange, ledger, settings, &settled, mode).await?;
+    let mut seen = observe::observe(exchange, ledger, settings, &mut settled, mode).await?;
     // Before anything is written: a reading that is not believed moves no baseline.
     believe(ledger, &mut seen, mode).await?;
     if mode == Mode::Real {
@@ -285,6 +286,7 @@ async fn memory(ledger: &mut Ledger, settings: &Settings, now: Time) -> Result<M
         calendar_due,
         allocation: ledger.allocation().await?,
         stopped: ledger.stopped().await?,
+        unfinished: ledger.unfinished().await?,
         highs: ledger.highs().await?,
     })
 }

@@ -11,6 +11,7 @@ use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::order::ClientId;
 use crate::domain::plan::Warning;
 use crate::domain::snapshot::{Block, Coin, Snapshot};
+use crate::domain::stop::Conditional;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::exchange::{Exchange, Kind, Observation};
@@ -18,6 +19,7 @@ use crate::ledger::{Age, EquityRow, Holding, Intent, IntentState, Ledger, Outcom
 
 use super::coins::{self, Moved};
 use super::settle::Settled;
+use super::stops::{self, Rest};
 use super::strangers::{explain, refuse_unexplained, strangers};
 use super::{Mode, PassError, Settings};
 
@@ -49,6 +51,8 @@ pub struct Seen {
     pub fee_prices: BTreeMap<String, Price>,
     /// What the owner should know.
     pub warnings: Vec<Warning>,
+    /// Our stops at the exchange; `None` where they are of no concern.
+    pub rest: Option<Rest>,
     /// Positions to take over into our books as the exchange shows them.
     confirmed: Vec<(Symbol, Qty)>,
     /// Orders of ours that our books believed dead and the exchange shows filled.
@@ -103,11 +107,11 @@ pub async fn observe<E: Exchange>(
     exchange: &E,
     ledger: &mut Ledger,
     settings: &Settings,
-    settled: &Settled,
+    settled: &mut Settled,
     mode: Mode,
 ) -> Result<Seen, PassError> {
-    let mut found = exchange.observe().await?;
-    refuse_priceless(&found, settings.strategy.symbols())?;
+    let (mut found, listed) = look(exchange, ledger, settings, settled, mode).await?;
+    let settled = &*settled;
     let age = ledger.age(&exchange.environment(), &found.account).await?;
     let holdings = ledger.holdings().await?;
     if exchange.kind() == Kind::Spot {
@@ -129,6 +133,13 @@ pub async fn observe<E: Exchange>(
         strangers.retain(|order| order.updated > accepted);
     }
     let revived = explain(ledger, strangers).await?;
+    let (rest, others_stops) = match listed {
+        Some(listed) => {
+            let (rest, others) = stops::tell_apart(ledger, listed).await?;
+            (Some(rest), others)
+        }
+        None => (None, Vec::new()),
+    };
     comparing.wait_for(&revived);
     let quote = &settings.quote;
     let expectation = Expectation::of(ledger, quote, found.at).await?;
@@ -149,6 +160,8 @@ pub async fn observe<E: Exchange>(
         confirmed.clear();
         found.balance = coins::balance(found.balance, &coins);
     }
+    warnings.extend(stops::executed(&settled.resolved));
+    warnings.extend(others_stops);
     warnings.extend(found.spot.iter().flat_map(|spot| spot.warnings.iter().cloned()));
     let mut unbooked = unbooked_income(exchange, ledger, &found, expectation.as_ref(), past).await?;
     unbooked.extend(moved.entries());
@@ -165,11 +178,45 @@ pub async fn observe<E: Exchange>(
         expected,
         fee_prices,
         warnings,
+        rest,
         confirmed,
         revived,
         moved,
         quote: quote.clone(),
     })
+}
+
+/// Where a stop traded between two looks, the first of them is out of date. More often than this nothing
+/// follows from the look, and the coin waits for the next pass.
+const MOST_LOOKS: usize = 3;
+
+/// The account, and in the same wave the orders that wait for their trigger where stops are of concern.
+/// What stops did is booked before anything is compared: it was us.
+async fn look<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    settings: &Settings,
+    settled: &mut Settled,
+    mode: Mode,
+) -> Result<(Observation, Option<Vec<Conditional>>), PassError> {
+    let concern = stops::concern(ledger, settings).await?;
+    let mut looks = 0;
+    loop {
+        looks += 1;
+        let conditionals = async { if concern { exchange.conditionals().await.map(Some) } else { Ok(None) } };
+        let (found, listed) = futures_util::future::join(exchange.observe(), conditionals).await;
+        let found = found?;
+        refuse_priceless(&found, settings.strategy.symbols())?;
+        // Another account's answers say nothing about our stops.
+        ledger.age(&exchange.environment(), &found.account).await?;
+        let Some(mut listed) = listed? else { return Ok((found, None)) };
+        let moved = stops::moved(ledger, &found).await?;
+        let traded = stops::settle(exchange, ledger, settled, &mut listed, &moved, mode).await?;
+        if !traded || looks == MOST_LOOKS {
+            settled.unfound.retain(|intent| listed.iter().all(|stop| stop.client_id != intent.client_id));
+            return Ok((found, Some(listed)));
+        }
+    }
 }
 
 /// Assets that the exchange takes fees in, beside the quote asset.
@@ -205,6 +252,8 @@ pub async fn remember<E: Exchange>(
     ledger.confirm_positions(&seen.confirmed, seen.snapshot.at).await?;
     let mut outcomes: Vec<Outcome> =
         seen.revived.iter().map(|(_, client_id)| Outcome::state(client_id, IntentState::Unknown)).collect();
+    let noted = seen.rest.iter().flat_map(|rest| &rest.noted);
+    outcomes.extend(noted.map(|client_id| Outcome::state(client_id, IntentState::Resting)));
     for intent in std::mem::take(&mut settled.unfound) {
         // Absent needs a position that is explained without the order.
         let block = seen.snapshot.coins.get(&intent.symbol).and_then(|coin| coin.block.as_ref());
@@ -214,7 +263,7 @@ pub async fn remember<E: Exchange>(
         }
         let outcome = Outcome::state(&intent.client_id, IntentState::Absent);
         outcomes.push(outcome.clone());
-        settled.resolved.push((intent, outcome));
+        settled.resolve(&intent, outcome);
     }
     ledger.book(&outcomes, None).await?;
     Ok(())

@@ -31,7 +31,9 @@ pub fn verdict(prepared: &Prepared, acted: &Acted) -> (&'static str, u8) {
     let open_ends = !prepared.settled.quarantined.is_empty();
     match acted {
         _ if acted.interrupted => ("interrupted", INTERRUPTED),
-        _ if !acted.complete() || !acted.notes.is_empty() || open_ends => ("partial", PARTIAL),
+        _ if !acted.complete() || !acted.stops_stand() || !acted.notes.is_empty() || open_ends => {
+            ("partial", PARTIAL)
+        }
         _ if acted.sent.is_empty() => ("nothing_to_do", 0),
         _ => ("traded", 0),
     }

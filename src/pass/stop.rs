@@ -25,7 +25,9 @@ use crate::ledger::{Halt, IntentState, Ledger, LedgerError};
 
 use super::act::{self, Sent};
 use super::lock::Lock;
-use super::{Mode, PassError, Prepared, Settings, Stop, Watch, alarm, latch, record, settle, strangers};
+use super::{
+    Mode, PassError, Prepared, Settings, Stop, Watch, alarm, latch, record, settle, stops, strangers,
+};
 
 /// A pass that has not closed everything after this long leaves the rest to the next one.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -574,7 +576,8 @@ impl<E: Exchange> Closing<'_, '_, E> {
     /// it: answers that forget every position for half an hour have been seen. Books that are explained
     /// are brought in line.
     async fn is_doubtful(&mut self, exposed: &Exposed) -> bool {
-        let unresolved = self.hands.ledger.unresolved().await.unwrap_or_default();
+        let mut unresolved = self.hands.ledger.unresolved().await.unwrap_or_default();
+        unresolved.extend(self.hands.ledger.resting().await.unwrap_or_default());
         let held = self.hands.ledger.holdings().await.unwrap_or_default();
         let missing =
             held.iter().filter(|(symbol, holding)| self.scope.covers(symbol) && !holding.qty.is_zero());
@@ -691,11 +694,15 @@ impl<E: Exchange> Closing<'_, '_, E> {
     /// Books what became of orders whose answer was lost. Money is safe by now: what fails here is
     /// done by the next pass.
     async fn settle(&mut self) {
-        let left = self.hands.ledger.unresolved().await.unwrap_or_default();
-        if left.is_empty() {
-            return;
+        let (exchange, ledger) = (self.hands.exchange, &mut *self.hands.ledger);
+        let mut settled = Ok(());
+        if !ledger.unresolved().await.unwrap_or_default().is_empty() {
+            settled = settle::settle(exchange, ledger).await.map(drop);
         }
-        if let Err(error) = settle::settle(self.hands.exchange, self.hands.ledger).await {
+        if !ledger.resting().await.unwrap_or_default().is_empty() {
+            settled = settled.and(stops::settle_all(exchange, ledger).await.map(drop));
+        }
+        if let Err(error) = settled {
             self.closed.note(format!("what became of earlier orders is not known yet: {error}"));
         }
     }

@@ -176,6 +176,7 @@ fn label(name: &'static str) -> &'static str {
         "spread_bps" => "widest spread",
         "mark_gap" => "widest mark gap",
         "unresolved_orders" => "unresolved orders",
+        "exchange_stops_missing" => "stops missing",
         "last_pass_age_s" => "last good pass",
         "indicators" => "trading indicators",
         "indicator_ufr" => "unfilled ratio (UFR)",

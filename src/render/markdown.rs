@@ -17,12 +17,16 @@ use crate::report::plan::PlanReport;
 use crate::report::risk::RiskReport;
 use crate::report::scan::ScanReport;
 
+/// The heading over changes to stops.
+const STOPS: &str = "Stops at the exchange";
+
 /// A plan: the verdict, one row per coin, what could not be done, the totals.
 #[must_use]
 pub fn plan(report: &PlanReport) -> String {
     let mut text = halt(report.halt_id.as_deref(), "") + &head("plan", &report.heading);
     text.push_str(&format!("{}\n", escape(&summary::plan_verdict(report).1)));
     text.push_str(&standings(report));
+    text.push_str(&bullets(STOPS, remarks::stops(report.stops.iter(), &report.quote)));
     text.push_str(&bullets("Not traded", remarks::not_traded(report)));
     text.push_str(&bullets("Worth knowing", remarks::warnings(report)));
     text.push_str(&bullets("Account", summary::totals(report)));
@@ -41,9 +45,12 @@ pub fn pass(report: &PassReport) -> String {
     text.push_str(&format!("{}\n", escape(&summary::pass_verdict(report).1)));
     if let Some(plan) = report.plan.as_ref().filter(|_| report.outcome == Outcome::DryRun) {
         text.push_str(&standings(plan));
+        text.push_str(&bullets(STOPS, remarks::stops(plan.stops.iter(), quote)));
     }
     text.push_str(&sent("Orders", &report.orders, quote));
     text.push_str(&sent("Settled from earlier passes", &report.settled, quote));
+    text.push_str(&bullets(STOPS, remarks::stops(report.stops.iter().map(|stop| &stop.change), quote)));
+    text.push_str(&bullets("Stops that could not be changed", remarks::stops_in_trouble(report, quote)));
     text.push_str(&bullets("What happens next", remarks::troubled(report, quote)));
     if let Some(plan) = &report.plan {
         text.push_str(&bullets("Not traded", remarks::not_traded(plan)));

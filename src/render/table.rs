@@ -18,6 +18,9 @@ use crate::report::plan::PlanReport;
 use crate::report::risk::RiskReport;
 use crate::report::scan::ScanReport;
 
+/// The heading over changes to stops.
+const STOPS: &str = "Stops at the exchange";
+
 /// A plan: the verdict, one line per coin, the totals, then what could not be done.
 #[must_use]
 pub fn plan(report: &PlanReport, style: &Style) -> String {
@@ -27,6 +30,7 @@ pub fn plan(report: &PlanReport, style: &Style) -> String {
     let (tone, verdict) = summary::plan_verdict(report);
     page.say(tone, &verdict);
     page.coins(report);
+    page.remarks(STOPS, remarks::stops(report.stops.iter(), &report.quote));
     page.remarks("Not traded", remarks::not_traded(report));
     page.remarks("Worth knowing", remarks::warnings(report));
     page.remarks("", summary::totals(report));
@@ -47,9 +51,12 @@ pub fn pass(report: &PassReport, style: &Style) -> String {
     let quote = report.plan.as_ref().map_or("USDT", |plan| plan.quote.as_str());
     if let Some(plan) = report.plan.as_ref().filter(|_| report.outcome == Outcome::DryRun) {
         page.coins(plan);
+        page.remarks(STOPS, remarks::stops(plan.stops.iter(), quote));
     }
     page.orders("", &report.orders, quote);
     page.orders("Settled from earlier passes", &report.settled, quote);
+    page.remarks(STOPS, remarks::stops(report.stops.iter().map(|stop| &stop.change), quote));
+    page.remarks("Stops that could not be changed", remarks::stops_in_trouble(report, quote));
     page.remarks("What happens next", remarks::troubled(report, quote));
     if let Some(plan) = &report.plan {
         page.remarks("Not traded", remarks::not_traded(plan));

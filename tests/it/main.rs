@@ -25,5 +25,6 @@ mod scan;
 mod screener;
 mod seeds;
 mod spot_listing;
+mod stops;
 mod tidy;
 mod venue;

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::decide::risk::ApprovedOrder;
+use crate::decide::stops::ApprovedStop;
 use crate::domain::account::Health;
 use crate::domain::candidate::Candidate;
 use crate::domain::entry::Entry;
@@ -17,6 +18,7 @@ use crate::domain::fill::Fill;
 use crate::domain::funding::Settlement;
 use crate::domain::order::{Order, OrderRequest, Resting};
 use crate::domain::rules::Rules;
+use crate::domain::stop::{Conditional, StopRequest};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::exchange::paper::spot::Coins;
@@ -85,6 +87,21 @@ trait Machine {
     /// Orders that wait, ours and others'.
     fn resting(&self) -> Vec<Resting>;
     fn cancel(&mut self, order: &Resting) -> Result<(), Refusal>;
+
+    /// Orders that wait for their trigger. Coins have none that closes a position.
+    fn conditionals(&self) -> Vec<Conditional> {
+        Vec::new()
+    }
+    fn conditional(&self, _client_id: &str) -> Option<Conditional> {
+        None
+    }
+    fn place_stop(&mut self, _stop: &StopRequest) -> Result<Conditional, Refusal> {
+        Err(Refusal::saying(-1013, "coins have no stop that closes a position"))
+    }
+    /// The order with the exchange's number.
+    fn order_numbered(&self, _symbol: &Symbol, _number: i64) -> Option<Order> {
+        None
+    }
 }
 
 impl Paper {
@@ -259,6 +276,25 @@ impl Exchange for Paper {
             Err(refusal) if refusal.code != -2011 => Err(rejected(refusal)),
             _ => Ok(()),
         }
+    }
+
+    async fn conditionals(&self) -> Result<Vec<Conditional>, ExchangeError> {
+        Ok(self.machine().conditionals())
+    }
+
+    async fn conditional(&self, client_id: &str) -> Result<Option<Conditional>, ExchangeError> {
+        Ok(self.machine().conditional(client_id))
+    }
+
+    async fn place_stop(&self, stop: &ApprovedStop, _stamp: Time) -> Reply<Conditional> {
+        match self.machine.borrow_mut().place_stop(stop.request()) {
+            Ok(placed) => Reply::Accepted(placed),
+            Err(refusal) => Reply::Rejected { code: refusal.code, msg: refusal.msg },
+        }
+    }
+
+    async fn order_numbered(&self, symbol: &Symbol, number: i64) -> Result<Option<Order>, ExchangeError> {
+        Ok(self.machine().order_numbered(symbol, number))
     }
 
     async fn health(&self) -> Health {

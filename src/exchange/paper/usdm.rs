@@ -7,10 +7,12 @@ use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
 use crate::domain::order::{Order, OrderRequest, Resting};
 use crate::domain::rules::Rules;
+use crate::domain::stop::{Conditional, StopRequest};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::exchange::paper::{Machine, PAPER_ACCOUNT, Unreadable, fills};
 use crate::exchange::{Exposed, Kind, Observation};
+use crate::sim::algo::{AlgoOrder, AlgoRequest};
 use crate::sim::matching::{Placed, Which};
 use crate::sim::refusal::Refusal;
 use crate::sim::{Exchange, State, Terms, World};
@@ -99,6 +101,22 @@ impl Machine for Exchange {
         Exchange::order(self, symbol, Which::Client(client_id)).map(reported)
     }
 
+    fn conditionals(&self) -> Vec<Conditional> {
+        self.algos(None, true).into_iter().map(AlgoOrder::reported).collect()
+    }
+
+    fn conditional(&self, client_id: &str) -> Option<Conditional> {
+        self.algo(client_id).map(AlgoOrder::reported)
+    }
+
+    fn place_stop(&mut self, stop: &StopRequest) -> Result<Conditional, Refusal> {
+        self.place_algo(AlgoRequest::stop(stop)).map(|placed| placed.reported())
+    }
+
+    fn order_numbered(&self, symbol: &Symbol, number: i64) -> Option<Order> {
+        Exchange::order(self, symbol, Which::Number(number)).map(reported)
+    }
+
     fn orders_since(&self, symbol: &Symbol, since: Time) -> Vec<Order> {
         self.orders(Some(symbol), since, self.now()).into_iter().map(reported).collect()
     }
@@ -145,7 +163,7 @@ mod tests {
     use crate::domain::order::{CLIENT_ID_PREFIX, OrderKind, OrderRequest, Resting, Side, TimeInForce};
     use crate::exchange::Exchange as _;
     use crate::exchange::paper::{Clock, Paper};
-    use crate::sim::algo::{AlgoRequest, Trigger};
+    use crate::sim::algo::Trigger;
     use crate::sim::listing;
     use crate::sim::prices::Prices;
 
