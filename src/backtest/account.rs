@@ -1,5 +1,6 @@
 //! The books of a simulated account, exact to the last digit.
 
+use crate::backtest::market::Market;
 use crate::domain::num::{Notional, Price, Qty, Rate};
 
 /// What one coin did.
@@ -7,10 +8,8 @@ use crate::domain::num::{Notional, Price, Qty, Rate};
 pub struct Holding {
     /// Base units held.
     pub qty: Qty,
-    /// What they were bought for: `qty × average entry price`.
-    pub cost: Notional,
-    /// Profit of what was sold, without fees.
-    pub realized: Notional,
+    /// Paid for purchases less received for sales, without fees.
+    pub spent: Notional,
     /// Fees paid.
     pub fees: Notional,
     /// Funding received less paid.
@@ -19,57 +18,108 @@ pub struct Holding {
     pub trades: u64,
     /// Notional of all executions.
     pub turnover: Notional,
+    entry: Option<Basis>,
+}
+
+/// What was held after the last purchase, and what that had cost. A sale leaves both alone: it takes its
+/// share of the cost with it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Basis {
+    bought: Qty,
+    cost: Notional,
 }
 
 impl Holding {
-    /// Average entry price; `None` when flat.
+    /// A holding that knows its entry price: it costs a division per purchase, and few strategies ask.
+    #[must_use]
+    pub fn with_entry() -> Holding {
+        Holding { entry: Some(Basis::default()), ..Holding::default() }
+    }
+
+    /// Average entry price; `None` when flat, and where nobody wants to know it.
     #[must_use]
     pub fn entry(&self) -> Option<Price> {
-        self.cost.over_qty(self.qty)
+        self.entry.filter(|_| !self.qty.is_zero()).and_then(|basis| basis.cost.over_qty(basis.bought))
     }
 
-    /// Floating profit at `price`.
-    #[must_use]
-    pub fn floating(&self, price: Price) -> Notional {
-        self.qty * price - self.cost
+    /// What is held had cost.
+    fn cost(&self, basis: Basis) -> Notional {
+        if self.qty == basis.bought {
+            return basis.cost;
+        }
+        basis.cost * self.qty.over(basis.bought).unwrap_or_default()
     }
 
-    /// Everything that the coin earned, valued at `price`.
+    /// Everything that the coin earned, valued at `price`: floating profit included.
     #[must_use]
     pub fn net_profit(&self, price: Option<Price>) -> Notional {
-        let floating = price.map_or(Notional::ZERO, |price| self.floating(price));
-        self.realized + floating - self.fees + self.funding
+        let worth = price.map_or(Notional::ZERO, |price| self.qty * price);
+        worth - self.spent - self.fees + self.funding
     }
 
-    /// Buys (positive) or sells base units at a price. Returns what the wallet gains: profit less fee.
+    /// Buys (positive) or sells base units at a price. Returns what the cash gains, fee included.
     /// Only long positions exist here, and nothing is sold that is not held.
     pub fn trade(&mut self, qty: Qty, price: Price, fee_rate: Rate) -> Notional {
-        let notional = qty.abs() * price;
-        let fee = notional * fee_rate;
+        let qty = qty.max(-self.qty);
+        let notional = qty * price;
+        let size = notional.abs();
+        let fee = size * fee_rate;
         self.fees += fee;
         self.trades += 1;
-        self.turnover += notional;
-        if !qty.is_negative() {
-            self.cost += notional;
-            self.qty += qty;
-            return -fee;
+        self.turnover += size;
+        self.spent += notional;
+        if let Some(basis) = self.entry.filter(|_| qty.is_positive()) {
+            self.entry = Some(Basis { bought: self.qty + qty, cost: self.cost(basis) + notional });
         }
-        let sold = (-qty).min(self.qty);
-        // What is closed whole leaves no dust of a division behind.
-        let share =
-            if sold == self.qty { self.cost } else { self.cost * sold.over(self.qty).unwrap_or_default() };
-        let profit = sold * price - share;
-        self.cost -= share;
-        self.qty -= sold;
-        self.realized += profit;
-        profit - fee
+        self.qty += qty;
+        -(notional + fee)
     }
 
-    /// Settles funding: longs pay where the rate is positive. Returns what the wallet gains.
+    /// Settles funding: longs pay where the rate is positive. Returns what the cash gains.
     pub fn settle(&mut self, price: Price, rate: Rate) -> Notional {
         let amount = -(self.qty * price * rate);
         self.funding += amount;
         amount
+    }
+}
+
+/// Cash and holdings of a run.
+///
+/// Equity is cash plus what the holdings are worth, on futures as on spot: a purchase of a contract is
+/// booked as if it were paid, and what that leaves below zero is what the margin carries.
+#[derive(Clone, Debug)]
+pub(super) struct Books {
+    pub(super) cash: Notional,
+    pub(super) holdings: Vec<Holding>,
+}
+
+impl Books {
+    pub(super) fn new(equity: Notional, coins: usize, with_entries: bool) -> Books {
+        let holding = if with_entries { Holding::with_entry() } else { Holding::default() };
+        Books { cash: equity, holdings: vec![holding; coins] }
+    }
+
+    pub(super) fn qty(&self, coin: usize) -> Qty {
+        self.holdings.get(coin).map_or(Qty::ZERO, |holding| holding.qty)
+    }
+
+    pub(super) fn is_flat(&self) -> bool {
+        self.holdings.iter().all(|holding| holding.qty.is_zero())
+    }
+
+    /// The coins held, with what each is worth at the close of a bar, or at its last close before.
+    pub(super) fn values<'a>(
+        &'a self,
+        market: &'a Market,
+        bar: usize,
+    ) -> impl Iterator<Item = (usize, Notional)> + 'a {
+        let held = self.holdings.iter().enumerate().filter(|(_, holding)| !holding.qty.is_zero());
+        held.filter_map(move |(coin, holding)| Some((coin, holding.qty * market.last_close(bar, coin)?)))
+    }
+
+    /// Equity at the close of a bar.
+    pub(super) fn equity(&self, market: &Market, bar: usize) -> Notional {
+        self.cash + self.values(market, bar).map(|(_, value)| value).sum::<Notional>()
     }
 }
 
@@ -84,16 +134,29 @@ mod tests {
     /// 2 at 10, 2 at 20: average 15. 1 sold at 18: profit 3. Funding 0.1 % of 3 × 18, fees 0.1 %.
     #[test]
     fn the_average_stays_when_a_part_is_sold() {
-        let mut holding = Holding::default();
+        let mut holding = Holding::with_entry();
         let fee = num("0.001");
-        assert_eq!(holding.trade(num("2"), num("10"), fee), num("-0.02"));
-        assert_eq!(holding.trade(num("2"), num("20"), fee), num("-0.04"));
+        assert_eq!(holding.trade(num("2"), num("10"), fee), num("-20.02"));
+        assert_eq!(holding.trade(num("2"), num("20"), fee), num("-40.04"));
         assert_eq!(holding.entry(), Some(num("15")));
-        assert_eq!(holding.trade(num("-1"), num("18"), fee), num("2.982"));
-        assert_eq!((holding.entry(), holding.realized), (Some(num("15")), num("3")));
+        assert_eq!(holding.trade(num("-1"), num("18"), fee), num("17.982"));
+        assert_eq!((holding.entry(), holding.spent), (Some(num("15")), num("42")));
         assert_eq!(holding.settle(num("18"), num("0.001")), num("-0.054"));
         assert_eq!(holding.net_profit(Some(num("16"))), num("3") + num("3") - num("0.078") - num("0.054"));
-        holding.trade(num("-3"), num("15"), fee);
-        assert_eq!((holding.qty, holding.cost, holding.entry()), (Qty::ZERO, Notional::ZERO, None));
+        // Bought again, at an average of (45 + 35) / 4.
+        holding.trade(num("1"), num("35"), fee);
+        assert_eq!(holding.entry(), Some(num("20")));
+        holding.trade(num("-4"), num("15"), fee);
+        assert_eq!((holding.qty, holding.entry()), (Qty::ZERO, None));
+        holding.trade(num("1"), num("7"), fee);
+        assert_eq!(holding.entry(), Some(num("7")));
+    }
+
+    #[test]
+    fn nothing_is_sold_that_is_not_held() {
+        let mut holding = Holding::default();
+        holding.trade(num("2"), num("10"), Rate::ZERO);
+        assert_eq!(holding.trade(num("-3"), num("10"), Rate::ZERO), num("20"));
+        assert_eq!((holding.qty, holding.spent), (Qty::ZERO, Notional::ZERO));
     }
 }

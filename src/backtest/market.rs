@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use crate::backtest::columns::Columns;
 use crate::domain::account::Bracket;
 use crate::domain::num::{Price, Rate};
-use crate::domain::rules::Rules;
+use crate::domain::rules::{Rules, SPOT, SpotTerms};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 
-/// One contract.
+/// One contract, or one pair of the spot market.
 #[derive(Clone, Debug)]
 pub struct Contract {
     /// Trading rules; a recorded listing's, or none worth the name.
@@ -17,6 +18,24 @@ pub struct Contract {
     pub brackets: Vec<Bracket>,
     /// Digits after the point of its prices: they read back exactly from the column.
     pub digits: u32,
+}
+
+impl Contract {
+    /// The same coin bought and paid for: no leverage, no funding, no liquidation, and no order exempt
+    /// from the smallest value.
+    #[must_use]
+    pub fn on_spot(mut self) -> Contract {
+        self.rules.spot.get_or_insert(SpotTerms::default());
+        self.rules.contract = SPOT.into();
+        self.brackets = vec![Bracket::fully_paid()];
+        self
+    }
+
+    /// Whether it is a pair of the spot market.
+    #[must_use]
+    pub fn is_spot(&self) -> bool {
+        self.rules.spot.is_some()
+    }
 }
 
 /// One settlement of funding.
@@ -41,40 +60,69 @@ pub struct Market {
     pub opens: Vec<Time>,
     /// The coins, in the order of the columns.
     pub contracts: Vec<Contract>,
-    /// Closes, bar by bar: `closes[bar × coins + coin]`; NaN where a coin has no bar.
-    pub closes: Vec<f64>,
     /// Settlements in the order of their bars.
     pub settlements: Vec<Settlement>,
+    pub(super) columns: Columns,
 }
 
 impl Market {
+    /// A market of `closes`, bar by bar: `closes[bar × coins + coin]`, NaN where a coin has no bar; as many
+    /// rows as `opens`. Settlements in the order of their bars; spot has none. The closes are
+    /// rearranged in place.
+    #[must_use]
+    pub fn new(
+        interval: Duration,
+        opens: Vec<Time>,
+        contracts: Vec<Contract>,
+        closes: Vec<f64>,
+        settlements: Vec<Settlement>,
+    ) -> Market {
+        let columns = Columns::new(contracts.len(), opens.len(), closes);
+        let settlements = if contracts.iter().any(Contract::is_spot) { Vec::new() } else { settlements };
+        Market { interval, opens, contracts, settlements, columns }
+    }
+
     /// How many coins.
     #[must_use]
     pub fn coins(&self) -> usize {
         self.contracts.len()
     }
 
-    /// The closes of one bar.
+    /// How many bars.
     #[must_use]
-    pub fn row(&self, bar: usize) -> &[f64] {
-        let coins = self.coins();
-        self.closes.get(bar * coins..(bar + 1) * coins).unwrap_or_default()
+    pub fn bars(&self) -> usize {
+        self.columns.bars()
+    }
+
+    /// Whether these are pairs of the spot market.
+    #[must_use]
+    pub fn is_spot(&self) -> bool {
+        self.contracts.iter().any(Contract::is_spot)
     }
 
     /// The exact close of a coin in a bar; `None` where it has none.
     #[must_use]
     pub fn close(&self, bar: usize, coin: usize) -> Option<Price> {
+        self.columns.is_there(bar, coin).then(|| self.last_close(bar, coin))?
+    }
+
+    /// The exact close of a coin in a bar, or its last one before; before its first one, that one.
+    #[must_use]
+    pub fn last_close(&self, bar: usize, coin: usize) -> Option<Price> {
         let digits = self.contracts.get(coin)?.digits;
-        self.row(bar)
-            .get(coin)
-            .filter(|close| close.is_finite())
-            .and_then(|close| Price::from_approx(*close, digits))
+        Price::read_back(self.columns.last(bar, coin)?, digits)
     }
 
     /// When a bar ends: that is when its close is known.
     #[must_use]
     pub fn closes_at(&self, bar: usize) -> Time {
         self.opens.get(bar).map_or(Time::default(), |open| *open + self.interval)
+    }
+
+    /// The first bar that ends at or after a time.
+    #[must_use]
+    pub fn first_closing_at(&self, time: Time) -> usize {
+        self.opens.partition_point(|open| *open + self.interval < time)
     }
 
     /// The number of a coin's column.

@@ -8,6 +8,14 @@ pub mod market;
 pub mod run;
 pub mod twin;
 
+mod columns;
+mod highs;
+mod screen;
+mod sure;
+#[cfg(test)]
+mod tests;
+mod walk;
+
 pub use account::Holding;
 pub use market::{Contract, Market, Settlement};
-pub use run::{Ending, Fill, Outcome, Terms, run};
+pub use run::{Ending, Fill, Keep, Outcome, Sample, Terms, run};

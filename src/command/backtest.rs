@@ -6,12 +6,13 @@ use std::time::{Duration, Instant};
 
 use crate::archive;
 use crate::archive::error::ArchiveError;
-use crate::backtest::{Contract, Market, Settlement, Terms, run};
+use crate::backtest::{Contract, Keep, Market, Settlement, Terms, run};
+use crate::config::words::Venue;
 use crate::domain::market::Bar;
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::rules::Lot;
 use crate::domain::symbol::Symbol;
-use crate::domain::time::Time;
+use crate::domain::time::{Time, parse_span, show_span};
 use crate::error::{CommandError, Kind};
 use crate::render;
 use crate::report::backtest::BacktestReport;
@@ -42,6 +43,12 @@ pub(super) struct Args {
     /// Begin with this much of the quote asset
     #[arg(long, value_name = "AMOUNT", default_value = "200")]
     equity: Notional,
+    /// Decide this often, not as often as the configuration says; a whole multiple of the bars
+    #[arg(long, value_name = "DURATION", value_parser = parse_span)]
+    interval: Option<Duration>,
+    /// Trade again this long after a hard stop, instead of ending there
+    #[arg(long, value_name = "DURATION", value_parser = parse_span)]
+    resume_after: Option<Duration>,
     /// Decide exactly at every bar, without the screen
     #[arg(long)]
     exact: bool,
@@ -51,7 +58,7 @@ pub(super) struct Args {
 const GIVE_OR_TAKE: Duration = Duration::from_secs(1);
 
 pub(super) async fn run_command(context: &Context, args: &Args) -> Result<u8, CommandError> {
-    let symbols = context.config.basket.symbols.clone();
+    let (_, symbols) = settings::listed(&context.config);
     let wanted = (!symbols.is_empty()).then_some(symbols);
     let refuse = |error: ArchiveError| CommandError::new(Kind::Config, error.to_string(), "see --data");
     let bars = archive::klines(&args.data, wanted.as_deref()).map_err(refuse)?;
@@ -61,13 +68,31 @@ pub(super) async fn run_command(context: &Context, args: &Args) -> Result<u8, Co
     };
     let info = args.exchange_info.clone().or_else(|| archive::find_exchange_info(&args.data));
     let (listed, origin) = rules(info.as_deref(), &bars)?;
-    let market = market(&bars, &funding, &listed, (args.from, args.to))?;
+    let on_spot = context.config.venue == Venue::BinanceSpot;
+    let market = market(&bars, &funding, &listed, (args.from, args.to), on_spot)?;
     if market.opens.is_empty() {
         return Err(CommandError::new(Kind::Config, "no bars in that period", "see --from, --to and --data"));
     }
-    let symbols = market.contracts.iter().map(|contract| contract.rules.symbol.clone()).collect();
+    let mut symbols = settings::listed(&context.config).1;
+    symbols.retain(|symbol| market.column(symbol).is_some());
+    if symbols.is_empty() {
+        symbols = market.contracts.iter().map(|contract| contract.rules.symbol.clone()).collect();
+    }
     let settings = settings::of_symbols(&context.config, symbols)?;
-    let per_decision = context.config.interval.as_millis() / market.interval.as_millis().max(1);
+    let per_decision =
+        args.interval.unwrap_or(context.config.interval).as_millis() / market.interval.as_millis().max(1);
+    if let Some(interval) = args.interval
+        && (per_decision == 0 || interval.as_millis() % market.interval.as_millis().max(1) != 0)
+    {
+        let (wanted, bars) = (show_span(interval), show_span(market.interval));
+        let problem =
+            format!("--interval {wanted} is not a whole multiple of the bars, which are {bars} apart");
+        return Err(CommandError::new(
+            Kind::Config,
+            problem,
+            "leave it out to decide as often as interval says",
+        ));
+    }
     let terms = Terms {
         strategy: settings.strategy.as_ref(),
         execution: &settings.execution,
@@ -77,6 +102,9 @@ pub(super) async fn run_command(context: &Context, args: &Args) -> Result<u8, Co
         slippage: Rate::from_bps(context.config.paper.slippage_bps),
         every_bars: usize::try_from(per_decision).unwrap_or(1).max(1),
         calendar: settings.every,
+        resume_after: args.resume_after,
+        exact: args.exact,
+        keep: Keep::ALL,
     };
     let begun = Instant::now();
     let outcome = run(&market, &terms);
@@ -124,6 +152,7 @@ fn market(
     funding: &BTreeMap<Symbol, Vec<(Time, Rate)>>,
     listed: &BTreeMap<Symbol, Listed>,
     (from, to): (Option<Time>, Option<Time>),
+    on_spot: bool,
 ) -> Result<Market, CommandError> {
     let interval = archive::interval(bars).unwrap_or(Duration::from_secs(300));
     let inside = |bar: &&Bar| {
@@ -154,13 +183,11 @@ fn market(
             }
         }
         if let Some(listed) = listed.get(symbol) {
-            contracts.push(Contract {
-                rules: listed.rules.clone(),
-                brackets: listed.brackets.clone(),
-                digits,
-            });
+            let (rules, brackets) = (listed.rules.clone(), listed.brackets.clone());
+            let contract = Contract { rules, brackets, digits };
+            contracts.push(if on_spot { contract.on_spot() } else { contract });
         }
     }
     settlements.sort_by_key(|settlement| (settlement.bar, settlement.coin));
-    Ok(Market { interval, opens, contracts, closes, settlements })
+    Ok(Market::new(interval, opens, contracts, closes, settlements))
 }

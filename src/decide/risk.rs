@@ -136,7 +136,7 @@ fn approve(leg: &Leg, purpose: Purpose, install: u32, decision: u32, number: u8)
 const MONEY_DIGITS: u32 = 8;
 
 /// More legs than this have no id of their own, whatever the configuration says.
-const MOST_LEGS: usize = 200;
+pub const MOST_LEGS: usize = 200;
 
 /// Lets through what only closes: no limit may keep anybody from getting out. Legs that could open
 /// something are left out, and those beyond the number that has ids wait for the next round.

@@ -143,6 +143,21 @@ pub struct Bracket {
     pub cum: Notional,
 }
 
+impl Bracket {
+    /// The one tier of what is bought and paid for, as on spot: no leverage, nothing to maintain.
+    #[must_use]
+    pub fn fully_paid() -> Bracket {
+        Bracket {
+            floor: Notional::ZERO,
+            // More than anybody holds.
+            cap: Notional::new(1_000_000_000_000, 0),
+            max_leverage: 1,
+            maint_rate: Rate::ZERO,
+            cum: Notional::ZERO,
+        }
+    }
+}
+
 /// Maintenance margin of `notional` under `brackets` (ascending): `N·mmr − cum`.
 ///
 /// Above the last cap the last tier goes on; without brackets it is zero.

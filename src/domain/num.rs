@@ -65,6 +65,15 @@ const MAX_INTEGER_DIGITS: usize = 14;
 /// As many as a quotient can have, so that whatever is written here reads back.
 const MAX_FRACTION_DIGITS: usize = 28;
 
+/// 2^51: whole numbers below it are exact in an `f64`, and so are their halves.
+const EXACT_UP_TO: f64 = 2_251_799_813_685_248.0;
+
+/// Exact in an `f64`.
+const POWERS_OF_TEN: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
+    1e19, 1e20, 1e21, 1e22,
+];
+
 impl<K> Amount<K> {
     /// Zero.
     pub const ZERO: Self = Self::wrap(Decimal::ZERO);
@@ -150,10 +159,32 @@ impl<K> Amount<K> {
         self.value.to_f64().unwrap_or(f64::NAN)
     }
 
+    /// An `f64` at most 2⁻⁵² of it away, found quickly: for what is compared with a guard.
+    #[must_use]
+    pub fn nearly(&self) -> f64 {
+        let mantissa = self.value.mantissa();
+        let whole = i64::try_from(mantissa).map_or(mantissa as f64, |small| small as f64);
+        match POWERS_OF_TEN.get(self.value.scale() as usize) {
+            Some(power) => whole / power,
+            None => self.approx(),
+        }
+    }
+
     /// The decimal nearest to a finite `f64`, at `digits` after the point.
     #[must_use]
     pub fn from_approx(value: f64, digits: u32) -> Option<Self> {
         Decimal::from_f64(value).map(|value| Self::wrap(value).rounded(digits))
+    }
+
+    /// The decimal of `digits` after the point that a finite `f64` was made from.
+    #[must_use]
+    pub fn read_back(value: f64, digits: u32) -> Option<Self> {
+        let scaled = value * POWERS_OF_TEN.get(digits as usize).copied().unwrap_or(f64::NAN);
+        // Up to here the product is off by less than a half, so that the whole number next to it is right.
+        if scaled.abs() < EXACT_UP_TO {
+            return Some(Self::new((scaled + 0.5_f64.copysign(scaled)) as i64, digits));
+        }
+        Self::from_approx(value, digits)
     }
 
     fn ratio_of<A, B>(over: Amount<A>, under: Amount<B>) -> Option<Self> {
@@ -465,6 +496,22 @@ mod tests {
         ] {
             assert_eq!(show_large(qty(amount)), shown);
         }
+    }
+
+    #[test]
+    fn what_was_written_to_a_float_reads_back() {
+        for text in
+            ["0", "1", "0.1", "-0.3", "12345.6789", "0.00000001", "99999999.99999999", "2.675", "60000000000"]
+        {
+            let amount = qty(text);
+            assert_eq!(Qty::read_back(amount.approx(), amount.decimals()), Some(amount), "{text}");
+            assert!(
+                (amount.nearly() / text.parse::<f64>().unwrap() - 1.0).abs() <= f64::EPSILON
+                    || amount.is_zero()
+            );
+        }
+        assert_eq!(Qty::read_back(f64::NAN, 2), None);
+        assert_eq!(Qty::read_back(1e14, 3), Some(qty("99999999999999") + Qty::ONE));
     }
 
     #[test]

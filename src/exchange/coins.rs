@@ -13,8 +13,6 @@ use crate::domain::time::Time;
 use crate::exchange::{Observation, SpotSide};
 use crate::wire::binance::spot::account::{Account, Held};
 
-/// More than anybody holds: the one margin tier of a coin that is fully paid.
-const NO_CAP: i64 = 1_000_000_000_000;
 
 /// What pairs cost at one instant.
 pub(super) struct Prices {
@@ -78,7 +76,7 @@ impl Look<'_> {
             modes: AccountModes { hedge: false, multi_assets: false, can_trade: self.account.can_trade },
             balance: self.balance(&positions),
             settings: symbols().map(|symbol| (symbol, setting)).collect(),
-            brackets: symbols().map(|symbol| (symbol, vec![fully_paid()])).collect(),
+            brackets: symbols().map(|symbol| (symbol, vec![Bracket::fully_paid()])).collect(),
             markets: self.prices.markets(self.rules),
             rules: self.rules.clone(),
             positions,
@@ -218,14 +216,4 @@ fn is_dust(position: &Position, rules: &BTreeMap<Symbol, Rules>) -> bool {
 /// The pairs by their coin: all of them are in one quote asset.
 fn by_coin(rules: &BTreeMap<Symbol, Rules>) -> BTreeMap<&str, &Rules> {
     rules.values().map(|rules| (rules.base.as_str(), rules)).collect()
-}
-
-fn fully_paid() -> Bracket {
-    Bracket {
-        floor: Notional::ZERO,
-        cap: Notional::new(NO_CAP, 0),
-        max_leverage: 1,
-        maint_rate: Rate::ZERO,
-        cum: Notional::ZERO,
-    }
 }

@@ -57,9 +57,11 @@ pub struct BacktestReport {
     /// When equity no longer met the maintenance margin.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub liquidated_at: Option<Time>,
-    /// When the hard stop sold everything.
+    /// When the hard stop sold everything for the first time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub stopped_at: Option<Time>,
+    /// How often it did: more than once only where it is re-armed.
+    pub stops: usize,
     /// What the first purchases would have earned, never touched again.
     pub hold_twin_return: Option<Rate>,
     /// Best first.
@@ -117,10 +119,8 @@ impl BacktestReport {
                 Ending::Liquidated(bar) => Some(at(bar)),
                 _ => None,
             },
-            stopped_at: match outcome.ending {
-                Ending::Stopped(bar) => Some(at(bar)),
-                _ => None,
-            },
+            stopped_at: outcome.stops.first().copied().map(at),
+            stops: outcome.stops.len(),
             hold_twin_return: hold_twin_return(market, terms, outcome).map(|rate| rate.rounded(RATE_DIGITS)),
             per_coin,
             rules,

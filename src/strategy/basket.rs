@@ -4,7 +4,7 @@ use crate::domain::num::{Notional, Rate};
 use crate::domain::plan::Reason;
 use crate::domain::snapshot::{Coin, Snapshot};
 use crate::domain::symbol::Symbol;
-use crate::strategy::{Action, Memory, Strategy, Wish};
+use crate::strategy::{Action, Band, Memory, Quiet, Strategy, Whole, Wish};
 
 /// How the target of one coin is found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,6 +134,28 @@ impl Strategy for Basket {
         };
         let leavers = snapshot.coins.iter().filter_map(|(symbol, coin)| self.leaver(symbol, coin));
         self.symbols.iter().map(member).chain(leavers).collect()
+    }
+
+    fn quiet(&self, snapshot: &Snapshot, _memory: &Memory) -> Quiet {
+        if snapshot.coins.iter().any(|(symbol, coin)| self.leaver(symbol, coin).is_some()) {
+            return Quiet::Never;
+        }
+        let whole = match self.sizing {
+            Sizing::Fixed(value) => Whole::Fixed(value),
+            Sizing::Equity { effective_leverage, size } => Whole::Equity {
+                less: Notional::ZERO,
+                times: effective_leverage.over(Rate::from(size)).unwrap_or_default(),
+            },
+        };
+        let band = |symbol: &Symbol| Band {
+            symbol: symbol.clone(),
+            share: Rate::ONE,
+            above: Rate::ONE + self.threshold,
+            sold_to: Rate::ONE + self.ends_at(),
+            below: Rate::ONE - self.threshold,
+            bought_to: Rate::ONE - self.ends_at(),
+        };
+        Quiet::InBands { whole, bands: self.symbols.iter().map(band).collect() }
     }
 }
 

@@ -78,6 +78,69 @@ pub struct Memory {
     pub highs: BTreeMap<Symbol, High>,
 }
 
+/// When a strategy leaves a coin alone, in figures: what lets a backtest rule out that it acts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Quiet {
+    /// Nothing can be ruled out.
+    Never,
+    /// It acts on a coin outside its band, on one of these that is not held, and when the calendar is due.
+    InBands {
+        /// What the bands are parts of.
+        whole: Whole,
+        /// One per coin that may be traded.
+        bands: Vec<Band>,
+    },
+    /// It acts on a coin outside its prices, and on all of them at a time.
+    BetweenPrices {
+        /// One per coin that may be traded; others are left alone.
+        coins: Vec<Prices>,
+        /// When it may act whatever the prices are.
+        until: Option<Time>,
+    },
+}
+
+/// What bands are parts of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whole {
+    /// Always the same.
+    Fixed(Notional),
+    /// (equity − `less`) × `times`.
+    Equity {
+        /// What stays out of it.
+        less: Notional,
+        /// What the rest is multiplied by.
+        times: Rate,
+    },
+}
+
+/// The band of one coin; the edges are in parts of its target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Band {
+    /// The coin.
+    pub symbol: Symbol,
+    /// Its target, as a part of the whole.
+    pub share: Rate,
+    /// Sold above this …
+    pub above: Rate,
+    /// … until it is worth this.
+    pub sold_to: Rate,
+    /// Bought below this …
+    pub below: Rate,
+    /// … until it is worth this.
+    pub bought_to: Rate,
+}
+
+/// The prices between which one coin is left alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prices {
+    /// The coin.
+    pub symbol: Symbol,
+    /// It may be traded at or below this price …
+    pub low: Price,
+    /// … and above this one.
+    pub high: Option<Price>,
+}
+
 /// A way to decide what each coin should be worth.
 pub trait Strategy {
     /// The coins it wants to hold, in its own order.
@@ -104,6 +167,16 @@ pub trait Strategy {
     /// Where the stop of a held coin lies that rests at the exchange; `None` where there is to be none.
     fn resting_stop(&self, _symbol: &Symbol, _coin: &Coin) -> Option<Price> {
         None
+    }
+
+    /// Whether it asks what a position was bought at.
+    fn has_entries(&self) -> bool {
+        false
+    }
+
+    /// When nothing would be done, as long as nothing but prices and equity changes from `snapshot` on.
+    fn quiet(&self, _snapshot: &Snapshot, _memory: &Memory) -> Quiet {
+        Quiet::Never
     }
 
     /// What is to be remembered after a pass that decided on `snapshot`.

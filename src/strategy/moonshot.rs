@@ -10,7 +10,7 @@ use crate::domain::rules::Rules;
 use crate::domain::snapshot::{Block, Coin, Snapshot};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
-use crate::strategy::{Action, Memory, Strategy, Wish};
+use crate::strategy::{Action, Memory, Prices, Quiet, Strategy, Wish};
 
 /// How much one slot buys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -175,6 +175,19 @@ impl Moonshot {
         }
     }
 
+    /// Between its stop and the price from which on a new high moves that stop. Only what is remembered
+    /// counts: the price now is no high before a decision saw it.
+    fn prices_of(&self, position: &Position, memory: &Memory) -> Prices {
+        let entry = position.entry_price;
+        let high = Self::high(position, entry, memory.highs.get(&position.symbol));
+        let guarded = |trailing: &Trailing| high.max(entry * (Rate::ONE + trailing.start));
+        Prices {
+            symbol: position.symbol.clone(),
+            low: self.stop(entry, high).0,
+            high: self.trailing.as_ref().map(guarded),
+        }
+    }
+
     fn cools_until(&self, symbol: &Symbol, now: Time, memory: &Memory) -> Option<Time> {
         let stopped = memory.stopped.get(symbol)?;
         Some(*stopped + self.cooldown).filter(|until| now < *until)
@@ -224,6 +237,31 @@ impl Strategy for Moonshot {
         let position = coin.position.as_ref().filter(|_| self.exchange_stop && self.is_ours(symbol, coin))?;
         let known = position.qty.is_positive() && position.entry_price.is_positive();
         known.then(|| self.loss(position.entry_price))
+    }
+
+    fn has_entries(&self) -> bool {
+        true
+    }
+
+    fn quiet(&self, snapshot: &Snapshot, memory: &Memory) -> Quiet {
+        let (mut coins, mut until) = (Vec::new(), None);
+        for wish in self.wishes(snapshot, memory) {
+            let Some(coin) = snapshot.coins.get(&wish.symbol) else { continue };
+            match (wish.action, &coin.position) {
+                (Action::Hold | Action::Close { .. }, Some(position)) => {
+                    coins.push(self.prices_of(position, memory));
+                }
+                (Action::Wait { reason: SkipReason::Cooldown, .. }, _) => {
+                    let ends = self.cools_until(&wish.symbol, snapshot.at, memory);
+                    until = [until, ends].into_iter().flatten().min();
+                }
+                // What has a slot and no price is bought when it has one: that is another snapshot.
+                (Action::Wait { .. } | Action::Unknown, _) => {}
+                (Action::Trade { .. }, _) if coin.market.is_none() => {}
+                _ => return Quiet::Never,
+            }
+        }
+        Quiet::BetweenPrices { coins, until }
     }
 
     fn remember(&self, snapshot: &Snapshot, memory: &Memory) -> Memory {

@@ -7,7 +7,7 @@ use crate::domain::num::{Notional, Rate};
 use crate::domain::plan::Reason;
 use crate::domain::snapshot::{Coin, Snapshot};
 use crate::domain::symbol::Symbol;
-use crate::strategy::{Action, Memory, Strategy, Wish};
+use crate::strategy::{Action, Band, Memory, Quiet, Strategy, Whole, Wish};
 
 /// Half width of the band around a share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -141,6 +141,31 @@ impl Strategy for Weights {
 
     fn has_shares(&self) -> bool {
         true
+    }
+
+    fn quiet(&self, snapshot: &Snapshot, memory: &Memory) -> Quiet {
+        let whole = self.whole(snapshot, memory);
+        let leaves = |(symbol, coin): (&Symbol, &Coin)| self.leaver(symbol, coin, whole).is_some();
+        let Some(first) = memory.allocation.filter(|_| !snapshot.coins.iter().any(leaves)) else {
+            return Quiet::Never;
+        };
+        let band = |(symbol, share): (&Symbol, &Rate)| {
+            let width = match self.threshold {
+                Threshold::Relative(rate) => rate,
+                Threshold::Absolute(points) => points.over(*share)?,
+            };
+            Some(Band {
+                symbol: symbol.clone(),
+                share: *share,
+                above: Rate::ONE + width,
+                sold_to: Rate::ONE,
+                below: Rate::ONE - width,
+                bought_to: Rate::ONE,
+            })
+        };
+        let whole = Whole::Equity { less: self.left_out(first), times: self.effective_leverage };
+        let bands: Option<Vec<Band>> = self.shares.iter().map(band).collect();
+        bands.map_or(Quiet::Never, |bands| Quiet::InBands { whole, bands })
     }
 
     fn has_memory(&self) -> bool {

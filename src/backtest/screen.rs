@@ -1,0 +1,497 @@
+//! The screen: finds the next bar at which something may happen, in binary floating point with a guard.
+//!
+//! Between two trades an account is a handful of numbers: quantities `q`, cash `c`, and for each coin the
+//! closes at which a decision could touch it. Equity `E = c + Σ q·p` of eight bars at once, the extremes of
+//! each coin in them, and a few comparisons say for most tiles that nothing happens. What they cannot rule
+//! out is done exactly.
+//!
+//! **Why nothing is missed.** With `u = 2⁻⁵³`, a decimal becomes a double that is off by at most `2u` of itself; a
+//! sum of `n` products and one addend in any order is then off by at most `(n + 8)·u·S` to first order, with
+//! `S = |c| + Σ q·p` (Higham, *Accuracy and Stability of Numerical Algorithms*, 3.1 and 4.2; no term is
+//! negative but `c`, so `Σ q·p = E − c`). The guard is `(n + 16)·2⁻⁵⁰·S`, eight times as much, and decimals
+//! themselves round in the 28th digit only. Equity within the guard of the stop, of the liquidation or of a
+//! record is looked at exactly. An edge of a band is widened by `EDGE`, a thousand times what its own few
+//! operations are off; a coin at an edge is looked at exactly, and one inside is inside.
+
+use std::ops::Range;
+
+use crate::backtest::columns::{BARS, Lanes, Tile};
+use crate::backtest::market::Market;
+use crate::backtest::run::{Ending, Terms};
+use crate::backtest::sure::{Edges, Limits, Place, Size, Sure, Trades};
+use crate::backtest::walk::Walk;
+use crate::domain::num::{Notional, Qty};
+use crate::strategy::{Band, Prices, Quiet, Whole};
+
+/// How much wider than computed an edge is taken to be, of itself.
+const EDGE: f64 = 1e-12;
+
+/// Walks to the end, exact only where the screen cannot rule something out.
+pub(super) fn walk(walk: &mut Walk<'_>) -> Ending {
+    let bars = walk.market.bars();
+    let mut screen = Screen::new(walk.market, walk.terms);
+    // The first bar buys.
+    let mut must = 0;
+    let mut bar = 0;
+    while bar < bars {
+        screen.begin(walk, bar);
+        let next = if bar == must {
+            Some((bar, Attention::Exact))
+        } else {
+            let end = must.min(bars).min(walk.next_settlement()).min(walk.next_sample(bar + 1));
+            screen.scan(walk, bar..end)
+        };
+        let Some((at, attention)) = next else {
+            bar = must.min(bars).min(walk.next_settlement()).min(walk.next_sample(bar + 1));
+            continue;
+        };
+        if attention == Attention::Exact || !screen.decide(walk, at) {
+            screen.resolve(walk);
+            if let Some(ending) = walk.close(at) {
+                return ending;
+            }
+            must = screen.renew(walk, at);
+        }
+        bar = at + 1;
+    }
+    screen.resolve(walk);
+    walk.bars = bars;
+    Ending::PricesEnded
+}
+
+/// What a bar may hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Attention {
+    /// Coins outside their bands, and nothing else.
+    Coins,
+    /// A stop, a liquidation, or what only the whole decision knows.
+    Exact,
+}
+
+/// Figures of the account between two trades, and what has to be looked at.
+pub(super) struct Screen<'a> {
+    market: &'a Market,
+    /// The account in doubles.
+    place: Place<'a>,
+    trades: Trades,
+    /// By coin: a close times this above the whole may be a sale …
+    over: Vec<f64>,
+    /// … and times this below it a purchase.
+    under: Vec<f64>,
+    /// The bands in force, by column; empty where the screen knows prices only.
+    bands: Vec<Option<Edges>>,
+    /// What closes are compared with: (equity − less) × times, or a constant.
+    whole: Doubled,
+    /// One part of `|cash| + gross` that sums may be off by.
+    guard: f64,
+    /// Part of the peak at which the hard stop fires.
+    stops_at: f64,
+    flat: bool,
+    records: Records,
+}
+
+/// What bands are parts of, in doubles.
+#[derive(Clone, Copy, Debug)]
+enum Doubled {
+    /// And exact, where it is a strategy's.
+    Fixed(f64, Option<Notional>),
+    Equity {
+        less: f64,
+        times: f64,
+    },
+}
+
+/// Records of equity that the exact books have not seen yet. Between two trades they are bars of one and
+/// the same account, so that only the last of each kind has to be looked at.
+#[derive(Clone, Copy, Debug, Default)]
+struct Records {
+    /// The peak, the one that waits included.
+    high: f64,
+    /// The peak that the stop measures from, where it is another one.
+    armed: Option<f64>,
+    high_at: Option<usize>,
+    /// What the deepest drawdown left of its peak.
+    kept: f64,
+    /// Equity at which the deepest drawdown is met.
+    floor: f64,
+    floor_at: Option<usize>,
+}
+
+impl<'a> Screen<'a> {
+    fn new(market: &'a Market, terms: &'a Terms<'a>) -> Screen<'a> {
+        let coins = market.coins();
+        let sizes = market.contracts.iter().map(|contract| Size::new(contract, terms)).collect();
+        Screen {
+            market,
+            place: Place {
+                market,
+                terms: Limits::new(terms, market.is_spot()),
+                sizes,
+                qty: vec![0.0; coins],
+                held: vec![Qty::ZERO; coins],
+                cash: terms.equity.nearly(),
+                maintenance: (0.0, 0.0),
+                shares: 0.0,
+            },
+            trades: Trades::default(),
+            over: vec![0.0; coins],
+            under: vec![f64::MAX; coins],
+            bands: Vec::new(),
+            whole: Doubled::Fixed(1.0, None),
+            guard: (coins as f64 + 16.0) * 2_f64.powi(-50),
+            stops_at: 1.0 - terms.limits.max_drawdown.nearly(),
+            flat: true,
+            records: Records::default(),
+        }
+    }
+
+    /// What belongs to the beginning of a bar.
+    fn begin(&mut self, walk: &mut Walk<'_>, bar: usize) {
+        if walk.next_settlement() <= bar {
+            self.resolve(walk);
+            walk.settle(bar);
+            self.place.cash = walk.books.cash.nearly();
+        }
+        if walk.next_sample(bar) == bar {
+            self.resolve(walk);
+            walk.sample(bar);
+            self.records = Records::of(walk);
+        }
+    }
+
+    /// Shows the exact books every record that waits.
+    fn resolve(&mut self, walk: &mut Walk<'_>) {
+        if self.records.high_at.is_none() && self.records.floor_at.is_none() {
+            return;
+        }
+        for bar in [self.records.high_at, self.records.floor_at].into_iter().flatten() {
+            let equity = walk.books.equity(self.market, bar);
+            walk.highs.take(equity);
+        }
+        self.records = Records::of(walk);
+    }
+
+    /// Takes over the account after an exact look. Returns the next bar that needs one whatever prices do.
+    fn renew(&mut self, walk: &mut Walk<'_>, bar: usize) -> usize {
+        self.records = Records::of(walk);
+        self.place.cash = walk.books.cash.nearly();
+        for coin in 0..self.market.coins() {
+            self.place.take_qty(coin, walk.books.qty(coin));
+        }
+        self.bands.clear();
+        self.over.fill(0.0);
+        self.under.fill(f64::MAX);
+        let turn = self.market.columns.next_turn(bar + 1);
+        if let Some(until) = walk.halted_until {
+            self.reload(bar);
+            return self.market.first_closing_at(until).max(bar + 1);
+        }
+        let equity = walk.books.equity(self.market, bar);
+        let quiet = walk.terms.strategy.quiet(&walk.snapshot(bar, equity), &walk.memory);
+        let due = match quiet {
+            // The first decision is made whole: the calendar begins with it.
+            _ if walk.calendar_at.is_none() => bar + 1,
+            Quiet::Never => bar + 1,
+            Quiet::InBands { whole, bands } => {
+                self.take_bands(whole, bands);
+                walk.calendar_due_at().map_or(usize::MAX, |at| self.market.first_closing_at(at))
+            }
+            Quiet::BetweenPrices { coins, until } => {
+                self.whole = Doubled::Fixed(1.0, None);
+                coins.iter().for_each(|prices| self.take_prices(prices));
+                until.map_or(usize::MAX, |at| self.market.first_closing_at(at))
+            }
+        };
+        self.reload(bar);
+        turn.min(walk.next_decision(due.max(bar + 1)))
+    }
+
+    fn take_bands(&mut self, whole: Whole, bands: Vec<Band>) {
+        self.whole = match whole {
+            Whole::Fixed(whole) => Doubled::Fixed(whole.nearly(), Some(whole)),
+            Whole::Equity { less, times } => Doubled::Equity { less: less.nearly(), times: times.nearly() },
+        };
+        self.bands.resize(self.market.coins(), None);
+        for band in bands {
+            let column = self.market.column(&band.symbol);
+            if let Some(slot) = column.and_then(|column| self.bands.get_mut(column)) {
+                *slot = Some(Edges::new(band));
+            }
+        }
+        self.place.shares = self.bands.iter().flatten().map(|edges| edges.share).sum();
+    }
+
+    fn take_prices(&mut self, prices: &Prices) {
+        let Some(coin) = self.market.column(&prices.symbol) else { return };
+        if let (Some(over), Some(under)) = (self.over.get_mut(coin), self.under.get_mut(coin)) {
+            *over = prices.high.map_or(0.0, |high| (1.0 + EDGE) / high.nearly());
+            *under = (1.0 - EDGE) / prices.low.nearly();
+        }
+    }
+
+    /// Finds the edges anew, for the prices that there are from `bar` on.
+    fn reload(&mut self, bar: usize) {
+        for coin in 0..self.bands.len() {
+            self.reload_coin(coin);
+        }
+        for coin in 0..self.market.coins() {
+            if !self.market.columns.is_there(bar, coin)
+                && let (Some(over), Some(under)) = (self.over.get_mut(coin), self.under.get_mut(coin))
+            {
+                (*over, *under) = (0.0, f64::MAX);
+            }
+        }
+        self.flat = self.place.qty.iter().all(|qty| *qty == 0.0);
+        let gross = self.place.gross(bar);
+        self.place.take_gross(gross);
+    }
+
+    fn reload_coin(&mut self, coin: usize) {
+        let fixed = match self.whole {
+            Doubled::Fixed(whole, _) => Some(whole),
+            Doubled::Equity { .. } => None,
+        };
+        let Some(Some(band)) = self.bands.get(coin) else { return };
+        let (Some(size), Some(qty)) = (self.place.sizes.get(coin), self.place.qty.get(coin)) else { return };
+        let (over, under) = size.edges(*qty, band, fixed);
+        if let (Some(to_over), Some(to_under)) = (self.over.get_mut(coin), self.under.get_mut(coin)) {
+            (*to_over, *to_under) = (over * (1.0 + EDGE), under * (1.0 - EDGE));
+        }
+    }
+
+    /// The first bar of the range at which something may happen.
+    fn scan(&mut self, walk: &mut Walk<'_>, range: Range<usize>) -> Option<(usize, Attention)> {
+        let mut bar = range.start;
+        while bar < range.end {
+            let number = bar / BARS;
+            let tile = self.market.columns.tile(number)?;
+            let lanes = bar % BARS..BARS.min(range.end - number * BARS);
+            if let Some((lane, attention)) = self.look(walk, number * BARS, tile, lanes) {
+                return Some((number * BARS + lane, attention));
+            }
+            bar = (number + 1) * BARS;
+        }
+        None
+    }
+
+    /// Looks at some bars of one tile.
+    #[inline]
+    fn look(
+        &mut self,
+        walk: &mut Walk<'_>,
+        first_bar: usize,
+        tile: Tile<'_>,
+        lanes: Range<usize>,
+    ) -> Option<(usize, Attention)> {
+        let equity = equities(tile.closes, &self.place.qty, self.place.cash);
+        let (low, high) = extremes(equity.get(lanes.clone()).unwrap_or_default());
+        let cash = self.place.cash;
+        let guard = self.guard * (cash.abs() + high - cash);
+        let mut found = self.leaves(&tile, &equity, (low, high), guard, lanes.clone(), first_bar, walk);
+        if !self.flat && low <= self.danger(high, guard) {
+            let upto = found.map_or(lanes.end, |(lane, _)| lane + 1);
+            let endangered =
+                |lane: &usize| equity.get(*lane).is_some_and(|now| *now <= self.danger(high, guard));
+            if let Some(lane) = (lanes.start..upto).find(endangered) {
+                found = Some((lane, Attention::Exact));
+            }
+        }
+        if self.records.may_be_met(low, high, guard) {
+            let upto = found.map_or(lanes.end, |(lane, _)| lane + 1);
+            for lane in lanes.start..upto {
+                let now = equity.get(lane).copied().unwrap_or_default();
+                self.note(walk, first_bar + lane, now, guard);
+            }
+        }
+        found
+    }
+
+    /// Equity at or below this may be stopped or liquidated, where it was `high` at most.
+    fn danger(&self, high: f64, guard: f64) -> f64 {
+        let peak = self.records.armed.unwrap_or(self.records.high).max(high);
+        let stop = self.stops_at * peak + 2.0 * guard;
+        let (rate, up_to) = self.place.maintenance;
+        let gross = high - self.place.cash;
+        if gross <= up_to { stop.max(rate * gross + 2.0 * guard) } else { f64::MAX }
+    }
+
+    /// The first lane at which a decision may trade a coin.
+    #[expect(clippy::too_many_arguments, reason = "the figures of one tile, all of them in registers")]
+    #[inline]
+    fn leaves(
+        &mut self,
+        tile: &Tile<'_>,
+        equity: &Lanes,
+        (low, high): (f64, f64),
+        guard: f64,
+        lanes: Range<usize>,
+        first_bar: usize,
+        walk: &Walk<'_>,
+    ) -> Option<(usize, Attention)> {
+        let (least, most) = match self.whole {
+            Doubled::Fixed(whole, _) => (whole, whole),
+            Doubled::Equity { less, times } => {
+                let off = 2.0 * guard + EDGE * less.abs();
+                ((low - less - off) * times, (high - less + off) * times)
+            }
+        };
+        let mut outside = false;
+        let edges = self.over.iter().zip(&self.under);
+        for ((highest, lowest), (over, under)) in tile.highest.iter().zip(tile.lowest).zip(edges) {
+            outside |= (highest * over > least) | (lowest * under < most);
+        }
+        if !outside {
+            return None;
+        }
+        if least <= 0.0 {
+            // Nothing is left to divide: the strategy itself knows what that means.
+            let lane = lanes.into_iter().find(|lane| walk.decides_at(first_bar + lane))?;
+            return Some((lane, Attention::Exact));
+        }
+        self.first_outside(tile, equity, guard, (least, most), lanes, first_bar, walk)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the figures of one tile, all of them in registers")]
+    fn first_outside(
+        &mut self,
+        tile: &Tile<'_>,
+        equity: &Lanes,
+        guard: f64,
+        (least, most): (f64, f64),
+        lanes: Range<usize>,
+        first_bar: usize,
+        walk: &Walk<'_>,
+    ) -> Option<(usize, Attention)> {
+        let mut wholes = [(least, most); BARS];
+        if let Doubled::Equity { less, times } = self.whole {
+            let off = 2.0 * guard + EDGE * less.abs();
+            for (whole, now) in wholes.iter_mut().zip(equity) {
+                *whole = ((now - less - off) * times, (now - less + off) * times);
+            }
+        }
+        let mut first = lanes.end;
+        self.trades.outside.clear();
+        let extremes = tile.highest.iter().zip(tile.lowest).zip(self.over.iter().zip(&self.under));
+        for (coin, (((highest, lowest), (over, under)), closes)) in extremes.zip(tile.closes).enumerate() {
+            if !((highest * over > least) | (lowest * under < most)) {
+                continue;
+            }
+            let is_out = |lane: &usize| {
+                let (Some(close), Some((least, most))) = (closes.get(*lane), wholes.get(*lane)) else {
+                    return false;
+                };
+                (close * over > *least || close * under < *most) && walk.decides_at(first_bar + lane)
+            };
+            let Some(lane) = (lanes.start..lanes.end.min(first + 1)).find(is_out) else { continue };
+            if lane < first {
+                first = lane;
+                self.trades.outside.clear();
+            }
+            self.trades.outside.push(coin);
+        }
+        self.trades.equity = equity.get(first).copied().unwrap_or_default();
+        self.trades.guard = guard;
+        self.trades.whole_off = match self.whole {
+            Doubled::Fixed(..) => 0.0,
+            Doubled::Equity { less, times } => (2.0 * guard + EDGE * less.abs()) * times,
+        };
+        let attention = if self.bands.is_empty() { Attention::Exact } else { Attention::Coins };
+        (first < lanes.end).then_some((first, attention))
+    }
+
+    /// Takes note of the equity of a bar, as far as it is a record.
+    fn note(&mut self, walk: &mut Walk<'_>, bar: usize, equity: f64, guard: f64) {
+        let records = &mut self.records;
+        let near_armed = records.armed.is_some_and(|armed| equity > armed - guard);
+        if equity > records.high + guard && !near_armed {
+            if records.floor_at.is_some() {
+                self.resolve(walk);
+            }
+            self.records.high = equity;
+            self.records.high_at = Some(bar);
+            self.records.floor = equity * self.records.kept;
+            return;
+        }
+        if equity < records.floor - guard {
+            records.floor = equity;
+            records.floor_at = Some(bar);
+        } else if equity >= records.high - guard || equity <= records.floor + guard || near_armed {
+            // Too close to tell: looked at exactly.
+            self.resolve(walk);
+            walk.highs.take(walk.books.equity(self.market, bar));
+            self.records = Records::of(walk);
+        }
+    }
+
+    /// Trades the coins that are outside their bands, where that is sure; whether it is.
+    fn decide(&mut self, walk: &mut Walk<'_>, bar: usize) -> bool {
+        let (whole, fixed) = match self.whole {
+            Doubled::Fixed(whole, exact) => (whole, exact),
+            Doubled::Equity { less, times } => ((self.trades.equity - less) * times, None),
+        };
+        match self.place.decide(bar, whole, fixed, &self.bands, &mut self.trades) {
+            Sure::Nothing => return true,
+            Sure::Unknown => return false,
+            Sure::Trades => {}
+        }
+        self.resolve(walk);
+        for at in 0..self.trades.legs.len() {
+            let Some(leg) = self.trades.legs.get(at) else { break };
+            let coin = leg.coin;
+            if !walk.fill(bar, coin, leg.qty, leg.reason) {
+                break;
+            }
+            self.place.take_qty(coin, walk.books.qty(coin));
+            self.reload_coin(coin);
+        }
+        self.place.cash = walk.books.cash.nearly();
+        self.flat = false;
+        let gross = self.trades.equity - self.place.cash;
+        self.place.take_gross(gross);
+        true
+    }
+}
+
+impl Records {
+    fn of(walk: &Walk<'_>) -> Records {
+        let high = walk.highs.peak.nearly();
+        let kept = 1.0 - walk.highs.max_drawdown.rounded(18).nearly();
+        Records {
+            high,
+            kept,
+            armed: walk.highs.armed.map(|armed: Notional| armed.nearly()),
+            high_at: None,
+            floor: high * kept,
+            floor_at: None,
+        }
+    }
+
+    /// Whether equity between these two may be a record.
+    fn may_be_met(&self, low: f64, high: f64, guard: f64) -> bool {
+        high >= self.high - guard
+            || low <= self.floor + guard
+            || self.armed.is_some_and(|armed| high > armed - guard)
+    }
+}
+
+/// Equity at the eight closes of a tile.
+#[inline]
+fn equities(closes: &[Lanes], qty: &[f64], cash: f64) -> Lanes {
+    let mut sums = [cash; BARS];
+    for (closes, qty) in closes.iter().zip(qty) {
+        for (sum, close) in sums.iter_mut().zip(closes) {
+            *sum += qty * close;
+        }
+    }
+    sums
+}
+
+#[inline]
+fn extremes(values: &[f64]) -> (f64, f64) {
+    let mut ends = (f64::MAX, f64::MIN);
+    for value in values {
+        ends.0 = if *value < ends.0 { *value } else { ends.0 };
+        ends.1 = if *value > ends.1 { *value } else { ends.1 };
+    }
+    ends
+}
