@@ -1,13 +1,15 @@
-//! Which files of a folder belong to which contract, and their text.
+//! Which files of a folder belong to which contract, and their text, unpacked and hashed on the way.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::bufread::MultiGzDecoder;
+use twox_hash::xxhash3_128::Hasher;
 
 use crate::archive::error::ArchiveError;
+use crate::archive::table::Fault;
 use crate::domain::symbol::Symbol;
 
 /// What the rows of a file are.
@@ -91,19 +93,103 @@ fn symbol_of(path: &Path) -> Option<Symbol> {
     name_of(path).split(['-', '_', '.']).next()?.parse().ok()
 }
 
-/// The text of a table, unpacked where its name says that it is packed.
-pub(crate) fn text(path: &Path) -> Result<String, ArchiveError> {
-    let refuse = |problem: String| ArchiveError::File { file: path.to_owned(), problem };
-    let bytes = match name_of(path).ends_with(".zip") {
-        true => read_zip(path),
-        false => read_maybe_gz(path, MAX_BYTES),
-    };
-    let bytes = bytes.map_err(|error| refuse(explain(&error)))?;
-    String::from_utf8(bytes).map_err(|error| {
-        let end = error.utf8_error().valid_up_to();
-        let line = 1 + error.as_bytes().iter().take(end).filter(|byte| **byte == b'\n').count();
-        refuse(format!("line {line} is not text: the file is damaged, or no CSV"))
+/// Bytes of a file as it lies on disk, told apart from any other's by chance only.
+pub(crate) type ContentHash = u128;
+
+/// What `read` makes of a table's text, unpacked where its name says that it is packed, and the hash of the
+/// file. A packed file that is damaged says so rather than which of its lines looks wrong.
+pub(crate) fn read<T>(
+    path: &Path,
+    read: impl FnOnce(&mut dyn Read) -> Result<T, Fault>,
+) -> Result<(T, ContentHash), ArchiveError> {
+    read_capped(path, MAX_BYTES, read).map_err(|fault| match fault {
+        Fault::Io(error) => ArchiveError::File { file: path.to_owned(), problem: explain(&error) },
+        Fault::Line { line, problem } => ArchiveError::Line { file: path.to_owned(), line, problem },
     })
+}
+
+fn read_capped<T>(
+    path: &Path,
+    cap: u64,
+    read: impl FnOnce(&mut dyn Read) -> Result<T, Fault>,
+) -> Result<(T, ContentHash), Fault> {
+    let file = File::open(path)?;
+    let name = name_of(path);
+    if !name.ends_with(".zip") && !name.ends_with(".gz") {
+        let mut hashing = Hashing { inner: Capped::new(file, cap), hasher: Hasher::new() };
+        let done = to_the_end(&mut hashing, read)?;
+        return Ok((done, hashing.hasher.finish_128()));
+    }
+    let mut packed = Vec::new();
+    Capped::new(file, cap).read_to_end(&mut packed)?;
+    let hash = Hasher::oneshot(&packed);
+    let done = match name.ends_with(".zip") {
+        true => {
+            let mut archive = zip::ZipArchive::new(Cursor::new(&packed)).map_err(damaged)?;
+            let name = the_table(&archive)?;
+            let entry = archive.by_name(&name).map_err(damaged)?;
+            to_the_end(&mut Capped::new(entry, cap), read)?
+        }
+        false => to_the_end(&mut Capped::new(MultiGzDecoder::new(packed.as_slice()), cap), read)?,
+    };
+    Ok((done, hash))
+}
+
+/// Also what follows a bad line is read: damage of the packing is the better explanation.
+fn to_the_end<T>(
+    reader: &mut dyn Read,
+    read: impl FnOnce(&mut dyn Read) -> Result<T, Fault>,
+) -> Result<T, Fault> {
+    let done = read(reader);
+    if !matches!(done, Err(Fault::Io(_))) {
+        io::copy(reader, &mut io::sink())?;
+    }
+    done
+}
+
+/// The hash of a file's bytes.
+pub(crate) fn hash(path: &Path) -> io::Result<ContentHash> {
+    let mut hashing = Hashing { inner: File::open(path)?, hasher: Hasher::new() };
+    let mut buffer = vec![0; 256 << 10];
+    while hashing.read(&mut buffer)? > 0 {}
+    Ok(hashing.hasher.finish_128())
+}
+
+/// Hashes what passes through.
+struct Hashing<R> {
+    inner: R,
+    hasher: Hasher,
+}
+
+impl<R: Read> Read for Hashing<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(into)?;
+        self.hasher.write(into.get(..count).unwrap_or_default());
+        Ok(count)
+    }
+}
+
+/// Lets so many bytes through and fails at the next one.
+struct Capped<R> {
+    inner: R,
+    cap: u64,
+    left: u64,
+}
+
+impl<R> Capped<R> {
+    fn new(inner: R, cap: u64) -> Capped<R> {
+        Capped { inner, cap, left: cap }
+    }
+}
+
+impl<R: Read> Read for Capped<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(into)?;
+        let too_many =
+            || io::Error::new(io::ErrorKind::FileTooLarge, format!("more than {} bytes", self.cap));
+        self.left = self.left.checked_sub(count as u64).ok_or_else(too_many)?;
+        Ok(count)
+    }
 }
 
 /// The bytes of a file, unpacked where its name ends in `.gz`.
@@ -112,28 +198,16 @@ pub(crate) fn text(path: &Path) -> Result<String, ArchiveError> {
 /// Also where there are more than `cap` bytes after unpacking, and where a packed file is cut short.
 pub fn read_maybe_gz(path: &Path, cap: u64) -> io::Result<Vec<u8>> {
     let file = File::open(path)?;
-    match name_of(path).ends_with(".gz") {
-        true => capped(MultiGzDecoder::new(BufReader::new(file)), cap),
-        false => capped(file, cap),
-    }
-}
-
-fn capped(reader: impl Read, cap: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    reader.take(cap.saturating_add(1)).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > cap {
-        return Err(io::Error::new(io::ErrorKind::FileTooLarge, format!("more than {cap} bytes")));
-    }
+    match name_of(path).ends_with(".gz") {
+        true => Capped::new(MultiGzDecoder::new(BufReader::new(file)), cap).read_to_end(&mut bytes)?,
+        false => Capped::new(file, cap).read_to_end(&mut bytes)?,
+    };
     Ok(bytes)
 }
 
-/// The one table in a zip file, as the exchange's public archive packs them.
-fn read_zip(path: &Path) -> io::Result<Vec<u8>> {
-    let damaged = |error: zip::result::ZipError| match error {
-        zip::result::ZipError::Io(error) => error,
-        other => io::Error::new(io::ErrorKind::InvalidData, other.to_string()),
-    };
-    let mut archive = zip::ZipArchive::new(BufReader::new(File::open(path)?)).map_err(damaged)?;
+/// The name of the one table in a zip file, as the exchange's public archive packs them.
+fn the_table<R: Read + io::Seek>(archive: &zip::ZipArchive<R>) -> io::Result<String> {
     let mut tables = Vec::new();
     for name in archive.file_names() {
         let name = name.map_err(damaged)?.into_owned();
@@ -141,12 +215,20 @@ fn read_zip(path: &Path) -> io::Result<Vec<u8>> {
             tables.push(name);
         }
     }
-    let [name] = tables.as_slice() else {
-        let found = format!("holds {} CSV files where one is wanted", tables.len());
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, found));
-    };
-    let entry = archive.by_name(name).map_err(damaged)?;
-    capped(entry, MAX_BYTES)
+    match tables.len() {
+        1 => Ok(tables.remove(0)),
+        count => {
+            let found = format!("holds {count} CSV files where one is wanted");
+            Err(io::Error::new(io::ErrorKind::InvalidInput, found))
+        }
+    }
+}
+
+fn damaged(error: zip::result::ZipError) -> io::Error {
+    match error {
+        zip::result::ZipError::Io(error) => error,
+        other => io::Error::new(io::ErrorKind::InvalidData, other.to_string()),
+    }
 }
 
 /// What happened and what to do about it.
@@ -157,5 +239,59 @@ fn explain(error: &io::Error) -> String {
         io::ErrorKind::FileTooLarge => format!("is too large: {error}"),
         io::ErrorKind::InvalidInput => error.to_string(),
         _ => format!("cannot be read: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn read_all(path: &Path, cap: u64) -> Result<usize, String> {
+        let count = |reader: &mut dyn Read| Ok(io::copy(reader, &mut io::sink())? as usize);
+        read_capped(path, cap, count).map(|(bytes, _)| bytes).map_err(|fault| match fault {
+            Fault::Io(error) => explain(&error),
+            Fault::Line { .. } => unreachable!("no line is read"),
+        })
+    }
+
+    #[test]
+    fn bombs_of_every_packing_stop_at_the_cap() {
+        let dir = tempfile::tempdir().unwrap();
+        let bomb = vec![b'0'; 3_000_000];
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        zip.start_file("A.csv", zip::write::SimpleFileOptions::default()).unwrap();
+        zip.write_all(&bomb).unwrap();
+        let zip = zip.finish().unwrap().into_inner();
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gz.write_all(&bomb).unwrap();
+        let gz = gz.finish().unwrap();
+        assert!(zip.len() < 20_000 && gz.len() < 20_000);
+        for (name, bytes) in [("A.zip", &zip), ("A.csv.gz", &gz), ("A.csv", &bomb)] {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            assert_eq!(read_all(&path, 3_000_000), Ok(3_000_000), "{name}");
+            assert_eq!(
+                read_all(&path, 2_999_999),
+                Err("is too large: more than 2999999 bytes".into()),
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_hash_is_that_of_the_file_as_it_lies_on_disk() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut gz = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gz.write_all(b"1,2\n").unwrap();
+        for (name, bytes) in [("A.csv", b"1,2\n".to_vec()), ("A.csv.gz", gz.finish().unwrap())] {
+            let path = dir.path().join(name);
+            std::fs::write(&path, &bytes).unwrap();
+            // Nothing is read by the closure, yet all is hashed.
+            let ((), hash) = read_capped(&path, 100, |_| Ok(())).map_err(|_| ()).unwrap();
+            assert_eq!(hash, Hasher::oneshot(&bytes));
+            assert_eq!(super::hash(&path).unwrap(), hash);
+        }
     }
 }

@@ -5,21 +5,32 @@
 
 pub mod error;
 
+mod cache;
+mod columns;
 mod files;
+mod lines;
+mod number;
+mod parallel;
+mod spacing;
+mod store;
 mod table;
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use crate::archive::columns::{Columns, columns};
 use crate::archive::error::ArchiveError;
 use crate::archive::files::Kind;
 pub use crate::archive::files::read_maybe_gz;
-use crate::archive::table::Rows;
+pub use crate::archive::store::Store;
+use crate::archive::table::{Fault, Rows};
 use crate::domain::market::Bar;
 use crate::domain::num::Rate;
+use crate::domain::series::Series;
 use crate::domain::symbol::Symbol;
-use crate::domain::time::{Time, show_span};
+use crate::domain::time::Time;
 
 /// The bars of each contract, of those named or of all in the folder, in ascending time.
 ///
@@ -28,12 +39,10 @@ use crate::domain::time::{Time, show_span};
 /// # Errors
 /// The first thing that is wrong, with its file and line.
 pub fn klines(dir: &Path, symbols: Option<&[Symbol]>) -> Result<BTreeMap<Symbol, Vec<Bar>>, ArchiveError> {
-    let mut bars = BTreeMap::new();
-    for (symbol, files) in files::find(dir, Kind::Klines, symbols)? {
-        let rows = joined(&files, table::bars)?;
-        bars.insert(symbol, rows.into_iter().map(|(_, bar)| bar).collect());
-    }
-    check_spacing(dir, &bars)?;
+    let rows = read_all(files::find(dir, Kind::Klines, symbols)?, table::bars)?;
+    let without_times = |rows: Rows<Bar>| rows.into_iter().map(|(_, bar)| bar).collect();
+    let bars = rows.into_iter().map(|(symbol, rows)| (symbol, without_times(rows))).collect();
+    spacing::check(dir, &bars)?;
     Ok(bars)
 }
 
@@ -45,14 +54,19 @@ pub fn funding(
     dir: &Path,
     symbols: Option<&[Symbol]>,
 ) -> Result<BTreeMap<Symbol, Vec<(Time, Rate)>>, ArchiveError> {
-    let found = files::find(dir, Kind::Funding, symbols)?;
-    found.into_iter().map(|(symbol, files)| Ok((symbol, joined(&files, table::funding)?))).collect()
+    read_all(files::find(dir, Kind::Funding, symbols)?, table::funding)
 }
 
 /// The distance between two bars without a gap: the smallest there is.
 #[must_use]
 pub fn interval(bars: &BTreeMap<Symbol, Vec<Bar>>) -> Option<Duration> {
-    bars.values().filter_map(|bars| own_interval(bars)).min()
+    spacing::interval(bars)
+}
+
+/// The same of columns.
+#[must_use]
+pub fn interval_of(series: &BTreeMap<Symbol, Series>) -> Option<Duration> {
+    spacing::interval(series)
 }
 
 /// A recorded listing in the folder: `exchangeInfo*.json` or `.json.gz`, the last by name.
@@ -66,61 +80,67 @@ pub fn find_exchange_info(dir: &Path) -> Option<PathBuf> {
     paths.filter(is_listing).max()
 }
 
-/// The rows of a contract's files, put together in the order of their times.
-fn joined<T>(
-    files: &[PathBuf],
-    read: fn(&Path, &str) -> Result<Rows<T>, ArchiveError>,
-) -> Result<Rows<T>, ArchiveError> {
-    let mut parts = Vec::new();
-    for file in files {
-        parts.push((file, read(file, &files::text(file)?)?));
+/// The rows of all files, read on all cores and put together per contract.
+fn read_all<T: Send>(
+    found: BTreeMap<Symbol, Vec<PathBuf>>,
+    read: fn(&mut dyn Read) -> Result<Rows<T>, Fault>,
+) -> Result<BTreeMap<Symbol, Rows<T>>, ArchiveError> {
+    let files: Vec<(&Symbol, &PathBuf)> =
+        found.iter().flat_map(|(symbol, files)| files.iter().map(move |file| (symbol, file))).collect();
+    let mut parts: BTreeMap<&Symbol, Vec<(&PathBuf, Rows<T>)>> = BTreeMap::new();
+    let rows = parallel::map(&files, |(_, file)| files::read(file, read));
+    for ((symbol, file), rows) in files.iter().zip(rows) {
+        parts.entry(symbol).or_default().push((file, rows?.0));
     }
-    parts.sort_by_key(|(_, rows)| rows.first().map(|(time, _)| *time));
-    let mut all: Rows<T> = Vec::new();
+    parts.into_iter().map(|(symbol, parts)| Ok((symbol.clone(), joined(parts)?))).collect()
+}
+
+/// A part of a contract's history.
+trait Part {
+    /// The first and the last time in it.
+    fn ends(&self) -> Option<(Time, Time)>;
+    /// Puts a later part behind.
+    fn extend_by(&mut self, later: Self);
+}
+
+impl<T> Part for Rows<T> {
+    fn ends(&self) -> Option<(Time, Time)> {
+        Some((self.first()?.0, self.last()?.0))
+    }
+
+    fn extend_by(&mut self, later: Self) {
+        self.extend(later);
+    }
+}
+
+impl Part for Series {
+    fn ends(&self) -> Option<(Time, Time)> {
+        Some((self.first()?, self.last()?))
+    }
+
+    fn extend_by(&mut self, later: Self) {
+        self.append(later);
+    }
+}
+
+/// The rows of a contract's files, put together in the order of their times.
+fn joined<T: Part + Default>(mut parts: Vec<(&PathBuf, T)>) -> Result<T, ArchiveError> {
+    parts.sort_by_key(|(_, part)| part.ends());
+    let mut all = T::default();
     let mut before: Option<&PathBuf> = None;
-    for (file, rows) in parts {
-        if let (Some((last, _)), Some((first, _)), Some(before)) = (all.last(), rows.first(), before)
+    for (file, part) in parts {
+        if let (Some((_, last)), Some((first, _)), Some(before)) = (all.ends(), part.ends(), before)
             && first <= last
         {
             let other = before.file_name().unwrap_or_default().display();
             let problem = format!("begins at {first}, but {other} goes on until {last}: keep one of the two");
             return Err(ArchiveError::File { file: file.clone(), problem });
         }
-        all.extend(rows);
+        match all.ends() {
+            Some(_) => all.extend_by(part),
+            None => all = part,
+        }
         before = Some(file);
     }
     Ok(all)
-}
-
-fn own_interval(bars: &[Bar]) -> Option<Duration> {
-    bars.windows(2).filter_map(|pair| Some(pair.last()?.open_time.since(pair.first()?.open_time))).min()
-}
-
-/// All bars on one grid: a folder of mixed intervals cannot be walked bar by bar.
-fn check_spacing(dir: &Path, all: &BTreeMap<Symbol, Vec<Bar>>) -> Result<(), ArchiveError> {
-    let refuse = |problem: String| Err(ArchiveError::Folder { dir: dir.to_owned(), problem });
-    let Some(interval) = interval(all) else { return Ok(()) };
-    let step = show_span(interval);
-    let offset = |bar: &Bar, from: &Bar| bar.open_time.ms() - from.open_time.ms();
-    let step_ms = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX).max(1);
-    let Some(origin) = all.values().find_map(|bars| bars.first()) else { return Ok(()) };
-    for (symbol, bars) in all {
-        // Two bars may have a gap between them; three that are all further apart are another interval.
-        match own_interval(bars) {
-            Some(own) if own != interval && bars.len() > 2 => {
-                let own = show_span(own);
-                return refuse(format!(
-                    "{symbol} has bars every {own}, others every {step}: use one folder per interval"
-                ));
-            }
-            _ => {}
-        }
-        if let Some(bar) = bars.iter().find(|bar| offset(bar, origin) % step_ms != 0) {
-            let at: Time = bar.open_time;
-            return refuse(format!(
-                "{symbol} has a bar at {at}, which is off the grid of {step} that others keep"
-            ));
-        }
-    }
-    Ok(())
 }

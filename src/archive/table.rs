@@ -1,23 +1,32 @@
 //! A file's text becomes rows; the first thing that is wrong is named with its line.
 
-use std::cell::Cell;
-use std::path::Path;
-use std::str::FromStr;
+use std::cell::Cell as Kept;
+use std::io::{self, Read};
 
-use crate::archive::error::ArchiveError;
+use crate::archive::lines::Lines;
+use crate::archive::number::{cell, number, price, time};
 use crate::domain::market::Bar;
 use crate::domain::num::{Price, Qty, Rate};
+use crate::domain::series::Series;
 use crate::domain::time::Time;
 
 /// Rows in ascending time.
 pub(crate) type Rows<T> = Vec<(Time, T)>;
 
-/// A recorded price beyond this is an error of the recorder.
-const MAX_PRICE: u32 = 1_000_000_000;
-/// Times with more digits than this are microseconds.
-const MICROSECONDS_FROM: i64 = 100_000_000_000_000;
-/// Times below this are seconds, or no times at all: in milliseconds it is March 1973.
-const MILLISECONDS_FROM: i64 = 100_000_000_000;
+/// Why a table cannot be read.
+#[derive(Debug)]
+pub(crate) enum Fault {
+    /// The file as a whole.
+    Io(io::Error),
+    /// One line of its text.
+    Line { line: usize, problem: String },
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Fault {
+        Fault::Io(error)
+    }
+}
 
 /// One column: its names in a header, and its place where there is none.
 struct Column {
@@ -25,14 +34,12 @@ struct Column {
     place: usize,
 }
 
-const KLINE_COLUMNS: [Column; 6] = [
-    Column { names: &["open_time"], place: 0 },
-    Column { names: &["open"], place: 1 },
-    Column { names: &["high"], place: 2 },
-    Column { names: &["low"], place: 3 },
-    Column { names: &["close"], place: 4 },
-    Column { names: &["volume"], place: 5 },
-];
+const OPEN_TIME: Column = Column { names: &["open_time"], place: 0 };
+const OPEN: Column = Column { names: &["open"], place: 1 };
+const HIGH: Column = Column { names: &["high"], place: 2 };
+const LOW: Column = Column { names: &["low"], place: 3 };
+const CLOSE: Column = Column { names: &["close"], place: 4 };
+const VOLUME: Column = Column { names: &["volume"], place: 5 };
 
 const FUNDING_COLUMNS: [Column; 2] = [
     Column { names: &["calc_time", "funding_time", "fundingtime"], place: 0 },
@@ -41,93 +48,141 @@ const FUNDING_COLUMNS: [Column; 2] = [
 
 /// No contract moves so many times its price from one bar to the next; a slipped decimal point does.
 const ABSURD_JUMP: u32 = 50;
+/// Bars for which there is room at first.
+const SOME_BARS: usize = 1 << 15;
 
 /// Bars of a file.
-pub(crate) fn bars(file: &Path, text: &str) -> Result<Rows<Bar>, ArchiveError> {
-    let before: Cell<Option<Price>> = Cell::new(None);
-    rows(file, text, &KLINE_COLUMNS, |[time, open, high, low, close, volume]| {
-        let bar = Bar {
-            open_time: read_time(time)?,
-            open: read_price("open", open)?,
-            high: read_price("high", high)?,
-            low: read_price("low", low)?,
-            close: read_price("close", close)?,
-            volume: read_number::<Qty>("volume", volume)?,
-        };
-        if bar.high < bar.open.max(bar.close).max(bar.low) || bar.low > bar.open.min(bar.close) {
-            return Err(format!("high {} and low {} do not enclose open and close", bar.high, bar.low));
-        }
-        if bar.volume.is_negative() {
-            return Err(format!("volume {} is negative", bar.volume));
-        }
-        if let Some(before) = before.replace(Some(bar.close)) {
-            let most = Rate::from(ABSURD_JUMP);
-            if bar.close > before * most || before > bar.close * most {
-                return Err(format!("the price jumps from {before} to {} in one bar", bar.close));
+pub(crate) fn bars(reader: &mut dyn Read) -> Result<Rows<Bar>, Fault> {
+    let mut bars: Rows<Bar> = Vec::new();
+    let before: Kept<Option<Price>> = Kept::new(None);
+    rows(
+        reader,
+        &[OPEN_TIME, OPEN, HIGH, LOW, CLOSE, VOLUME],
+        |time, [_, open, high, low, close, volume]| {
+            let bar = Bar {
+                open_time: time,
+                open: price("open", open)?,
+                high: price("high", high)?,
+                low: price("low", low)?,
+                close: price("close", close)?,
+                volume: number::<Qty>("volume", volume)?,
+            };
+            if bar.high < bar.open.max(bar.close).max(bar.low) || bar.low > bar.open.min(bar.close) {
+                return Err(format!("high {} and low {} do not enclose open and close", bar.high, bar.low));
             }
+            if bar.volume.is_negative() {
+                return Err(format!("volume {} is negative", bar.volume));
+            }
+            if let Some(before) = before.replace(Some(bar.close)) {
+                let most = Rate::from(ABSURD_JUMP);
+                if bar.close > before * most || before > bar.close * most {
+                    return Err(jump(&before, &bar.close));
+                }
+            }
+            bars.push((time, bar));
+            Ok(())
+        },
+    )?;
+    Ok(bars)
+}
+
+/// Opens and closes of a file, and nothing of the other columns but that they are there.
+pub(crate) fn series(reader: &mut dyn Read) -> Result<Series, Fault> {
+    let mut series = Series::with_capacity(SOME_BARS);
+    let mut before = None;
+    rows(reader, &[OPEN_TIME, OPEN, CLOSE], |time, [_, open, close]| {
+        let (open, close) = (cell("open", open)?, cell("close", close)?);
+        let most = f64::from(ABSURD_JUMP);
+        if let Some(before) = before.replace(close.value)
+            && (close.value > before * most || before > close.value * most)
+        {
+            return Err(jump(&before, &close.value));
         }
-        Ok((bar.open_time, bar))
-    })
+        series.push(time, open, close);
+        Ok(())
+    })?;
+    Ok(series)
+}
+
+fn jump<T: std::fmt::Display>(before: &T, close: &T) -> String {
+    format!("the price jumps from {before} to {close} in one bar")
 }
 
 /// Funding rates of a file.
-pub(crate) fn funding(file: &Path, text: &str) -> Result<Rows<Rate>, ArchiveError> {
-    rows(file, text, &FUNDING_COLUMNS, |[time, rate]| {
-        let rate = read_number::<Rate>("funding rate", rate)?;
+pub(crate) fn funding(reader: &mut dyn Read) -> Result<Rows<Rate>, Fault> {
+    let mut rates: Rows<Rate> = Vec::new();
+    rows(reader, &FUNDING_COLUMNS, |time, [_, rate]| {
+        let rate = number::<Rate>("funding rate", rate)?;
         if rate.abs() > Rate::new(5, 1) {
             return Err(format!("funding rate {rate} is absurd: rates are fractions, 0.0001 is 0.01 %"));
         }
-        Ok((read_time(time)?, rate))
-    })
+        rates.push((time, rate));
+        Ok(())
+    })?;
+    Ok(rates)
 }
 
-/// Every row read by `read`, from the fields of `columns`, in strictly ascending time.
-fn rows<T, const N: usize>(
-    file: &Path,
-    text: &str,
+/// Hands every row to `take`: its time, which is that of the first column, and the fields of `columns`.
+/// Times ascend, every row has as many fields as the first, and there is at least one.
+fn rows<const N: usize>(
+    reader: &mut dyn Read,
     columns: &[Column; N],
-    read: impl Fn([&str; N]) -> Result<(Time, T), String>,
-) -> Result<Rows<T>, ArchiveError> {
-    let at = |line: usize, problem: String| ArchiveError::Line { file: file.to_owned(), line, problem };
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let complete = text.ends_with('\n');
-    let mut lines = text.lines().enumerate().map(|(index, line)| (index + 1, line)).peekable();
+    mut take: impl FnMut(Time, [&[u8]; N]) -> Result<(), String>,
+) -> Result<(), Fault> {
+    let mut lines = Lines::new(reader);
     let mut places = columns.each_ref().map(|column| column.place);
-    if let Some((line, header)) = lines.next_if(|(_, line)| line.starts_with(|c: char| c.is_alphabetic())) {
-        places = from_header(header, columns).map_err(|problem| at(line, problem))?;
-    }
-    let mut width = None;
-    let mut rows: Rows<T> = Vec::with_capacity(text.len() / 80);
-    while let Some((line, text)) = lines.next() {
-        let count = 1 + text.bytes().filter(|byte| *byte == b',').count();
+    let (mut width, mut last) = (None, None);
+    while let Some(line) = lines.next()? {
+        let at = |problem: String| Fault::Line { line: line.number, problem };
+        let text = match line.number {
+            1 => line.text.strip_prefix("\u{feff}".as_bytes()).unwrap_or(line.text),
+            _ => line.text,
+        };
+        if line.number == 1 && text.first().is_some_and(u8::is_ascii_alphabetic) {
+            places = from_header(&String::from_utf8_lossy(text), columns).map_err(at)?;
+            continue;
+        }
+        let (fields, count) = split(text, &places);
         let wanted = *width.get_or_insert(count);
         if count != wanted {
-            let half = lines.peek().is_none() && !complete && count < wanted;
-            return Err(at(
-                line,
-                match half {
-                    true => "is half written: remove it, or download the file again".to_owned(),
-                    false => format!("has {count} fields where the lines before have {wanted}"),
-                },
-            ));
+            return Err(at(uneven(count, wanted, line.ended)));
         }
-        let fields = fields_at(text, &places).map_err(|problem| at(line, problem))?;
-        let (time, row) = read(fields).map_err(|problem| at(line, problem))?;
-        match rows.last() {
-            Some((last, _)) if *last == time => return Err(at(line, format!("repeats the time {time}"))),
-            Some((last, _)) if *last > time => {
-                return Err(at(
-                    line,
-                    format!("goes back in time from {last} to {time}: sort the file by time"),
-                ));
+        let row = row(fields, last).and_then(|time| take(time, fields).map(|()| time));
+        last = match row {
+            Ok(time) => Some(time),
+            Err(_) if std::str::from_utf8(line.text).is_err() => {
+                return Err(at("is not text: the file is damaged, or no CSV".into()));
             }
-            _ => rows.push((time, row)),
+            Err(problem) => return Err(at(problem)),
+        };
+    }
+    match last {
+        Some(_) => Ok(()),
+        None => Err(Fault::Io(io::Error::new(io::ErrorKind::InvalidInput, "holds no rows"))),
+    }
+}
+
+/// The time of a row, which comes after the one before.
+fn row<const N: usize>(fields: [&[u8]; N], last: Option<Time>) -> Result<Time, String> {
+    if fields.iter().any(|field| field.trim_ascii().is_empty()) {
+        return Err("is empty, or a field that is needed is".into());
+    }
+    let time = time(fields.first().copied().unwrap_or_default())?;
+    match last {
+        Some(last) if last == time => Err(format!("repeats the time {time}")),
+        Some(last) if last > time => {
+            Err(format!("goes back in time from {last} to {time}: sort the file by time"))
         }
+        _ => Ok(time),
     }
-    if rows.is_empty() {
-        return Err(ArchiveError::File { file: file.to_owned(), problem: "holds no rows".into() });
+}
+
+#[cold]
+fn uneven(count: usize, wanted: usize, ended: bool) -> String {
+    match !ended && count < wanted {
+        true => "is half written: remove it, or download the file again".to_owned(),
+        false => format!("has {count} fields where the lines before have {wanted}"),
     }
-    Ok(rows)
 }
 
 fn from_header<const N: usize>(header: &str, columns: &[Column; N]) -> Result<[usize; N], String> {
@@ -143,47 +198,26 @@ fn from_header<const N: usize>(header: &str, columns: &[Column; N]) -> Result<[u
     Ok(places)
 }
 
-fn fields_at<'a, const N: usize>(line: &'a str, places: &[usize; N]) -> Result<[&'a str; N], String> {
-    let mut fields = [""; N];
-    for (index, field) in line.split(',').enumerate() {
+/// The fields at `places`, and how many there are in all. Behind the last one that is wanted commas are only
+/// counted, which is much faster.
+#[inline]
+fn split<'a, const N: usize>(line: &'a [u8], places: &[usize; N]) -> ([&'a [u8]; N], usize) {
+    let last = places.iter().copied().max().unwrap_or_default();
+    let mut fields = [b"".as_slice(); N];
+    let (mut rest, mut count) = (line, 0);
+    loop {
+        let end = rest.iter().position(|byte| *byte == b',');
+        let field = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
         for (place, slot) in places.iter().zip(fields.iter_mut()) {
-            if *place == index {
-                *slot = field.trim();
+            if *place == count {
+                *slot = field;
             }
         }
+        count += 1;
+        let Some(end) = end else { return (fields, count) };
+        rest = rest.get(end + 1..).unwrap_or_default();
+        if count > last {
+            return (fields, count + 1 + memchr::memchr_iter(b',', rest).count());
+        }
     }
-    if fields.iter().any(|field| field.is_empty()) {
-        return Err("is empty, or a field that is needed is".into());
-    }
-    Ok(fields)
-}
-
-/// Milliseconds, or microseconds by their size.
-fn read_time(text: &str) -> Result<Time, String> {
-    let refuse = || format!("{:?} is not a time in milliseconds since 1970", cut(text));
-    let number: i64 = text.parse().map_err(|_| refuse())?;
-    let ms = if number > MICROSECONDS_FROM { number / 1000 } else { number };
-    if ms < MILLISECONDS_FROM {
-        return Err(refuse());
-    }
-    Time::from_ms(ms).ok_or_else(refuse)
-}
-
-fn read_price(name: &str, text: &str) -> Result<Price, String> {
-    let price = read_number::<Price>(name, text)?;
-    if !price.is_positive() {
-        return Err(format!("{name} {price} is not above zero"));
-    }
-    if price > Price::from(MAX_PRICE) {
-        return Err(format!("{name} {price} is absurd: prices up to {MAX_PRICE} are accepted"));
-    }
-    Ok(price)
-}
-
-fn read_number<T: FromStr>(name: &str, text: &str) -> Result<T, String> {
-    text.parse().map_err(|_| format!("{name} is not a plain number: {:?}", cut(text)))
-}
-
-fn cut(text: &str) -> String {
-    text.chars().take(40).collect()
 }

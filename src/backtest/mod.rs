@@ -4,6 +4,7 @@
 //! the close, its peak and drawdown, liquidation; the hard stop; the decision; its fills at the close.
 
 pub mod account;
+pub mod grid;
 pub mod market;
 pub mod run;
 pub mod twin;
@@ -17,5 +18,6 @@ mod tests;
 mod walk;
 
 pub use account::Holding;
+pub use grid::Recording;
 pub use market::{Contract, Market, Settlement};
 pub use run::{Ending, Fill, Keep, Outcome, Sample, Terms, run};

@@ -32,6 +32,8 @@ pub struct Folders {
     pub file_required: bool,
     /// Where the ledger, the recorder, the halt file and the lock are.
     pub state: PathBuf,
+    /// What can be made again at any time; `None` where this user has no home folder.
+    pub cache: Option<PathBuf>,
 }
 
 /// Why the places are unusable.
@@ -56,7 +58,8 @@ pub fn find(places: Places<'_>) -> Result<Folders, FolderError> {
     let project = ProjectDirs::from("", "", "rebal");
     let config_dir = project.as_ref().map(ProjectDirs::config_dir);
     let data_dir = project.as_ref().map(ProjectDirs::data_dir);
-    find_in(places, config_dir, data_dir)
+    let cache = project.as_ref().map(|project| project.cache_dir().to_owned());
+    find_in(places, config_dir, data_dir).map(|found| Folders { cache, ..found })
 }
 
 fn find_in(
@@ -81,7 +84,7 @@ fn find_in(
         None => data_dir.ok_or(FolderError::NoHome)?.join(profile),
     };
     let file_required = places.config.is_some() || places.profile.is_some();
-    Ok(Folders { profile: profile.to_owned(), config_file, file_required, state })
+    Ok(Folders { profile: profile.to_owned(), config_file, file_required, state, cache: None })
 }
 
 /// A profile's name becomes part of a path, so nothing but plain characters may be in it.

@@ -15,6 +15,7 @@ pub mod order;
 pub mod plan;
 pub mod rules;
 pub mod scope;
+pub mod series;
 pub mod snapshot;
 pub mod stop;
 pub mod symbol;

@@ -73,6 +73,8 @@ const POWERS_OF_TEN: [f64; 23] = [
     1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16, 1e17, 1e18,
     1e19, 1e20, 1e21, 1e22,
 ];
+/// Whole numbers below this are exact in an `f64`: 2^53.
+const MOST_WHOLE: f64 = 9_007_199_254_740_992.0;
 
 impl<K> Amount<K> {
     /// Zero.
@@ -170,9 +172,17 @@ impl<K> Amount<K> {
         }
     }
 
-    /// The decimal nearest to a finite `f64`, at `digits` after the point.
+    /// The decimal nearest to a finite `f64`, at `digits` after the point. A decimal of at most 15 digits, before
+    /// and after the point together, comes back exactly from the `f64` nearest to it.
     #[must_use]
     pub fn from_approx(value: f64, digits: u32) -> Option<Self> {
+        // The decimal crate rounds an `f64` to some 15 digits by a way of its own, and small ones to fewer.
+        if let Some(power) = POWERS_OF_TEN.get(digits as usize) {
+            let whole = (value * power).round();
+            if whole.abs() < MOST_WHOLE && whole / power == value {
+                return Some(Self::new(whole as i64, digits));
+            }
+        }
         Decimal::from_f64(value).map(|value| Self::wrap(value).rounded(digits))
     }
 

@@ -61,6 +61,20 @@ fn closes(dir: &Path, wanted: Option<&[Symbol]>) -> Result<String, String> {
     Ok(bars.iter().map(line).collect::<Vec<_>>().join(", "))
 }
 
+/// Columns hold what rows hold.
+fn same_columns(dir: &Path) {
+    let bars = archive::klines(dir, None).unwrap();
+    let series = archive::columns(dir, None, None).unwrap().series;
+    assert!(bars.keys().eq(series.keys()));
+    for (bars, series) in bars.values().zip(series.values()) {
+        assert_eq!(series.len(), bars.len());
+        for ((number, bar), time) in bars.iter().enumerate().zip(series.times()) {
+            let columns = (time, series.open(number), series.close(number));
+            assert_eq!(columns, (bar.open_time, Some(bar.open), Some(bar.close)));
+        }
+    }
+}
+
 fn short(dir: &Path, text: &str) -> String {
     text.replace(&format!("{}/", dir.display()), "").replace(&dir.display().to_string(), "DIR")
 }
@@ -95,6 +109,7 @@ fn every_layout_and_packing_gives_the_same_bars() {
     ] {
         let dir = folder(files);
         assert_eq!(closes(dir.path(), None), Ok("BTCUSDT 0:1 5:2.5 15:3".into()), "{:?}", files[0].0);
+        same_columns(dir.path());
     }
 }
 
@@ -173,6 +188,12 @@ fn damaged_lines_are_named() {
         let dir = folder(&[("A.csv", text.as_bytes())]);
         let said = closes(dir.path(), None).unwrap_err();
         assert!(said.starts_with(expected), "wanted {expected:?}, said {said:?}");
+        // Columns are read without highs, lows and volumes, and say the same of all others.
+        let unread = ["high", "low", "volume"].iter().any(|name| expected.contains(&format!("3: {name}")));
+        if !unread {
+            let said = archive::columns(dir.path(), None, None).unwrap_err().to_string();
+            assert!(short(dir.path(), &said).starts_with(expected), "wanted {expected:?}, said {said:?}");
+        }
     }
 }
 
@@ -192,12 +213,18 @@ fn damaged_files_are_named() {
         ("A.zip", &zip[..zip.len() / 2], "A.zip: is damaged"),
         ("A.zip", &zipped(&[("A.csv", "1"), ("B.csv", "1")]), "A.zip: holds 2 CSV files where one is wanted"),
         ("A.zip", &zipped(&[("A.txt", "1")]), "A.zip: holds 0 CSV files where one is wanted"),
-        ("A.csv", b"1759276800000,1\n\xff\n", "A.csv: line 2 is not text: the file is damaged, or no CSV"),
+        (
+            "A.csv",
+            b"1759276800000,1,1,1,1,1\n1759277100000,\xff,1,1,1,1\n",
+            "A.csv line 2: is not text: the file is damaged, or no CSV",
+        ),
         ("A.csv.gz", b"", "A.csv.gz: is cut short"),
     ] {
         let dir = folder(&[(name, bytes)]);
         let said = closes(dir.path(), None).unwrap_err();
         assert!(said.starts_with(expected), "wanted {expected:?}, said {said:?}");
+        let said = archive::columns(dir.path(), None, None).unwrap_err().to_string();
+        assert!(short(dir.path(), &said).starts_with(expected), "wanted {expected:?}, said {said:?}");
     }
 }
 
@@ -249,6 +276,10 @@ fn all_bars_keep_one_grid() {
         let dir = folder(&[("A.csv", five.as_bytes()), ("B.csv", other.as_bytes())]);
         let said = closes(dir.path(), None).map_or_else(|error| error, |_| "accepted".into());
         assert!(said.starts_with(expected), "wanted {expected:?}, said {said:?}");
+        let columns = archive::columns(dir.path(), None, None);
+        let columns =
+            columns.map_or_else(|error| short(dir.path(), &error.to_string()), |_| "accepted".into());
+        assert_eq!(columns, said);
     }
     let dir = folder(&[("A.csv", five.as_bytes())]);
     let bars = archive::klines(dir.path(), None).unwrap();

@@ -10,6 +10,7 @@
 )]
 
 mod archive;
+mod columns;
 mod config;
 mod data;
 mod faults;

@@ -7,6 +7,7 @@ mod client;
 mod history;
 mod limits;
 mod observe;
+pub mod public;
 mod session;
 pub mod spot;
 pub mod usdm;

@@ -75,6 +75,8 @@ pub enum Call {
     SpotTime,
     /// Spot: trading rules of every pair.
     SpotExchangeInfo,
+    /// Spot: candles.
+    SpotKlines,
     /// Spot: best bid and ask.
     SpotBookTicker,
     /// Spot: last prices.
@@ -132,7 +134,7 @@ pub struct Route {
 
 impl Call {
     /// Every call, in the table's order.
-    pub const ALL: [Call; 42] = [
+    pub const ALL: [Call; 43] = [
         Call::Time,
         Call::ExchangeInfo,
         Call::PremiumIndex,
@@ -165,6 +167,7 @@ impl Call {
         Call::KeyPermissions,
         Call::SpotTime,
         Call::SpotExchangeInfo,
+        Call::SpotKlines,
         Call::SpotBookTicker,
         Call::SpotPrice,
         Call::SpotTicker24h,
@@ -215,6 +218,7 @@ impl Call {
             Call::KeyPermissions => row("GET /sapi/v1/account/apiRestrictions", Signed, 1, 1),
             Call::SpotTime => row("GET /api/v3/time", Public, 1, 1),
             Call::SpotExchangeInfo => row("GET /api/v3/exchangeInfo", Public, 20, 20),
+            Call::SpotKlines => row("GET /api/v3/klines", Public, 2, 2),
             Call::SpotBookTicker => row("GET /api/v3/ticker/bookTicker", Public, 4, 2),
             Call::SpotPrice => row("GET /api/v3/ticker/price", Public, 4, 2),
             Call::SpotTicker24h => row("GET /api/v3/ticker/24hr", Public, 80, 2),

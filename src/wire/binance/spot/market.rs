@@ -4,7 +4,8 @@ use crate::domain::market::Quote;
 use crate::domain::num::Price;
 use crate::wire::binance::listed::{Listed, listed};
 use crate::wire::binance::request::Call;
-use crate::wire::binance::usdm::{self, market::DayStats};
+use crate::wire::binance::usdm;
+use crate::wire::binance::usdm::market::{DayStats, Kline};
 use crate::wire::json::{self, Row, WireError};
 
 /// Reads `GET /api/v3/ticker/bookTicker`. A pair with a zero price on either side has no book.
@@ -15,6 +16,11 @@ pub fn book_ticker(bytes: &[u8]) -> Result<Listed<Quote>, WireError> {
 /// Reads `GET /api/v3/ticker/24hr`. A pair that never traded (price zero) is absent.
 pub fn ticker_24h(bytes: &[u8]) -> Result<Listed<DayStats>, WireError> {
     usdm::market::days(Call::SpotTicker24h.name(), bytes)
+}
+
+/// Reads `GET /api/v3/klines`, ascending. The last one may be unfinished.
+pub fn klines(bytes: &[u8]) -> Result<Vec<Kline>, WireError> {
+    usdm::market::candles(Call::SpotKlines.name(), bytes)
 }
 
 /// Reads `GET /api/v3/ticker/price`. A pair that never traded (price zero) is absent.

@@ -218,7 +218,14 @@ pub struct Kline {
 
 /// Reads `GET /fapi/v1/klines`, ascending. The last one may be unfinished.
 pub fn klines(bytes: &[u8]) -> Result<Vec<Kline>, WireError> {
-    let endpoint = Call::Klines.name();
+    candles(Call::Klines.name(), bytes)
+}
+
+/// Reads the answer of either interface to a question for candles.
+pub(in crate::wire::binance) fn candles(
+    endpoint: &'static str,
+    bytes: &[u8],
+) -> Result<Vec<Kline>, WireError> {
     let wrong = |what: &str| WireError { endpoint, detail: what.to_owned() };
     let json = json::parse(endpoint, bytes)?;
     let Json::List(items) = &json else { return Err(wrong("an array was expected")) };

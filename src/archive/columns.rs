@@ -1,0 +1,82 @@
+//! Opens and closes of many contracts, from the cache where their files are unchanged, else parsed on all cores.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use crate::archive::cache::{Cache, Look};
+use crate::archive::error::ArchiveError;
+use crate::archive::files::{self, Kind};
+use crate::archive::{joined, parallel, spacing, table};
+use crate::domain::series::{Cell, Series};
+use crate::domain::symbol::Symbol;
+
+/// Columns, and where they came from.
+#[derive(Debug)]
+pub struct Columns {
+    /// The bars of each contract; every distance is a whole multiple of one interval, the same for all.
+    pub series: BTreeMap<Symbol, Series>,
+    /// Contracts that came from the cache.
+    pub cached: usize,
+    /// Files that were parsed.
+    pub parsed: usize,
+}
+
+/// Opens and closes of each contract, of those named or of all in the folder. What is parsed is kept in a
+/// folder beside the files, or below `spare` where nothing can be written there; where that fails too, nothing
+/// is kept and nothing is said.
+///
+/// # Errors
+/// The first thing that is wrong, with its file and line.
+pub fn columns(
+    dir: &Path,
+    symbols: Option<&[Symbol]>,
+    spare: Option<&Path>,
+) -> Result<Columns, ArchiveError> {
+    let found: Vec<(Symbol, Vec<PathBuf>)> = files::find(dir, Kind::Klines, symbols)?.into_iter().collect();
+    let cache = Cache::new(dir, spare);
+    let kept = parallel::map(&found, |(symbol, files)| cache.load(symbol, files));
+    let missing: Vec<&(Symbol, Vec<PathBuf>)> =
+        found.iter().zip(&kept).filter(|(_, kept)| kept.is_none()).map(|(contract, _)| contract).collect();
+    let files: Vec<(&Symbol, &PathBuf)> =
+        missing.iter().flat_map(|(symbol, files)| files.iter().map(move |file| (symbol, file))).collect();
+
+    let mut parts: BTreeMap<&Symbol, Vec<(&PathBuf, Series, Look)>> = BTreeMap::new();
+    let read = parallel::map(&files, |(_, file)| {
+        let before = cache.look(file);
+        let (series, hash) = files::read(file, table::series)?;
+        Ok((series, before.read(hash)))
+    });
+    for ((symbol, file), read) in files.iter().zip(read) {
+        let (series, look) = read?;
+        parts.entry(symbol).or_default().push((file, series, look));
+    }
+    let whole = parts.into_iter().map(|(symbol, parts)| {
+        let (parts, looks): (Vec<_>, Vec<_>) =
+            parts.into_iter().map(|(file, series, look)| ((file, series), look)).unzip();
+        let series = joined(parts)?;
+        if !series.is_exact() {
+            return Err(ArchiveError::Folder { dir: dir.to_owned(), problem: too_fine(symbol, &series) });
+        }
+        Ok((symbol, series, looks))
+    });
+    let whole = whole.collect::<Result<Vec<_>, ArchiveError>>()?;
+    parallel::map(&whole, |(symbol, series, looks)| cache.store(symbol, looks, series));
+
+    let parsed = files.len();
+    let fresh = whole.into_iter().map(|(symbol, series, _)| (symbol.clone(), series));
+    let fresh: BTreeMap<Symbol, Series> = fresh.collect();
+    let cached = found.len() - fresh.len();
+    let kept = found.iter().zip(kept).filter_map(|((symbol, _), kept)| Some((symbol.clone(), kept?)));
+    let series: BTreeMap<Symbol, Series> = kept.chain(fresh).collect();
+    spacing::check(dir, &series)?;
+    Ok(Columns { series, cached, parsed })
+}
+
+fn too_fine(symbol: &Symbol, series: &Series) -> String {
+    format!(
+        "{symbol} has prices with {} digits after the point beside prices that are too large for that: {} digits \
+         in all can be kept exactly",
+        series.digits(),
+        Cell::MOST_DIGITS
+    )
+}

@@ -1,0 +1,101 @@
+//! What a backtest walks over: recorded prices, funding and rules, put together on one grid.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use crate::archive;
+use crate::archive::error::ArchiveError;
+use crate::backtest::{Market, Recording};
+use crate::command::context::Context;
+use crate::command::settings;
+use crate::command::venue::paper;
+use crate::config::words::Venue;
+use crate::domain::num::{Notional, Price, Qty};
+use crate::domain::rules::Lot;
+use crate::domain::series::Series;
+use crate::domain::symbol::Symbol;
+use crate::domain::time::Time;
+use crate::error::{CommandError, Kind};
+use crate::sim::{Listed, listing};
+
+use super::Args;
+
+/// The market of the data that was asked for, and whose trading rules it has.
+pub(super) fn load(context: &Context, args: &Args) -> Result<(Market, String), CommandError> {
+    let (_, symbols) = settings::listed(&context.config);
+    let wanted = (!symbols.is_empty()).then_some(symbols);
+    let refuse = |error: ArchiveError| CommandError::new(Kind::Config, error.to_string(), "see --data");
+    let spare = context.folders.cache.as_ref().map(|folder| folder.join("columns"));
+    let columns = archive::columns(&args.data, wanted.as_deref(), spare.as_deref()).map_err(refuse)?;
+    context.ui.detail(&format!(
+        "prices: {} contracts from the cache, {} files parsed",
+        columns.cached, columns.parsed
+    ));
+    let series = columns.series;
+    let funding = match &args.funding {
+        Some(folder) => archive::funding(folder, None).map_err(refuse)?,
+        None => BTreeMap::new(),
+    };
+    if args.funding.is_some() {
+        let without: Vec<&str> =
+            series.keys().filter(|symbol| !funding.contains_key(*symbol)).map(Symbol::as_str).collect();
+        if !without.is_empty() {
+            context.ui.note(&format!("no funding is recorded for {}: none is charged", without.join(", ")));
+        }
+    }
+    let info = args.exchange_info.clone().or_else(|| archive::find_exchange_info(&args.data));
+    let (listed, origin) = rules(info.as_deref(), &series)?;
+    let interval = archive::interval_of(&series).unwrap_or(Duration::from_secs(300));
+    let on_spot = context.config.venue == Venue::BinanceSpot;
+    let recording = Recording { interval, series: &series, funding: &funding, listed: &listed, on_spot };
+    let market = recording.market(args.from, args.to);
+    if market.opens.is_empty() {
+        return Err(outside(&series, interval, args));
+    }
+    Ok((market, origin))
+}
+
+/// A period in which there is nothing, and what there is instead.
+fn outside(series: &BTreeMap<Symbol, Series>, interval: Duration, args: &Args) -> CommandError {
+    let first = series.values().filter_map(Series::first).min().unwrap_or_default();
+    let end = series.values().filter_map(Series::last).max().unwrap_or_default() + interval;
+    let bound = |time: Option<Time>, open: &str| time.map_or(open.to_owned(), |time| time.to_string());
+    let (from, to) = (bound(args.from, "the beginning"), bound(args.to, "the end"));
+    CommandError::new(
+        Kind::Config,
+        format!("no whole bar from {from} to {to}: the data covers {first} to {end}"),
+        "choose --from and --to inside of it",
+    )
+}
+
+/// The trading rules of each coin, and whose they are.
+fn rules(
+    info: Option<&Path>,
+    series: &BTreeMap<Symbol, Series>,
+) -> Result<(BTreeMap<Symbol, Listed>, String), CommandError> {
+    let Some(file) = info else {
+        let free = |(symbol, series): (&Symbol, &Series)| {
+            let mut listed = listing::derived(symbol, series.close(0)?);
+            listed.rules.lot = Lot { min: Qty::ZERO, max: Qty::ZERO, step: Qty::ZERO };
+            listed.rules.market_lot = listed.rules.lot;
+            listed.rules.min_notional = Notional::ZERO;
+            listed.rules.tick = Price::ZERO;
+            Some((symbol.clone(), listed))
+        };
+        return Ok((series.iter().filter_map(free).collect(), "none: any quantity can be traded".into()));
+    };
+    let rows = paper::read_listing(file)?;
+    let listed: BTreeMap<Symbol, Listed> =
+        rows.into_iter().map(|listed| (listed.rules.symbol.clone(), listed)).collect();
+    let missing: Vec<&str> =
+        series.keys().filter(|symbol| !listed.contains_key(*symbol)).map(Symbol::as_str).collect();
+    if !missing.is_empty() {
+        return Err(CommandError::new(
+            Kind::Config,
+            format!("{} does not list {}", file.display(), missing.join(", ")),
+            "give the exchangeInfo of that time, or leave these coins out of basket.symbols",
+        ));
+    }
+    Ok((listed, file.file_name().unwrap_or_default().to_string_lossy().into_owned()))
+}
