@@ -466,6 +466,7 @@ mod tests {
     use super::*;
     use crate::decide::plan::plan;
     use crate::decide::samples::{coin, execution, limits, snapshot, symbol};
+    use crate::domain::num::Qty;
     use crate::domain::plan::Reason;
     use crate::domain::snapshot::Coin;
     use crate::strategy::basket::{Basket, OnExit, RebalanceTo, Sizing};
@@ -508,6 +509,61 @@ mod tests {
 
     fn one(name: &str, reason: SkipReason) -> Vec<(String, SkipReason)> {
         vec![(name.to_owned(), reason)]
+    }
+
+    /// The same on spot, where everything is paid in full.
+    fn spot_account(equity: i64, values: &[&str]) -> (Snapshot, Plan) {
+        let (mut snapshot, plan) = account(equity, values);
+        for coin in snapshot.coins.values_mut() {
+            coin.rules.as_mut().unwrap().spot = Some(crate::domain::rules::SpotTerms::default());
+            coin.brackets.clear();
+        }
+        (snapshot, plan)
+    }
+
+    fn paid_in_full() -> Limits {
+        Limits { margin_buffer: Rate::ZERO, leverage: 1, max_turnover: Rate::from(10), ..limits() }
+    }
+
+    /// Two purchases of 10 units at no more than 10.05, with fees of 0.05 each: 201.1 in all. With 150 there
+    /// are 7.45… units of each, and 7.4 in whole steps.
+    #[test]
+    fn on_spot_purchases_are_cut_to_what_is_there() {
+        let (mut snapshot, plan) = spot_account(300, &["0", "0"]);
+        snapshot.balance.available = Notional::from(150);
+        let approved = check(plan.clone(), &snapshot, &paid_in_full(), &Standing::default()).unwrap();
+        let bought: Vec<String> = approved.plan().legs.iter().map(|leg| leg.qty.to_string()).collect();
+        assert_eq!(bought, ["7.4", "7.4"]);
+        assert_eq!(approved.plan().warnings.last().unwrap().code, "short_of_cash");
+        snapshot.balance.available = Notional::new(2011, 1);
+        let approved = check(plan.clone(), &snapshot, &paid_in_full(), &Standing::default()).unwrap();
+        assert_eq!(approved.plan().legs, plan.legs, "what is enough is enough");
+        // Less than the smallest order of each.
+        snapshot.balance.available = Notional::from(8);
+        let approved = check(plan, &snapshot, &paid_in_full(), &Standing::default()).unwrap();
+        let reasons: Vec<SkipReason> = approved.plan().skipped.iter().map(|skip| skip.reason).collect();
+        assert_eq!((approved.plan().legs.len(), reasons), (0, vec![SkipReason::Margin; 2]));
+    }
+
+    /// A sale of 5 units that really brought 9 each pays for 4 units at 10.05 and a fee, not for 8.
+    #[test]
+    fn on_spot_what_was_sold_pays_for_the_first_purchases() {
+        let (mut snapshot, plan) = spot_account(300, &["0", "0"]);
+        snapshot.balance.available = Notional::ZERO;
+        let purchase = |leg: &Leg| Leg { qty: Qty::from(4), est_fee: Notional::new(2, 2), ..leg.clone() };
+        let purchases: Vec<Leg> = plan.legs.iter().map(purchase).collect();
+        let sold = |price: u32| Leg {
+            qty: Qty::from(5),
+            reduce_only: true,
+            side: crate::domain::order::Side::Sell,
+            limit_price: Some(Price::from(price)),
+            ..purchases[0].clone()
+        };
+        let limits = paid_in_full();
+        assert_eq!(affordable(&snapshot, &limits, &[sold(9)], &purchases), 1);
+        assert_eq!(affordable(&snapshot, &limits, &[sold(8)], &purchases), 0);
+        snapshot.balance.available = Notional::from(36);
+        assert_eq!(affordable(&snapshot, &limits, &[sold(9)], &purchases), 2);
     }
 
     #[test]

@@ -283,3 +283,73 @@ pub(super) fn effect(fill: &Fill, symbol: &Symbol, quote: &str) -> Qty {
     let traded = if fill.symbol == *symbol { fill.signed_qty() } else { Qty::ZERO };
     if fill.fee_asset == symbol.coin(quote) { traded - fill.fee_qty() } else { traded }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::order::Side;
+
+    fn fill(name: &str, id: i64, side: Side, qty: &str, fee: (&str, &str)) -> Fill {
+        Fill {
+            symbol: name.parse().unwrap(),
+            trade_id: id,
+            order_id: id,
+            side,
+            qty: qty.parse().unwrap(),
+            price: Price::from(10),
+            fee: fee.0.parse().unwrap(),
+            fee_asset: fee.1.into(),
+            realized: Notional::ZERO,
+            at: Time::from_ms(id).unwrap(),
+        }
+    }
+
+    /// What somebody's trades leave of `held` (all at 5) where `found` are there; and the income rows.
+    fn traded(name: &str, held: &str, found: &str, theirs: &[Fill]) -> Option<(String, Vec<String>)> {
+        let symbol = name.parse().unwrap();
+        let qty: Qty = held.parse().unwrap();
+        let before = Cost { qty, paid: qty * Price::from(5) };
+        let (found, mark) = (found.parse().unwrap(), Price::from(10));
+        let looking = Looking { symbol: &symbol, before, found, mark, at: Time::default(), quote: "USDT" };
+        let (after, entries) = looking.traded(theirs)?;
+        let rows = entries.iter().map(|row| format!("{} {} {}", row.kind, row.amount, row.asset));
+        Some((format!("{} for {}", after.qty, after.paid), rows.collect()))
+    }
+
+    fn told(cost: &str, rows: &[&str]) -> Option<(String, Vec<String>)> {
+        Some((cost.into(), rows.iter().map(|row| (*row).into()).collect()))
+    }
+
+    #[test]
+    fn a_trade_by_hand_explains_what_it_changed_fee_included() {
+        let bought = [fill("AUSDT", 1, Side::Buy, "2", ("0.1", "A"))];
+        assert_eq!(traded("AUSDT", "4", "5.9", &bought), told("5.9 for 40", &["COMMISSION -0.1 A"]));
+        assert_eq!(traded("AUSDT", "4", "6", &bought), None, "the fee is missing");
+        let sold = [fill("AUSDT", 1, Side::Sell, "2", ("0.02", "USDT"))];
+        let rows = ["REALIZED_PNL 10 USDT", "COMMISSION -0.02 USDT"];
+        assert_eq!(traded("AUSDT", "4", "2", &sold), told("2 for 10", &rows));
+    }
+
+    #[test]
+    fn the_newest_run_of_trades_counts_and_older_ones_are_in_the_books() {
+        let twice = [
+            fill("AUSDT", 1, Side::Buy, "2", ("0", "USDT")),
+            fill("AUSDT", 2, Side::Buy, "3", ("0", "USDT")),
+            fill("AUSDT", 3, Side::Buy, "1", ("0", "USDT")),
+        ];
+        assert_eq!(traded("AUSDT", "4", "8", &twice), told("8 for 60", &[]));
+        assert_eq!(traded("AUSDT", "4", "5", &twice), told("5 for 30", &[]));
+        assert_eq!(traded("AUSDT", "4", "7", &twice), told("7 for 50", &[]), "the last is not in this look");
+        assert_eq!(traded("AUSDT", "4", "9.5", &twice), None);
+    }
+
+    #[test]
+    fn fees_of_other_pairs_explain_what_is_missing_of_their_asset() {
+        let paid = [
+            fill("AUSDT", 1, Side::Buy, "2", ("0.1", "BNB")),
+            fill("CUSDT", 2, Side::Buy, "2", ("0.2", "BNB")),
+        ];
+        assert_eq!(traded("BNBUSDT", "4", "3.7", &paid), told("3.7 for 20", &[]));
+        assert_eq!(traded("BNBUSDT", "4", "3.75", &paid), None);
+    }
+}

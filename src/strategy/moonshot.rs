@@ -318,6 +318,20 @@ mod tests {
         assert_eq!(shown(&moonshot, coins(), &stopped(DAY)), ["A cooldown", "B no_slot"]);
     }
 
+    /// On spot a sale leaves less than a step of a coin: that keeps no slot. A coin whose worth fell below
+    /// the smallest order does: it was no less before.
+    #[test]
+    fn what_a_sale_left_over_keeps_no_slot() {
+        let on_spot = |qty: &str, mark: &str| {
+            let mut coin = coin("AUSDT", qty, "10", mark);
+            coin.rules.as_mut().unwrap().spot = Some(crate::domain::rules::SpotTerms::default());
+            vec![coin]
+        };
+        let none = Memory::default();
+        assert_eq!(shown(&moonshot(&["AUSDT"], 1), on_spot("0.01", "9"), &none), ["A entry 20"]);
+        assert_eq!(shown(&moonshot(&["AUSDT"], 1), on_spot("2", "1"), &none), ["A stop_loss 0"]);
+    }
+
     #[test]
     fn a_winner_that_left_the_list_stays_and_a_strangers_position_is_not_touched() {
         let mut theirs = coin("BUSDT", "5", "10", "1");

@@ -259,6 +259,20 @@ mod tests {
         assert_eq!(wanting(300).whole(&tied, &Memory::default()).to_string(), "250");
     }
 
+    /// 400 of 1000 are a coin of the owner's on spot: the shares are of the other 600. As a contract it would
+    /// take nothing away.
+    #[test]
+    fn coins_that_are_not_ours_are_no_part_of_the_whole() {
+        let mut theirs = coin("ZUSDT", "40", "10", "10");
+        theirs.managed = false;
+        let contract = snapshot(1000, vec![theirs.clone()]);
+        assert_eq!(relative().whole(&contract, &Memory::default()).to_string(), "1000");
+        theirs.rules.as_mut().unwrap().spot = Some(crate::domain::rules::SpotTerms::default());
+        let mut spot = snapshot(1000, vec![theirs]);
+        spot.balance.available = Notional::from(600);
+        assert_eq!(relative().whole(&spot, &Memory::default()).to_string(), "600");
+    }
+
     #[test]
     fn leverage_multiplies_the_whole() {
         let geared = Weights { effective_leverage: Rate::from(2), ..relative() };
