@@ -323,9 +323,14 @@ impl<'a, E: Exchange> Keeper<'a, E> {
     pub(super) async fn protect(
         &mut self,
         ledger: &mut Ledger,
-        coins: &BTreeMap<Symbol, Coin>,
+        (coins, unread): &(BTreeMap<Symbol, Coin>, BTreeSet<Symbol>),
     ) -> Result<(), LedgerError> {
         let found = decided::compare(self.settings.strategy.as_ref(), coins, &self.waiting);
+        let named: BTreeSet<&Symbol> = found.unguarded.iter().map(|(symbol, _)| symbol).collect();
+        let bought = unread.iter().filter(|symbol| !named.contains(symbol));
+        let bought = bought.filter(|symbol| self.waiting.iter().all(|stop| stop.symbol != **symbol));
+        let why = "what was bought is not shown yet: the next pass places it";
+        self.unguarded.extend(bought.map(|symbol| (symbol.clone(), why.to_owned())));
         self.unguarded.extend(found.unguarded.iter().cloned());
         self.remove(&found).await;
         let answers = self.send(ledger, &found.place).await?;
@@ -416,13 +421,15 @@ fn classify(stop: &ApprovedStop, reply: Reply<Conditional>) -> Outcome {
 }
 
 /// The coins as they stand after the orders: by the second look where there was one. A coin that an
-/// order of this pass traded and the look does not show so yet is not known for sure.
+/// order of this pass traded and the look does not show so yet is not known for sure; those of which
+/// something should be held are named.
 pub(super) fn coins_after(
     coins: &BTreeMap<Symbol, Coin>,
     sent: &[Sent],
     after: Option<&Observation>,
-) -> BTreeMap<Symbol, Coin> {
+) -> (BTreeMap<Symbol, Coin>, BTreeSet<Symbol>) {
     let mut coins = coins.clone();
+    let mut unread = BTreeSet::new();
     for (symbol, coin) in &mut coins {
         let of_coin: Vec<&Outcome> =
             sent.iter().filter(|sent| sent.leg.symbol == *symbol).map(|sent| &sent.outcome).collect();
@@ -438,7 +445,10 @@ pub(super) fn coins_after(
         let shown = after.is_some() && ended && coin.qty() == expected;
         if coin.block.is_none() && !of_coin.is_empty() && !shown {
             coin.block = Some(Block::Stale);
+            if !expected.is_zero() {
+                unread.insert(symbol.clone());
+            }
         }
     }
-    coins
+    (coins, unread)
 }

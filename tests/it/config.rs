@@ -537,6 +537,10 @@ fn values_that_contradict_each_other_are_refused() {
             "moonshot.trailing_stop = 0.4 (--set) needs moonshot.trailing_start",
         ),
         (
+            &["strategy.kind=moonshot", "moonshot.exchange_stop=true", "moonshot.slots=201"],
+            "moonshot.slots = 201 (--set) is more than the 200 stop orders that the exchange keeps",
+        ),
+        (
             &["scan.include=AUSDT", "scan.exclude=AUSDT"],
             "scan.include = AUSDT (--set) is in scan.exclude too",
         ),

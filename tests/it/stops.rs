@@ -213,8 +213,7 @@ fn settings(exchange_stop: bool) -> Settings {
 }
 
 impl Bench {
-    /// Two coins at a price of 10, bought, each with its stop at 7: at the exchange, or by the pass alone.
-    async fn begun(exchange_stop: bool) -> Bench {
+    fn new(exchange_stop: bool, ledger: Ledger) -> Bench {
         let listed = ["AUSDT", "BUSDT"].map(|name| listing::derived(&symbol(name), Price::from(10)));
         let world = World::new(listed.to_vec(), Prices::Synthetic { seed: 1 });
         let paper = Paper::new(world, Terms::default(), None, "paper", Clock::Passes).unwrap();
@@ -227,8 +226,12 @@ impl Bench {
             halves: Cell::default(),
             placed: Cell::default(),
         };
-        let mut bench =
-            Bench { desk, ledger: Ledger::in_memory().await.unwrap(), settings: settings(exchange_stop) };
+        Bench { desk, ledger, settings: settings(exchange_stop) }
+    }
+
+    /// Two coins at a price of 10, bought, each with its stop at 7: at the exchange, or by the pass alone.
+    async fn begun(exchange_stop: bool) -> Bench {
+        let mut bench = Bench::new(exchange_stop, Ledger::in_memory().await.unwrap());
         let (_, acted, code) = bench.pass().await;
         let stops = if exchange_stop { 2 } else { 0 };
         assert_eq!((code, acted.sent.len(), bench.desk.waiting()), (0, 2, stops), "{acted:?}");
@@ -356,6 +359,25 @@ fn a_stop_whose_answer_was_lost_is_found_by_its_id_and_not_sent_again() {
         }
         let (_, _, code) = bench.pass().await;
         assert_eq!((code, bench.ledger.unresolved().await.unwrap().len()), (0, 0));
+    });
+}
+
+/// The look after the orders shows nothing of what was bought yet.
+#[test]
+fn a_purchase_that_is_not_shown_yet_is_named_and_gets_its_stop_from_the_next_pass() {
+    run(async {
+        let mut bench = Bench::new(true, Ledger::in_memory().await.unwrap());
+        let prepared = pass::prepare(&bench.desk, &mut bench.ledger, &bench.settings, None, Mode::Real).await;
+        *bench.desk.frozen.borrow_mut() = Some(BTreeMap::new());
+        let (watch, stop) = (Silent, Stop::default());
+        let (prepared, settings) = (prepared.unwrap(), &bench.settings);
+        let acted = pass::carry_out(&bench.desk, &mut bench.ledger, settings, &prepared, &watch, &stop).await;
+        let acted = acted.unwrap();
+        let named: Vec<&str> = acted.unguarded.iter().map(|(symbol, _)| symbol.as_str()).collect();
+        assert_eq!((named, bench.desk.waiting()), (vec!["AUSDT", "BUSDT"], 0));
+        bench.advance(300);
+        let (_, acted, code) = bench.pass().await;
+        assert_eq!((code, acted.unguarded.len(), bench.desk.waiting()), (0, 0, 2));
     });
 }
 

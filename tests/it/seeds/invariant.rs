@@ -141,7 +141,6 @@ pub(crate) struct SendingStop<'a> {
     pub(crate) request: &'a StopRequest,
     pub(crate) stamp: Time,
     pub(crate) unresolved: &'a [Intent],
-    pub(crate) resting: &'a [Intent],
 }
 
 pub(crate) fn on_send_stop(sending: &SendingStop<'_>) -> Vec<Violation> {
@@ -170,7 +169,7 @@ pub(crate) fn on_send_stop(sending: &SendingStop<'_>) -> Vec<Violation> {
             let moonshot = of.world.scenario.moonshot()?;
             let positions = of.world.sim.positions();
             let held = positions.get(&of.request.symbol)?;
-            if of.world.disturbed.get(&of.request.symbol).is_some() {
+            if of.world.disturbed.contains_key(&of.request.symbol) {
                 return None;
             }
             let level = held.entry_price * (Rate::ONE - moonshot.stop_loss);
@@ -180,7 +179,6 @@ pub(crate) fn on_send_stop(sending: &SendingStop<'_>) -> Vec<Violation> {
                 .then(|| format!("{:?}, its level is {level}", of.request))
         }),
         ("only a rebalance places stops", |of| {
-            let _ = of.resting;
             (of.world.job != Job::Rebalance).then(|| format!("{:?}", of.world.job))
         }),
     ];

@@ -211,12 +211,10 @@ impl Venue<'_> {
         let mut reader = self.reader.borrow_mut();
         let ledger = reader.as_mut().expect("the ledger is there before a stop");
         let unresolved = now_or_wait(ledger.unresolved()).unwrap();
-        let resting = now_or_wait(ledger.resting()).unwrap();
         let mut world = self.world.borrow_mut();
         *world.posted.entry(request.client_id.clone()).or_default() += 1;
         world.note(&format!("place stop {} {} at {}", request.client_id, request.symbol, request.trigger));
-        let sending =
-            SendingStop { world: &world, request, stamp, unresolved: &unresolved, resting: &resting };
+        let sending = SendingStop { world: &world, request, stamp, unresolved: &unresolved };
         let found = invariant::on_send_stop(&sending);
         world.violate(found);
     }
