@@ -183,7 +183,7 @@ mod tests {
             prop_assert_eq!(read.digits, exact.decimals());
             prop_assert_eq!(Price::from_approx(read.value, read.digits), Some(exact));
             let room = 15 - u32::try_from(integer.len()).unwrap();
-            prop_assert_eq!(Price::from_approx(read.value, (read.digits + more).min(room)), Some(exact));
+            prop_assert_eq!(Price::from_approx(read.value, (read.digits + more).min(room).max(read.digits)), Some(exact));
         }
 
         /// What is read at once is what the long way reads, and neither reads what is no number.

@@ -13,7 +13,6 @@ use crate::domain::time::Time;
 use crate::exchange::{Observation, SpotSide};
 use crate::wire::binance::spot::account::{Account, Held};
 
-
 /// What pairs cost at one instant.
 pub(super) struct Prices {
     pub(super) at: Time,

@@ -11,8 +11,7 @@ use super::{Ledger, LedgerError, database, show};
 const APPLICATION_ID: i64 = 0x7265_626c;
 
 /// Each step takes a ledger from its index to the next schema. Steps are only ever added.
-const MIGRATIONS: [&str; 8] =
-    [FIRST, HALTS_AND_ALERTS, UNIVERSE, MONEY, MESSAGES, MOONSHOT, SPOT, STOPS];
+const MIGRATIONS: [&str; 8] = [FIRST, HALTS_AND_ALERTS, UNIVERSE, MONEY, MESSAGES, MOONSHOT, SPOT, STOPS];
 
 const FIRST: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);

@@ -15,7 +15,7 @@ def plain(number):
 
 def main():
     folder = sys.argv[1]
-    for name in sorted(os.listdir(folder)):
+    for name in sorted(name for name in os.listdir(folder) if name.endswith(".csv.gz")):
         digest, bars = hashlib.sha256(), 0
         with gzip.open(f"{folder}/{name}", "rt", newline="") as file:
             for row in csv.DictReader(file):

@@ -45,7 +45,7 @@ pub(super) fn load(context: &Context, args: &Args) -> Result<(Market, String), C
         }
     }
     let info = args.exchange_info.clone().or_else(|| archive::find_exchange_info(&args.data));
-    let (listed, origin) = rules(info.as_deref(), &series)?;
+    let (listed, origin) = rules(context, info.as_deref(), &series)?;
     let interval = archive::interval_of(&series).unwrap_or(Duration::from_secs(300));
     let on_spot = context.config.venue == Venue::BinanceSpot;
     let recording = Recording { interval, series: &series, funding: &funding, listed: &listed, on_spot };
@@ -71,6 +71,7 @@ fn outside(series: &BTreeMap<Symbol, Series>, interval: Duration, args: &Args) -
 
 /// The trading rules of each coin, and whose they are.
 fn rules(
+    context: &Context,
     info: Option<&Path>,
     series: &BTreeMap<Symbol, Series>,
 ) -> Result<(BTreeMap<Symbol, Listed>, String), CommandError> {
@@ -85,7 +86,10 @@ fn rules(
         };
         return Ok((series.iter().filter_map(free).collect(), "none: any quantity can be traded".into()));
     };
-    let rows = paper::read_listing(file)?;
+    let rows = match context.config.venue {
+        Venue::BinanceUsdm => paper::read_listing(file)?,
+        Venue::BinanceSpot => paper::read_spot_listing(file, &context.config.quote)?,
+    };
     let listed: BTreeMap<Symbol, Listed> =
         rows.into_iter().map(|listed| (listed.rules.symbol.clone(), listed)).collect();
     let missing: Vec<&str> =

@@ -201,6 +201,13 @@ pub(in crate::command) fn read_listing(file: &Path) -> Result<Vec<Listed>, Comma
     Ok(read.rows.into_values().map(listed).collect())
 }
 
+/// The pairs of a recorded `exchangeInfo` of spot that are priced in `quote`.
+pub(in crate::command) fn read_spot_listing(file: &Path, quote: &str) -> Result<Vec<Listed>, CommandError> {
+    let read = spot::listing::exchange_info(&bytes(file)?, quote);
+    let read = read.map_err(|error| unusable(file, &error.to_string()))?;
+    Ok(read.rows.into_values().map(listed).collect())
+}
+
 fn bytes(file: &Path) -> Result<Vec<u8>, CommandError> {
     archive::read_maybe_gz(file, MOST_LISTING_BYTES).map_err(|error| unusable(file, &error.to_string()))
 }
@@ -209,7 +216,7 @@ fn unusable(file: &Path, why: &str) -> CommandError {
     CommandError::new(
         Kind::Config,
         format!("{}: {why}", file.display()),
-        "give a file with the answer of GET /fapi/v1/exchangeInfo, plain or gzip",
+        "give a file with the answer of GET exchangeInfo of that market, plain or gzip",
     )
 }
 

@@ -250,6 +250,7 @@ fn strategy(rng: &mut Rng) -> (&'static str, Box<dyn Strategy>) {
                 cooldown: Duration::from_secs(rng.pick(&[0, 900, 86_400])),
                 refill: rng.chance(800),
                 trailing: None,
+                exchange_stop: false,
             };
             ("moonshot", Box::new(moonshot))
         }
