@@ -24,8 +24,10 @@ mod when;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::config::folders;
 use crate::error::{CommandError, Kind};
@@ -70,8 +72,8 @@ struct Global {
     /// Keep ledger, trades.csv, HALT and lock here
     #[arg(long, global = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
-    /// Show the result as table, json, csv, markdown or html
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "table")]
+    /// Show the result in this form, where the command has it
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "table", value_parser = one_of(Format::ALL.map(Format::as_str)))]
     format: Format,
     /// Same as --format json
     #[arg(long, global = true)]
@@ -85,12 +87,20 @@ struct Global {
     /// Say what is being done
     #[arg(short, long, global = true)]
     verbose: bool,
-    /// Use colours: auto, always or never
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    /// Use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", value_parser = one_of(["auto", "always", "never"]))]
     color: ColorChoice,
     /// Ask nothing
     #[arg(long, global = true)]
     yes: bool,
+}
+
+/// One of a few words, which help and completions name.
+fn one_of<T, const N: usize>(words: [&'static str; N]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err: Into<Box<dyn std::error::Error + Send + Sync>>> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
 }
 
 impl Global {
@@ -110,6 +120,12 @@ enum Command {
     Funding(funding::Args),
     Backtest(backtest::Args),
     Sim(sim::Args),
+}
+
+/// The grammar of the command line, from which manual and completions are made.
+#[must_use]
+pub fn grammar() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs one command and returns the process' exit code.
