@@ -28,9 +28,15 @@ complete -c rebal -n "__fish_rebal_needs_command" -l config -d 'Read this config
 complete -c rebal -n "__fish_rebal_needs_command" -l profile -d 'Use NAME.toml of the configuration folder, with a state folder of its own' -r
 complete -c rebal -n "__fish_rebal_needs_command" -l set -d 'Set one value, over file and environment (repeatable)' -r
 complete -c rebal -n "__fish_rebal_needs_command" -l state-dir -d 'Keep ledger, trades.csv, HALT and lock here' -r -F
-complete -c rebal -n "__fish_rebal_needs_command" -l format -d 'Show the result as table, json, csv, markdown or html' -r
+complete -c rebal -n "__fish_rebal_needs_command" -l format -d 'Show the result in this form, where the command has it' -r -f -a "table\t''
+json\t''
+csv\t''
+markdown\t''
+html\t''"
 complete -c rebal -n "__fish_rebal_needs_command" -l out -d 'Write the result to this file too' -r -F
-complete -c rebal -n "__fish_rebal_needs_command" -l color -d 'Use colours: auto, always or never' -r
+complete -c rebal -n "__fish_rebal_needs_command" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
 complete -c rebal -n "__fish_rebal_needs_command" -l demo -d 'Use the built-in paper account on synthetic prices; nothing leaves this machine'
 complete -c rebal -n "__fish_rebal_needs_command" -l json -d 'Same as --format json'
 complete -c rebal -n "__fish_rebal_needs_command" -s q -l quiet -d 'Say nothing but the result and errors'
@@ -52,9 +58,15 @@ complete -c rebal -n "__fish_rebal_using_subcommand scan" -l config -d 'Read thi
 complete -c rebal -n "__fish_rebal_using_subcommand scan" -l profile -d 'Use NAME.toml of the configuration folder, with a state folder of its own' -r
 complete -c rebal -n "__fish_rebal_using_subcommand scan" -l set -d 'Set one value, over file and environment (repeatable)' -r
 complete -c rebal -n "__fish_rebal_using_subcommand scan" -l state-dir -d 'Keep ledger, trades.csv, HALT and lock here' -r -F
-complete -c rebal -n "__fish_rebal_using_subcommand scan" -l format -d 'Show the result as table, json, csv, markdown or html' -r
+complete -c rebal -n "__fish_rebal_using_subcommand scan" -l format -d 'Show the result in this form, where the command has it' -r -f -a "table\t''
+json\t''
+csv\t''
+markdown\t''
+html\t''"
 complete -c rebal -n "__fish_rebal_using_subcommand scan" -l out -d 'Write the result to this file too' -r -F
-complete -c rebal -n "__fish_rebal_using_subcommand scan" -l color -d 'Use colours: auto, always or never' -r
+complete -c rebal -n "__fish_rebal_using_subcommand scan" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
 complete -c rebal -n "__fish_rebal_using_subcommand scan" -l apply -d 'Make it the universe that passes trade where basket.symbols is empty'
 complete -c rebal -n "__fish_rebal_using_subcommand scan" -l rejected -d 'Show every contract that was looked at and left, with the reason'
 complete -c rebal -n "__fish_rebal_using_subcommand scan" -l demo -d 'Use the built-in paper account on synthetic prices; nothing leaves this machine'
@@ -68,9 +80,15 @@ complete -c rebal -n "__fish_rebal_using_subcommand plan" -l config -d 'Read thi
 complete -c rebal -n "__fish_rebal_using_subcommand plan" -l profile -d 'Use NAME.toml of the configuration folder, with a state folder of its own' -r
 complete -c rebal -n "__fish_rebal_using_subcommand plan" -l set -d 'Set one value, over file and environment (repeatable)' -r
 complete -c rebal -n "__fish_rebal_using_subcommand plan" -l state-dir -d 'Keep ledger, trades.csv, HALT and lock here' -r -F
-complete -c rebal -n "__fish_rebal_using_subcommand plan" -l format -d 'Show the result as table, json, csv, markdown or html' -r
+complete -c rebal -n "__fish_rebal_using_subcommand plan" -l format -d 'Show the result in this form, where the command has it' -r -f -a "table\t''
+json\t''
+csv\t''
+markdown\t''
+html\t''"
 complete -c rebal -n "__fish_rebal_using_subcommand plan" -l out -d 'Write the result to this file too' -r -F
-complete -c rebal -n "__fish_rebal_using_subcommand plan" -l color -d 'Use colours: auto, always or never' -r
+complete -c rebal -n "__fish_rebal_using_subcommand plan" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
 complete -c rebal -n "__fish_rebal_using_subcommand plan" -l dry-run -d 'Keep no record of the plan either'
 complete -c rebal -n "__fish_rebal_using_subcommand plan" -l detailed-exitcode -d 'Exit with 20 where there is something to do'
 complete -c rebal -n "__fish_rebal_using_subcommand plan" -l demo -d 'Use the built-in paper account on synthetic prices; nothing leaves this machine'
@@ -86,9 +104,15 @@ complete -c rebal -n "__fish_rebal_using_subcommand rebalance" -l config -d 'Rea
 complete -c rebal -n "__fish_rebal_using_subcommand rebalance" -l profile -d 'Use NAME.toml of the configuration folder, with a state folder of its own' -r
 complete -c rebal -n "__fish_rebal_using_subcommand rebalance" -l set -d 'Set one value, over file and environment (repeatable)' -r
 complete -c rebal -n "__fish_rebal_using_subcommand rebalance" -l state-dir -d 'Keep ledger, trades.csv, HALT and lock here' -r -F
-complete -c rebal -n "__fish_rebal_using_subcommand rebalance" -l format -d 'Show the result as table, json, csv, markdown or html' -r
+complete -c rebal -n "__fish_rebal_using_subcommand rebalance" -l format -d 'Show the result in this form, where the command has it' -r -f -a "table\t''
+json\t''
+csv\t''
+markdown\t''
+html\t''"
 complete -c rebal -n "__fish_rebal_using_subcommand rebalance" -l out -d 'Write the result to this file too' -r -F
-complete -c rebal -n "__fish_rebal_using_subcommand rebalance" -l color -d 'Use colours: auto, always or never' -r
+complete -c rebal -n "__fish_rebal_using_subcommand rebalance" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
 complete -c rebal -n "__fish_rebal_using_subcommand rebalance" -l dry-run -d 'Decide and show, send nothing'
 complete -c rebal -n "__fish_rebal_using_subcommand rebalance" -l demo -d 'Use the built-in paper account on synthetic prices; nothing leaves this machine'
 complete -c rebal -n "__fish_rebal_using_subcommand rebalance" -l json -d 'Same as --format json'
@@ -103,9 +127,15 @@ complete -c rebal -n "__fish_rebal_using_subcommand risk-check" -l config -d 'Re
 complete -c rebal -n "__fish_rebal_using_subcommand risk-check" -l profile -d 'Use NAME.toml of the configuration folder, with a state folder of its own' -r
 complete -c rebal -n "__fish_rebal_using_subcommand risk-check" -l set -d 'Set one value, over file and environment (repeatable)' -r
 complete -c rebal -n "__fish_rebal_using_subcommand risk-check" -l state-dir -d 'Keep ledger, trades.csv, HALT and lock here' -r -F
-complete -c rebal -n "__fish_rebal_using_subcommand risk-check" -l format -d 'Show the result as table, json, csv, markdown or html' -r
+complete -c rebal -n "__fish_rebal_using_subcommand risk-check" -l format -d 'Show the result in this form, where the command has it' -r -f -a "table\t''
+json\t''
+csv\t''
+markdown\t''
+html\t''"
 complete -c rebal -n "__fish_rebal_using_subcommand risk-check" -l out -d 'Write the result to this file too' -r -F
-complete -c rebal -n "__fish_rebal_using_subcommand risk-check" -l color -d 'Use colours: auto, always or never' -r
+complete -c rebal -n "__fish_rebal_using_subcommand risk-check" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
 complete -c rebal -n "__fish_rebal_using_subcommand risk-check" -l resume -d 'Lift the halt and measure the drawdown from here on'
 complete -c rebal -n "__fish_rebal_using_subcommand risk-check" -l demo -d 'Use the built-in paper account on synthetic prices; nothing leaves this machine'
 complete -c rebal -n "__fish_rebal_using_subcommand risk-check" -l json -d 'Same as --format json'
@@ -123,9 +153,15 @@ complete -c rebal -n "__fish_rebal_using_subcommand report" -l config -d 'Read t
 complete -c rebal -n "__fish_rebal_using_subcommand report" -l profile -d 'Use NAME.toml of the configuration folder, with a state folder of its own' -r
 complete -c rebal -n "__fish_rebal_using_subcommand report" -l set -d 'Set one value, over file and environment (repeatable)' -r
 complete -c rebal -n "__fish_rebal_using_subcommand report" -l state-dir -d 'Keep ledger, trades.csv, HALT and lock here' -r -F
-complete -c rebal -n "__fish_rebal_using_subcommand report" -l format -d 'Show the result as table, json, csv, markdown or html' -r
+complete -c rebal -n "__fish_rebal_using_subcommand report" -l format -d 'Show the result in this form, where the command has it' -r -f -a "table\t''
+json\t''
+csv\t''
+markdown\t''
+html\t''"
 complete -c rebal -n "__fish_rebal_using_subcommand report" -l out -d 'Write the result to this file too' -r -F
-complete -c rebal -n "__fish_rebal_using_subcommand report" -l color -d 'Use colours: auto, always or never' -r
+complete -c rebal -n "__fish_rebal_using_subcommand report" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
 complete -c rebal -n "__fish_rebal_using_subcommand report" -l day -d 'The last 24 hours'
 complete -c rebal -n "__fish_rebal_using_subcommand report" -l week -d 'The last 7 days'
 complete -c rebal -n "__fish_rebal_using_subcommand report" -l month -d 'The last 30 days'
@@ -143,9 +179,15 @@ complete -c rebal -n "__fish_rebal_using_subcommand flatten" -l config -d 'Read 
 complete -c rebal -n "__fish_rebal_using_subcommand flatten" -l profile -d 'Use NAME.toml of the configuration folder, with a state folder of its own' -r
 complete -c rebal -n "__fish_rebal_using_subcommand flatten" -l set -d 'Set one value, over file and environment (repeatable)' -r
 complete -c rebal -n "__fish_rebal_using_subcommand flatten" -l state-dir -d 'Keep ledger, trades.csv, HALT and lock here' -r -F
-complete -c rebal -n "__fish_rebal_using_subcommand flatten" -l format -d 'Show the result as table, json, csv, markdown or html' -r
+complete -c rebal -n "__fish_rebal_using_subcommand flatten" -l format -d 'Show the result in this form, where the command has it' -r -f -a "table\t''
+json\t''
+csv\t''
+markdown\t''
+html\t''"
 complete -c rebal -n "__fish_rebal_using_subcommand flatten" -l out -d 'Write the result to this file too' -r -F
-complete -c rebal -n "__fish_rebal_using_subcommand flatten" -l color -d 'Use colours: auto, always or never' -r
+complete -c rebal -n "__fish_rebal_using_subcommand flatten" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
 complete -c rebal -n "__fish_rebal_using_subcommand flatten" -l no-halt -d 'Do not halt: the next pass may buy everything again'
 complete -c rebal -n "__fish_rebal_using_subcommand flatten" -l demo -d 'Use the built-in paper account on synthetic prices; nothing leaves this machine'
 complete -c rebal -n "__fish_rebal_using_subcommand flatten" -l json -d 'Same as --format json'
@@ -159,9 +201,15 @@ complete -c rebal -n "__fish_rebal_using_subcommand funding" -l config -d 'Read 
 complete -c rebal -n "__fish_rebal_using_subcommand funding" -l profile -d 'Use NAME.toml of the configuration folder, with a state folder of its own' -r
 complete -c rebal -n "__fish_rebal_using_subcommand funding" -l set -d 'Set one value, over file and environment (repeatable)' -r
 complete -c rebal -n "__fish_rebal_using_subcommand funding" -l state-dir -d 'Keep ledger, trades.csv, HALT and lock here' -r -F
-complete -c rebal -n "__fish_rebal_using_subcommand funding" -l format -d 'Show the result as table, json, csv, markdown or html' -r
+complete -c rebal -n "__fish_rebal_using_subcommand funding" -l format -d 'Show the result in this form, where the command has it' -r -f -a "table\t''
+json\t''
+csv\t''
+markdown\t''
+html\t''"
 complete -c rebal -n "__fish_rebal_using_subcommand funding" -l out -d 'Write the result to this file too' -r -F
-complete -c rebal -n "__fish_rebal_using_subcommand funding" -l color -d 'Use colours: auto, always or never' -r
+complete -c rebal -n "__fish_rebal_using_subcommand funding" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
 complete -c rebal -n "__fish_rebal_using_subcommand funding" -l demo -d 'Use the built-in paper account on synthetic prices; nothing leaves this machine'
 complete -c rebal -n "__fish_rebal_using_subcommand funding" -l json -d 'Same as --format json'
 complete -c rebal -n "__fish_rebal_using_subcommand funding" -s q -l quiet -d 'Say nothing but the result and errors'
@@ -179,9 +227,15 @@ complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l config -d 'Read
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l profile -d 'Use NAME.toml of the configuration folder, with a state folder of its own' -r
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l set -d 'Set one value, over file and environment (repeatable)' -r
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l state-dir -d 'Keep ledger, trades.csv, HALT and lock here' -r -F
-complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l format -d 'Show the result as table, json, csv, markdown or html' -r
+complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l format -d 'Show the result in this form, where the command has it' -r -f -a "table\t''
+json\t''
+csv\t''
+markdown\t''
+html\t''"
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l out -d 'Write the result to this file too' -r -F
-complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l color -d 'Use colours: auto, always or never' -r
+complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l exact -d 'Decide exactly at every bar, without the screen'
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l demo -d 'Use the built-in paper account on synthetic prices; nothing leaves this machine'
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l json -d 'Same as --format json'
@@ -207,9 +261,15 @@ complete -c rebal -n "__fish_rebal_using_subcommand sim" -l config -d 'Read this
 complete -c rebal -n "__fish_rebal_using_subcommand sim" -l profile -d 'Use NAME.toml of the configuration folder, with a state folder of its own' -r
 complete -c rebal -n "__fish_rebal_using_subcommand sim" -l set -d 'Set one value, over file and environment (repeatable)' -r
 complete -c rebal -n "__fish_rebal_using_subcommand sim" -l state-dir -d 'Keep ledger, trades.csv, HALT and lock here' -r -F
-complete -c rebal -n "__fish_rebal_using_subcommand sim" -l format -d 'Show the result as table, json, csv, markdown or html' -r
+complete -c rebal -n "__fish_rebal_using_subcommand sim" -l format -d 'Show the result in this form, where the command has it' -r -f -a "table\t''
+json\t''
+csv\t''
+markdown\t''
+html\t''"
 complete -c rebal -n "__fish_rebal_using_subcommand sim" -l out -d 'Write the result to this file too' -r -F
-complete -c rebal -n "__fish_rebal_using_subcommand sim" -l color -d 'Use colours: auto, always or never' -r
+complete -c rebal -n "__fish_rebal_using_subcommand sim" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
 complete -c rebal -n "__fish_rebal_using_subcommand sim" -l demo -d 'Use the built-in paper account on synthetic prices; nothing leaves this machine'
 complete -c rebal -n "__fish_rebal_using_subcommand sim" -l json -d 'Same as --format json'
 complete -c rebal -n "__fish_rebal_using_subcommand sim" -s q -l quiet -d 'Say nothing but the result and errors'

@@ -73,7 +73,7 @@ struct Global {
     #[arg(long, global = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     /// Show the result in this form, where the command has it
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "table", value_parser = one_of(Format::ALL.map(Format::as_str)))]
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "table", value_parser = one_of::<Format, 5>(Format::ALL.map(Format::as_str)))]
     format: Format,
     /// Same as --format json
     #[arg(long, global = true)]
@@ -88,7 +88,7 @@ struct Global {
     #[arg(short, long, global = true)]
     verbose: bool,
     /// Use colours
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", value_parser = one_of(["auto", "always", "never"]))]
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", value_parser = one_of::<ColorChoice, 3>(["auto", "always", "never"]))]
     color: ColorChoice,
     /// Ask nothing
     #[arg(long, global = true)]
