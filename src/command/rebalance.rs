@@ -41,7 +41,7 @@ Examples:
   rebal rebalance                           one pass; asks before it sends where somebody can answer
   rebal rebalance --dry-run                 decide and show, send nothing
   rebal rebalance --plan plan.json          what `rebal plan --out plan.json` showed, if it still holds
-  */5 * * * *  rebal rebalance --quiet      in a crontab: asks nothing, says only what went wrong
+  rebal rebalance --quiet >/dev/null        in a crontab: asks nothing, mails only what went wrong
 
 Exit codes: 0 done, nothing to do included · 2 configuration · 3 another pass runs · 4 exchange
 unavailable · 5 a leg is open or unknown, the next pass settles it · 6 halted · 7 hard stop, flat ·
