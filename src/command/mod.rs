@@ -22,6 +22,7 @@ mod view;
 mod when;
 
 use std::ffi::OsString;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::str::FromStr;
@@ -133,17 +134,31 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     folders::keep_files_private();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     match Cli::try_parse_from(&arguments) {
-        Ok(cli) => ExitCode::from(run(cli)),
+        Ok(cli) => {
+            let ui = Ui::new(cli.global.color, cli.global.quiet, cli.global.verbose);
+            let format = cli.global.format();
+            ExitCode::from(survived(&ui, format, || run(cli, &ui, format)))
+        }
         Err(error) => ExitCode::from(usage(&error, &arguments)),
     }
 }
 
-fn run(cli: Cli) -> u8 {
-    let ui = Ui::new(cli.global.color, cli.global.quiet, cli.global.verbose);
-    let format = cli.global.format();
+/// A panic has said on stderr where it happened; the shell learns that it was a bug, not a usage error.
+fn survived(ui: &Ui, format: Format, run: impl FnOnce() -> u8) -> u8 {
+    panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        let error = CommandError::new(
+            Kind::Internal,
+            "a bug in rebal ended this command",
+            "what was sent is in the ledger, and the next pass settles it; please report the lines above",
+        );
+        fail(ui, format, &error)
+    })
+}
+
+fn run(cli: Cli, ui: &Ui, format: Format) -> u8 {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&ui, format, &CommandError::new(Kind::Internal, error.to_string(), "")),
+        Err(error) => return fail(ui, format, &CommandError::new(Kind::Internal, error.to_string(), "")),
     };
     let done = runtime.block_on(async {
         match cli.command {
@@ -157,12 +172,12 @@ fn run(cli: Cli) -> u8 {
             Command::Backtest(args) => {
                 backtest::run_command(&Context::new(&cli.global, ui.clone())?, &args).await
             }
-            Command::Sim(args) => sim::run(&ui, &args).await,
+            Command::Sim(args) => sim::run(ui, &args).await,
         }
     });
     // A signal task or a stalled connection must not keep a finished pass alive.
     runtime.shutdown_background();
-    done.unwrap_or_else(|error| fail(&ui, format, &error))
+    done.unwrap_or_else(|error| fail(ui, format, &error))
 }
 
 /// Tells why a command failed: for people on stderr, with `--json` as the one object on stdout.
@@ -195,4 +210,17 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
     // Only a closed stream can fail here, and then nobody is left to tell.
     let _ = error.print();
     u8::try_from(error.exit_code()).unwrap_or(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_with_the_code_of_a_bug() {
+        let ui = Ui::new(ColorChoice::Never, true, false);
+        let panics = || -> u8 { panic!("somewhere deep") };
+        assert_eq!(survived(&ui, Format::Table, panics), 1);
+        assert_eq!(survived(&ui, Format::Table, || 7), 7);
+    }
 }

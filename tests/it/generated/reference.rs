@@ -52,13 +52,16 @@ fn sections() -> Vec<Section> {
     sections
 }
 
+/// Name, type and comment of each field.
 type Fields = Vec<(String, String, String)>;
+/// A comment and the fields below it.
+type Struct = (String, Fields);
 
 fn section(
     name: &str,
     about: &str,
-    (_, fields): &(String, Fields),
-    structs: &BTreeMap<String, (String, Fields)>,
+    (_, fields): &Struct,
+    structs: &BTreeMap<String, Struct>,
     enums: &BTreeMap<String, Vec<(String, String)>>,
     defaults: &toml::Table,
 ) -> Section {
@@ -77,9 +80,9 @@ fn source(name: &str) -> String {
 }
 
 /// Name → (comment, fields as name, type and comment).
-fn structs(source: &str) -> BTreeMap<String, (String, Fields)> {
+fn structs(source: &str) -> BTreeMap<String, Struct> {
     let mut found = BTreeMap::new();
-    let (mut about, mut open): (Vec<&str>, Option<(String, (String, Fields))>) = (Vec::new(), None);
+    let (mut about, mut open): (Vec<&str>, Option<(String, Struct)>) = (Vec::new(), None);
     for line in source.lines().map(str::trim) {
         if let Some(text) = line.strip_prefix("/// ") {
             about.push(text);
