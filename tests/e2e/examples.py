@@ -167,7 +167,7 @@ def completions():
     """Each shell loads its file and offers `risk-check` for `rebal ris`."""
     folder = os.path.join(root, "completions")
     bash = f'. {folder}/rebal.bash; COMP_WORDS=(rebal ris); COMP_CWORD=1; _rebal rebal ris rebal; echo "${{COMPREPLY[@]}}"'
-    zsh = ("autoload -Uz compinit && compinit -u -d /dev/null 2>/dev/null; zmodload zsh/zpty; "
+    zsh = ("autoload -Uz compinit && compinit -u -D; zmodload zsh/zpty; "
            f"fpath=({folder} $fpath); autoload -Uz _rebal; unfunction _rebal; autoload -Uz _rebal; "
            f"source {folder}/_rebal; (( $+functions[_rebal_commands] )) && print -r -- ${{(f)\"$(functions _rebal_commands)\"}}")
     tries = {
