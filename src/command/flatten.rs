@@ -25,6 +25,7 @@ use super::{signals, view};
 
 /// Close every position at the market, cancel our orders, and halt trading
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Close only these, by contract or by coin: ADAUSDT or ADA
     #[arg(long, value_name = "SYMBOL,…", value_delimiter = ',')]
@@ -33,6 +34,19 @@ pub(super) struct Args {
     #[arg(long)]
     no_halt: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  rebal flatten                             asks, then closes everything and halts
+  rebal flatten --yes                       the same from a script, or in a hurry
+  rebal flatten --symbols ADA,XRPUSDT       only these
+  rebal flatten --no-halt                   and let the next pass buy again
+
+Goes on with a wrong basket, a broken ledger or half of the exchange down. `rebal risk-check
+--resume` lifts the halt.
+
+Exit codes: 0 flat · 2 not confirmed, or not certain whose account is meant · 5 flat, but something
+could not be written down · 8 not flat: see what remains, and run it again · 130 interrupted";
 
 /// How long another pass is waited for: it ends by itself, and then this one looks.
 const PATIENCE: Duration = Duration::from_secs(30);

@@ -29,21 +29,26 @@ use super::when::When;
 
 /// Show funding paid, due and forecast, per coin; sends nothing
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "\
-Examples: rebal funding                     since the first reading in the ledger
-          rebal funding --since 7d --json   the last week, for scripts
-          rebal funding --since 2026-01-31  since that day, 00:00 UTC
-
-Counts from the last reading at or before --since. Profit is the change of
-equity, deposits and withdrawals apart. FUNDING EXCEEDS PROFIT: funding paid,
-less funding received, is more than the profit that is left; `rebalance`
-checks that every funding.check_every, from the first reading on, and alerts.
-Every settlement of the last 90 days is held against rate × mark × quantity.")]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Count from this date, time or so long ago: 2026-01-31, 2026-01-31T12:00:00Z, 7d
     #[arg(long, value_name = "DATE|TIME|DURATION")]
     since: Option<When>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  rebal funding                             since the first reading in the ledger
+  rebal funding --since 7d --json           the last week, for scripts
+  rebal funding --since 2026-01-31          since that day, 00:00 UTC
+
+Counts from the last reading at or before --since. Profit is the change of
+equity, deposits and withdrawals apart. FUNDING EXCEEDS PROFIT: funding paid,
+less funding received, is more than the profit that is left; `rebalance`
+checks that every funding.check_every, from the first reading on, and alerts.
+Every settlement of the last 90 days is held against rate × mark × quantity.
+
+Exit codes: 0 done · 2 configuration · 4 exchange unavailable · 10 ledger unusable";
 
 /// Settlements further back are not compared: a year of an hourly contract is nine requests.
 const COMPARED: Duration = Duration::from_secs(90 * 86_400);

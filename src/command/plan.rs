@@ -15,6 +15,7 @@ use super::{settings, view};
 
 /// Show what a pass would do now, and why; sends nothing
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Keep no record of the plan either
     #[arg(long)]
@@ -23,6 +24,16 @@ pub(super) struct Args {
     #[arg(long)]
     detailed_exitcode: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  rebal plan --dry-run                      what the next pass would do, coin by coin
+  rebal plan --out plan.json                look it over, then: rebal rebalance --plan plan.json
+  rebal plan --detailed-exitcode --quiet    for scripts: 0 nothing to do, 20 something
+  rebal --demo plan                         on paper, without key or network
+
+Exit codes: 0 done · 2 configuration · 4 exchange unavailable · 6 halted · 9 foreign orders ·
+10 ledger unusable · 20 something to do, with --detailed-exitcode";
 
 /// There is something to do.
 const CHANGES: u8 = 20;

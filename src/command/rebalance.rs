@@ -23,6 +23,7 @@ use super::{plan, settings, signals, view};
 
 /// Bring the portfolio back to its targets: one pass
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Decide and show, send nothing
     #[arg(long, conflicts_with = "plan")]
@@ -34,6 +35,17 @@ pub(super) struct Args {
     #[arg(long, value_name = "PATH", conflicts_with = "dry_run")]
     metrics_file: Option<PathBuf>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  rebal rebalance                           one pass; asks before it sends where somebody can answer
+  rebal rebalance --dry-run                 decide and show, send nothing
+  rebal rebalance --plan plan.json          what `rebal plan --out plan.json` showed, if it still holds
+  rebal rebalance --quiet >/dev/null        in a crontab: asks nothing, mails only what went wrong
+
+Exit codes: 0 done, nothing to do included · 2 configuration · 3 another pass runs · 4 exchange
+unavailable · 5 a leg is open or unknown, the next pass settles it · 6 halted · 7 hard stop, flat ·
+8 not flat · 9 foreign orders · 10 ledger unusable · 130 interrupted";
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     render::fits(context.format)?;

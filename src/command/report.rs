@@ -67,7 +67,10 @@ Examples:
   rebal report --week                              what the last seven days came to
   rebal report --month --previous --format html --out month.html
   rebal report --week --send                       the same as a page, to your chat
-  rebal report --since 2026-01-01 --until 2026-02-01 --export-trades january.csv";
+  rebal report --since 2026-01-01 --until 2026-02-01 --export-trades january.csv
+
+Exit codes: 0 done · 2 configuration · 4 exchange unavailable (without a period), or Telegram
+(with --send) · 10 ledger unusable, or older than the last pass";
 
 /// More often would use up the exchange's request weight, which passes need.
 const SHORTEST_WATCH: u64 = 5;

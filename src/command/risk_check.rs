@@ -23,9 +23,7 @@ use super::{settings, signals};
 
 /// Show every risk figure with its limit; close everything where the hard stop fires
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "\
-Ends with 0 where all is well, 5 where a limit is broken or an order unresolved, 6 while halted,
-7 or 8 where the hard stop fired just now: fit for a monitoring probe.")]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Lift the halt and measure the drawdown from here on
     #[arg(long)]
@@ -37,6 +35,17 @@ pub(super) struct Args {
     #[arg(long, value_name = "PATH")]
     metrics_file: Option<PathBuf>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  rebal risk-check                          every figure with its limit and verdict
+  rebal risk-check --quiet || alarm         as a monitoring probe
+  rebal risk-check --resume                 lift a halt; asks for its id
+  rebal risk-check --resume --confirm ID    the same from a script
+
+Exit codes: 0 all is well · 2 configuration · 3 another pass runs · 4 exchange unavailable · 5 a
+limit is broken, or an order unresolved · 6 halted · 7 hard stop just now, flat · 8 not flat ·
+9 foreign orders · 10 ledger unusable";
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     render::risk_fits(context.format)?;

@@ -47,7 +47,10 @@ Examples:
   rebal scan --set scan.exclude=BNB,TRX              never these
   rebal --demo --set basket.symbols=[] scan --apply  on paper, without key or network
 
-What a coin must be is under [scan] of the configuration.";
+What a coin must be is under [scan] of the configuration.
+
+Exit codes: 0 done · 2 configuration · 3 another pass runs, with --apply · 4 exchange unavailable, or
+too few coins to apply · 10 ledger unusable";
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     render::scan_fits(context.format)?;

@@ -24,6 +24,7 @@ use super::venue::paper::read_listing;
 /// Speaks Binance's dialect of futures and spot, with signatures, filters, margin, funding and error
 /// codes. Loopback only.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Listen on this loopback address; port 0 picks a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8900")]
@@ -73,6 +74,15 @@ enum ClockChoice {
 const BAR: Duration = Duration::from_secs(300);
 /// More contracts than the real exchange lists several times over.
 const MOST_CONTRACTS: usize = 5000;
+
+const EXAMPLES: &str = "\
+Examples:
+  rebal sim                                         the synthetic market on 127.0.0.1:8900
+  rebal sim --listen 127.0.0.1:0 --clock manual     on a free port; time stands until it is told
+  rebal sim --prices FOLDER --funding FOLDER        recorded prices and funding
+  rebal --config examples/practice.toml rebalance   a pass against it; key and secret are both sim
+
+Ends with a signal.";
 
 pub(super) async fn run(ui: &Ui, args: &Args) -> Result<u8, CommandError> {
     let exchange = exchange(args)?;

@@ -15,6 +15,7 @@ mod config;
 mod data;
 mod faults;
 mod funding;
+mod generated;
 mod ledger;
 mod listing;
 mod minds;

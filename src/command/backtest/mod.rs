@@ -89,7 +89,7 @@ pub(super) async fn run_command(context: &Context, args: &Args) -> Result<u8, Co
 fn every_bars(asked: Option<Duration>, configured: Duration, bars: Duration) -> Result<usize, CommandError> {
     let span = asked.unwrap_or(configured).as_millis();
     let each = bars.as_millis().max(1);
-    if let Some(interval) = asked.filter(|_| span < each || span % each != 0) {
+    if let Some(interval) = asked.filter(|_| span < each || !span.is_multiple_of(each)) {
         let (wanted, bars) = (show_span(interval), show_span(bars));
         return Err(CommandError::new(
             Kind::Config,
