@@ -125,7 +125,7 @@ _rebal() {
             return 0
             ;;
         rebal__subcmd__backtest)
-            opts="-q -v -h -V --data --funding --exchange-info --from --to --equity --exact --config --profile --demo --set --state-dir --format --json --out --quiet --verbose --color --yes --help --version"
+            opts="-q -v -h -V --data --funding --fetch --interval --exchange-info --from --to --equity --resume-after --exact --config --profile --demo --set --state-dir --format --json --out --quiet --verbose --color --yes --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -136,6 +136,10 @@ _rebal() {
                     return 0
                     ;;
                 --funding)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --interval)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -152,6 +156,10 @@ _rebal() {
                     return 0
                     ;;
                 --equity)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --resume-after)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

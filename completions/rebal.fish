@@ -219,10 +219,12 @@ complete -c rebal -n "__fish_rebal_using_subcommand funding" -s h -l help -d 'Pr
 complete -c rebal -n "__fish_rebal_using_subcommand funding" -s V -l version -d 'Print version'
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l data -d 'Take klines from this folder: SYMBOL*.csv[.gz|.zip], or one folder per symbol' -r -F
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l funding -d 'Take funding rates from this folder; without it there is none' -r -F
+complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l interval -d 'Decide this often, and download bars of this length; otherwise the configuration\'s interval' -r
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l exchange-info -d 'Take steps and minimums from a recorded exchangeInfo' -r -F
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l from -d 'Begin with the first bar at or after this time' -r
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l to -d 'End with the last bar that closes at or before this time' -r
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l equity -d 'Begin with this much of the quote asset' -r
+complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l resume-after -d 'Trade again this long after a hard stop, instead of ending there' -r
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l config -d 'Read this configuration file' -r -F
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l profile -d 'Use NAME.toml of the configuration folder, with a state folder of its own' -r
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l set -d 'Set one value, over file and environment (repeatable)' -r
@@ -236,6 +238,7 @@ complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l out -d 'Write t
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l color -d 'Use colours' -r -f -a "auto\t''
 always\t''
 never\t''"
+complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l fetch -d 'Download missing klines, funding and the listing into these folders first'
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l exact -d 'Decide exactly at every bar, without the screen'
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l demo -d 'Use the built-in paper account on synthetic prices; nothing leaves this machine'
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l json -d 'Same as --format json'
