@@ -99,6 +99,17 @@ impl Telegram {
         Ok(())
     }
 
+    /// Asks whether the bot and its chat exist. Sends nothing to anybody.
+    ///
+    /// # Errors
+    /// Which of the two does not, with what to do.
+    pub async fn reach(&self) -> Result<(), SendError> {
+        self.answer(self.request("getMe").timeout(PATIENCE)).await?;
+        let body = telegram::chat(&self.chat_id);
+        let request = self.request("getChat").header("content-type", "application/json").body(body);
+        self.answer(request.timeout(PATIENCE)).await
+    }
+
     fn request(&self, method: &str) -> RequestBuilder {
         self.client.post(format!("{}/bot{}/{method}", self.base, self.token.expose_secret()))
     }

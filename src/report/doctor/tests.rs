@@ -1,0 +1,1 @@
+//! The pure rows against hand-worked examples.
