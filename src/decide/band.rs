@@ -1,45 +1,47 @@
-//! How far a coin must fall before it can be bought back: the threshold, or what the exchange allows.
+//! What the exchange's smallest order makes of a target and its band.
 
-use crate::domain::market::Market;
 use crate::domain::num::{Notional, Rate};
-use crate::domain::rules::Rules;
-use crate::domain::snapshot::Coin;
-use crate::strategy::Wish;
 
-/// The band of one coin as its smallest order makes it.
+/// A band around a target.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Band {
-    /// What the smallest opening order is worth now.
-    pub least: Notional,
-    /// How far the coin must fall below its target to be bought back; `None` where that is never, since
-    /// not even the whole target is an order.
-    pub buy: Option<Rate>,
-    /// The least target, in whole units of the quote, with which the coin is bought back as far below its
-    /// target as it is sold above.
-    pub symmetric: Option<Notional>,
+    /// Half its width, relative to the target.
+    pub threshold: Rate,
+    /// How much of it a trade leaves open, relative to the target; zero where it ends at the target.
+    pub ends_at: Rate,
 }
 
 impl Band {
-    /// `None` where rules or prices are missing, and for a coin with a stop: bought once, never back.
+    /// How far below `target` a coin must fall before it can be bought back, where the smallest order
+    /// that opens is worth `least`: the threshold, or more. `None` where it never can.
     #[must_use]
-    pub fn of(wish: &Wish, coin: &Coin, market_orders: bool) -> Option<Band> {
-        if wish.stop.is_some() {
-            return None;
-        }
-        let least = least_open(coin.rules.as_ref()?, coin.market.as_ref()?, market_orders)?;
-        let buy = least.over(wish.target).map(|share| wish.threshold.max(share + wish.ends_at));
-        let symmetric = least.over_rate(wish.threshold - wish.ends_at);
-        Some(Band {
-            least,
-            buy: buy.filter(|band| *band < Rate::ONE).map(|band| band.rounded(4)),
-            symmetric: symmetric.map(|target| target.ceil_to(Notional::ONE)),
-        })
+    pub fn buy(&self, least: Notional, target: Notional) -> Option<Rate> {
+        let band = self.threshold.max(least.over(target)? + self.ends_at);
+        (band < Rate::ONE).then(|| band.rounded(4))
+    }
+
+    /// The smallest target, in whole units of the quote, with which buying begins where selling does.
+    #[must_use]
+    pub fn symmetric(&self, least: Notional) -> Option<Notional> {
+        Some(least.over_rate(self.threshold - self.ends_at)?.ceil_to(Notional::ONE))
     }
 }
 
-/// What the smallest opening order of a contract is worth now.
-#[must_use]
-pub fn least_open(rules: &Rules, market: &Market, market_orders: bool) -> Option<Notional> {
-    let price = market.mark.price;
-    rules.least_open(price, market_orders).map(|qty| qty * price)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twenty_at_five_per_cent_buys_back_at_minus_25_and_100_would_be_symmetric() {
+        let band = Band { threshold: Rate::new(5, 2), ends_at: Rate::ZERO };
+        let five = Notional::from(5);
+        assert_eq!(band.buy(five, Notional::from(20)), Some(Rate::new(25, 2)));
+        assert_eq!(band.symmetric(five), Some(Notional::from(100)));
+        assert_eq!(band.buy(five, Notional::from(100)), Some(Rate::new(5, 2)));
+        assert_eq!(band.buy(five, Notional::from(5)), None);
+        // A trade that ends at the edge of the band leaves nothing to buy.
+        let edge = Band { ends_at: Rate::new(5, 2), ..band };
+        assert_eq!(edge.buy(five, Notional::from(100)), Some(Rate::new(1, 1)));
+        assert_eq!(edge.symmetric(five), None);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::decide::band::{Band, least_open};
+use crate::decide::band::Band;
 use crate::domain::market::Market;
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::order::Side;
@@ -159,7 +159,7 @@ impl Planning<'_> {
             let when = rules.delisting().map(|at| at.to_string()).unwrap_or_default();
             return Err(self.skip(SkipReason::Delisting, format!("delisted on {when}")));
         }
-        let least = least_open(rules, market, self.execution.market_orders);
+        let least = self.least_open(rules, market);
         match least {
             Some(least) if least <= self.wish.target => Ok(()),
             least => Err(self.skip(
@@ -249,22 +249,41 @@ impl Planning<'_> {
             target: self.wish.target,
             drift: self.drift(),
             sell_band: self.wish.threshold,
-            effective_buy_band: self.band().and_then(|band| band.buy),
+            effective_buy_band: self.effective_buy_band(),
             stop: self.wish.stop,
             share: self.coin.value().and_then(|value| value.over(self.wish.whole?)),
             target_share: self.wish.whole.and_then(|whole| self.wish.target.over(whole)),
         }
     }
 
-    /// See [`Band`].
-    fn band(&self) -> Option<Band> {
-        Band::of(self.wish, self.coin, self.execution.market_orders)
+    /// What the smallest opening order is worth now.
+    fn least_open(&self, rules: &Rules, market: &Market) -> Option<Notional> {
+        let price = market.mark.price;
+        rules.least_open(price, self.execution.market_orders).map(|qty| qty * price)
+    }
+
+    /// How far a coin must fall before it can be bought back: the threshold, or what the smallest
+    /// order is of the target (plus the part of the band a trade leaves open), if that is more.
+    fn effective_buy_band(&self) -> Option<Rate> {
+        if self.wish.stop.is_some() {
+            // Bought once, never bought back.
+            return None;
+        }
+        let least = self.least_open(self.coin.rules.as_ref()?, self.coin.market.as_ref()?)?;
+        self.band().buy(least, self.wish.target)
+    }
+
+    fn band(&self) -> Band {
+        Band { threshold: self.wish.threshold, ends_at: self.wish.ends_at }
     }
 
     fn band_warning(&self) -> Option<Warning> {
-        let Band { least, buy, symmetric } = self.band()?;
-        let band = buy.filter(|band| *band > self.wish.threshold)?;
-        let symmetric = symmetric.map_or_else(String::new, |target| {
+        let least = self.least_open(self.coin.rules.as_ref()?, self.coin.market.as_ref()?)?;
+        let band = self.effective_buy_band()?;
+        if band <= self.wish.threshold {
+            return None;
+        }
+        let symmetric = self.band().symmetric(least).map_or_else(String::new, |target| {
             format!("; a target of {target:.0} per coin would make the band symmetric")
         });
         Some(Warning {

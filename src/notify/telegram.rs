@@ -104,10 +104,11 @@ impl Telegram {
     /// # Errors
     /// Which of the two does not, with what to do.
     pub async fn reach(&self) -> Result<(), SendError> {
-        self.answer(self.request("getMe").timeout(PATIENCE)).await?;
-        let body = telegram::chat(&self.chat_id);
-        let request = self.request("getChat").header("content-type", "application/json").body(body);
-        self.answer(request.timeout(PATIENCE)).await
+        for (method, body) in [("getMe", "{}".to_owned()), ("getChat", telegram::chat(&self.chat_id))] {
+            let request = self.request(method).header("content-type", "application/json").body(body);
+            self.answer(request.timeout(PATIENCE)).await?;
+        }
+        Ok(())
     }
 
     fn request(&self, method: &str) -> RequestBuilder {

@@ -19,10 +19,10 @@ use crate::report::doctor::question::{
 use crate::report::doctor::{Group, Row, Status, account, key, market};
 use crate::strategy::Wish;
 
-use super::super::context::Understood;
-use super::super::settings;
-use super::super::venue::{self, Venue};
 use super::{Case, failed};
+use crate::command::context::Understood;
+use crate::command::settings;
+use crate::command::venue::{self, Venue};
 
 /// What hangs on the account's answers.
 const OF_ACCOUNT: [Group; 4] = [Group::Key, Group::Account, Group::Market, Group::State];

@@ -14,9 +14,9 @@ use crate::report::doctor::question::{
 use crate::report::doctor::{Failure, Group, Row};
 use crate::wire::sign::Signer;
 
-use super::super::context::Understood;
-use super::super::settings;
 use super::{Case, failed};
+use crate::command::context::Understood;
+use crate::command::{settings, venue};
 
 impl Case<'_> {
     /// Configuration and secrets.
@@ -105,13 +105,10 @@ impl Case<'_> {
     }
 
     fn armed(&self) -> Row {
-        match self.context.config.mode {
-            Mode::Live => ARMED.fail(
-                Failure::Config,
-                "this version does not trade real money: arming is not there yet",
-                "use mode = \"testnet\" or \"paper\"",
-            ),
-            Mode::Paper | Mode::Testnet => ARMED.ok("not needed: no real money"),
+        match (venue::require_armed(self.context), self.context.config.mode) {
+            (Err(error), _) => failed(&ARMED, &error),
+            (Ok(()), Mode::Live) => ARMED.ok("yes"),
+            (Ok(()), Mode::Paper | Mode::Testnet) => ARMED.ok("not needed: no real money"),
         }
     }
 

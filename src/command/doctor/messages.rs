@@ -8,9 +8,9 @@ use crate::notify::{Beat, Heartbeat};
 use crate::report::doctor::question::{HEARTBEAT, OUTBOX, TELEGRAM};
 use crate::report::doctor::{Failure, Group, Row};
 
-use super::super::after;
-use super::super::context::Understood;
 use super::{Case, failed};
+use crate::command::after;
+use crate::command::context::Understood;
 
 /// How long the heartbeat's address may take.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -10,9 +10,9 @@ use crate::report::doctor::question::{
 };
 use crate::report::doctor::{Failure, Group, Row, state};
 
-use super::super::context::Understood;
-use super::super::settings;
 use super::{Case, failed};
+use crate::command::context::Understood;
+use crate::command::settings;
 
 /// Faults of a file that are shown; the rest only says the same.
 const FAULTS_SHOWN: usize = 3;

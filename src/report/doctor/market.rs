@@ -1,6 +1,6 @@
 //! Rows about the coins: whether they exist, can be bought at their target, and bought back.
 
-use crate::decide::band::{Band, least_open};
+use crate::decide::band::Band;
 use crate::domain::num::{Notional, Rate};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::symbol::Symbol;
@@ -59,24 +59,45 @@ fn listed(wanted: &Wanted<'_>) -> Row {
     }
 }
 
-/// Coins whose smallest order can be told: symbol, what it is worth, the target.
-fn least(wanted: &Wanted<'_>) -> Vec<(Symbol, Notional, Notional)> {
-    let one = |wish: &Wish| {
+/// A coin with a target, and what its smallest order is worth now.
+struct Least<'a> {
+    wish: &'a Wish,
+    least: Notional,
+}
+
+impl Least<'_> {
+    fn band(&self) -> Band {
+        Band { threshold: self.wish.threshold, ends_at: self.wish.ends_at }
+    }
+
+    /// How far it must fall to be bought back; `None` where it never is.
+    fn buy(&self) -> Option<Rate> {
+        self.band().buy(self.least, self.wish.target)
+    }
+
+    fn is_one_sided(&self) -> bool {
+        self.buy().is_none_or(|buy| buy > self.wish.threshold)
+    }
+}
+
+/// Those whose smallest order can be told. A coin that is to be sold has no target.
+fn least<'a>(wanted: &Wanted<'a>) -> Vec<Least<'a>> {
+    let one = |wish: &'a Wish| {
         let coin = wanted.snapshot.coins.get(&wish.symbol)?;
-        let least = least_open(coin.rules.as_ref()?, coin.market.as_ref()?, wanted.market_orders)?;
-        Some((wish.symbol.clone(), least, wish.target))
+        let price = coin.market?.mark.price;
+        let least = coin.rules.as_ref()?.least_open(price, wanted.market_orders)?;
+        Some(Least { wish, least: least * price })
     };
-    // A coin that is to be sold has no target.
     wanted.wishes.iter().filter(|wish| wish.target.is_positive()).filter_map(one).collect()
 }
 
 fn smallest_orders(wanted: &Wanted<'_>) -> Row {
     let known = least(wanted);
-    let Some((_, largest, _)) = known.iter().max_by_key(|(_, least, _)| *least) else {
+    let Some(largest) = known.iter().map(|one| one.least).max() else {
         return SMALLEST_ORDERS.unknown("no coin with rules and a price");
     };
-    let too_large: Vec<&Symbol> =
-        known.iter().filter(|(_, least, target)| least > target).map(|(symbol, ..)| symbol).collect();
+    let too_large = known.iter().filter(|one| one.least > one.wish.target);
+    let too_large: Vec<&Symbol> = too_large.map(|one| &one.wish.symbol).collect();
     let largest = format!("{largest:.2} {}", wanted.quote);
     let fix = match wanted.target_key {
         Some(key) => format!("raise {key} to {largest} or more, or leave these coins out"),
@@ -91,55 +112,51 @@ fn smallest_orders(wanted: &Wanted<'_>) -> Row {
 }
 
 fn bands(wanted: &Wanted<'_>) -> Row {
-    let traded_at_bands =
-        wanted.wishes.iter().filter(|wish| wish.stop.is_none() && wish.target.is_positive());
-    let banded = traded_at_bands.filter_map(|wish| {
-        let coin = wanted.snapshot.coins.get(&wish.symbol)?;
-        Some((wish, Band::of(wish, coin, wanted.market_orders)?))
-    });
-    let banded: Vec<(&Wish, Band)> = banded.collect();
-    let Some((first, _)) = banded.first() else {
+    let mut banded = least(wanted);
+    banded.retain(|one| one.wish.stop.is_none());
+    let Some(first) = banded.first() else {
         return match wanted.wishes.iter().any(|wish| wish.stop.is_some()) {
             true => BANDS.ok("not needed: coins with a stop are never bought back"),
             false => BANDS.unknown("no coin with rules and a price"),
         };
     };
-    let one_sided: Vec<&(&Wish, Band)> =
-        banded.iter().filter(|(wish, band)| band.buy.is_none_or(|buy| buy > wish.threshold)).collect();
-    let target = format!("{:.2} {}", first.target, wanted.quote);
+    let sell = percent(first.wish.threshold);
+    let target = format!("{:.2} {}", first.wish.target, wanted.quote);
+    let one_sided: Vec<&Least<'_>> = banded.iter().filter(|one| one.is_one_sided()).collect();
     if one_sided.is_empty() {
-        let at = percent(first.threshold);
-        return BANDS.ok(format!("at {target} per coin all {} can be bought back {at} below", banded.len()));
+        let all = banded.len();
+        return BANDS
+            .ok(format!("at {target} per coin all {all} sell {sell} above and buy back {sell} below"));
     }
-    let symbols: Vec<&Symbol> = one_sided.iter().map(|(wish, _)| &wish.symbol).collect();
-    let widest = one_sided.iter().map(|(_, band)| band.buy.unwrap_or(Rate::ONE)).max().unwrap_or(Rate::ONE);
-    let never = one_sided.iter().any(|(_, band)| band.buy.is_none());
-    let back = if never { "some never".to_owned() } else { format!("only {} below", percent(widest)) };
+    let symbols: Vec<&Symbol> = one_sided.iter().map(|one| &one.wish.symbol).collect();
+    let widest = one_sided.iter().map(|one| one.buy().unwrap_or(Rate::ONE)).max().unwrap_or(Rate::ONE);
+    let back = match widest < Rate::ONE {
+        true => format!("back only {} below", percent(widest)),
+        false => "some of them never back".to_owned(),
+    };
     let found = format!(
-        "at {target} per coin {} of {} sell {} above, but are bought back {back}: {}",
+        "at {target} per coin {} of {} sell {sell} above, but buy {back}: {}",
         one_sided.len(),
         banded.len(),
-        percent(first.threshold),
         named(&symbols)
     );
     BANDS.warn(found, symmetric(wanted, &one_sided, widest))
 }
 
 /// Which target, or which threshold, makes the bands symmetric.
-fn symmetric(wanted: &Wanted<'_>, one_sided: &[&(&Wish, Band)], widest: Rate) -> String {
-    let target = one_sided.iter().filter_map(|(_, band)| band.symmetric).max();
-    let threshold = format!("sell later (a threshold of {})", widest.rounded(4));
+fn symmetric(wanted: &Wanted<'_>, one_sided: &[&Least<'_>], widest: Rate) -> String {
+    let target = one_sided.iter().filter_map(|one| one.band().symmetric(one.least)).max();
+    let threshold = match widest < Rate::ONE {
+        true => format!("; or sell later too, with a threshold of {widest}"),
+        false => String::new(),
+    };
     match (target, wanted.target_key) {
-        (Some(target), Some(key)) => {
-            format!("{key} = {target:.0} makes all of them symmetric; or {threshold}")
-        }
-        (Some(target), None) => {
-            format!(
-                "{target:.0} {} per coin (more equity, fewer coins) makes all of them symmetric; or {threshold}",
-                wanted.quote
-            )
-        }
-        (None, _) => threshold,
+        (Some(target), Some(key)) => format!("{key} = {target:.0} makes all of them symmetric{threshold}"),
+        (Some(target), None) => format!(
+            "{target:.0} {} per coin makes all of them symmetric: more equity or fewer coins{threshold}",
+            wanted.quote
+        ),
+        (None, _) => "trade to the target instead of the edge of the band".to_owned(),
     }
 }
 
