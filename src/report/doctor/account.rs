@@ -127,7 +127,7 @@ fn brackets(snapshot: &Snapshot, leverage: u32, target: impl Fn(&Symbol) -> Opti
     let blind = those(&|_, coin| coin.brackets.is_empty());
     let tight = those(&|symbol, coin| {
         let most = max_notional(&coin.brackets, leverage);
-        !most.is_some_and(|most| target(symbol).is_none_or(|target| target <= most))
+        most.is_none_or(|most| target(symbol).is_some_and(|target| target > most))
     });
     let row = match (listed.len(), blind.as_slice(), tight.as_slice()) {
         (0, ..) => BRACKETS.unknown("no coin to look at"),
