@@ -64,8 +64,9 @@ pub(crate) fn grid(report: &DoctorReport) -> Grid {
 pub(crate) fn settings(report: &DoctorReport) -> Vec<Remark> {
     let remark = |setting: &crate::report::doctor::Setting| {
         let tone = if setting.origin == "default" { Tone::Faint } else { Tone::Plain };
-        let body = format!("{} · {}", clean(&setting.value), clean(&setting.origin));
-        (tone, clean(&setting.key), body)
+        // One text, so that no key is cut in two on a narrow terminal.
+        let body = [&setting.key, " = ", &setting.value, " · ", &setting.origin].concat();
+        (tone, String::new(), clean(&body))
     };
     report.settings.iter().map(remark).collect()
 }
@@ -182,7 +183,7 @@ Messages
             Setting { key: "risk.max_drawdown".into(), value: "0.3".into(), origin: "default".into() };
         let report = DoctorReport { settings: vec![setting], ..report() };
         let shown = doctor(&report, Format::Table, &Style::default()).unwrap();
-        let end = "Every value and where it came from\n  risk.max_drawdown  0.3 · default\n";
+        let end = "Every value and where it came from\n     risk.max_drawdown = 0.3 · default\n";
         assert!(shown.ends_with(end), "\n{shown}");
     }
 
