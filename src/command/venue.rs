@@ -25,6 +25,12 @@ pub(super) enum Venue {
 
 /// Opens the exchange that the configuration names, to trade there.
 pub(super) async fn open(context: &Context, ledger: &mut Ledger) -> Result<Venue, CommandError> {
+    require_armed(context)?;
+    open_to_close(context, ledger).await
+}
+
+/// Refuses to trade real money on an account that nobody armed.
+pub(super) fn require_armed(context: &Context) -> Result<(), CommandError> {
     if context.config.mode == Mode::Live && !is_loopback(context) {
         return Err(CommandError::new(
             Kind::Config,
@@ -32,7 +38,7 @@ pub(super) async fn open(context: &Context, ledger: &mut Ledger) -> Result<Venue
             "use mode = \"testnet\" or \"paper\"; nothing was sent",
         ));
     }
-    open_to_close(context, ledger).await
+    Ok(())
 }
 
 /// Paper with everything that its prices cover, not only what the basket names.
