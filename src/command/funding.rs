@@ -58,7 +58,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     if let Some(halt) = latch::in_force(&mut ledger, &context.folders.state).await? {
         context.ui.warn(&format!("HALTED (halt {}): {}", halt.id, halt.reason));
     }
-    let report = match venue::open_to_close(context, &mut ledger).await? {
+    let report = match venue::open(context, &mut ledger).await? {
         Venue::Usdm(mut exchange) => look(context, args, exchange.as_mut(), &mut ledger).await?,
         Venue::Paper(mut exchange) => look(context, args, exchange.as_mut(), &mut ledger).await?,
     };

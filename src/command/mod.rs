@@ -2,11 +2,13 @@
 
 mod after;
 mod apply;
+mod arming;
 mod backtest;
 mod context;
 mod desk;
 mod flatten;
 mod funding;
+mod init;
 mod period;
 mod plan;
 mod rebalance;
@@ -108,6 +110,7 @@ enum Command {
     Report(report::Args),
     Flatten(flatten::Args),
     Funding(funding::Args),
+    Init(init::Args),
     Backtest(backtest::Args),
     Sim(sim::Args),
 }
@@ -138,6 +141,7 @@ fn run(cli: Cli) -> u8 {
             Command::Report(args) => report::run(&Context::new(&cli.global, ui.clone())?, &args).await,
             Command::Flatten(args) => flatten::run(&Context::for_exit(&cli.global, ui.clone())?, &args).await,
             Command::Funding(args) => funding::run(&Context::new(&cli.global, ui.clone())?, &args).await,
+            Command::Init(args) => init::run(&cli.global, ui.clone(), &args).await,
             Command::Backtest(args) => {
                 backtest::run_command(&Context::new(&cli.global, ui.clone())?, &args).await
             }

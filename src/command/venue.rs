@@ -34,18 +34,6 @@ pub(super) enum Venue {
     Paper(Box<Paper>),
 }
 
-/// Opens the exchange that the configuration names, to trade there.
-pub(super) async fn open(context: &Context, ledger: &mut Ledger) -> Result<Venue, CommandError> {
-    if context.config.mode == Mode::Live && !is_loopback(context) {
-        return Err(CommandError::new(
-            Kind::Config,
-            "this version does not trade real money: arming is not there yet",
-            "use mode = \"testnet\" or \"paper\"; nothing was sent",
-        ));
-    }
-    open_to_close(context, ledger).await
-}
-
 /// Paper with everything that its prices cover, not only what the basket names.
 pub(super) async fn open_whole(context: &Context, ledger: &mut Ledger) -> Result<Venue, CommandError> {
     match &context.config.paper.prices {
@@ -53,7 +41,7 @@ pub(super) async fn open_whole(context: &Context, ledger: &mut Ledger) -> Result
             let kept = ledger.paper().await?;
             Ok(Venue::Paper(Box::new(recorded(context, folder, kept.as_deref(), None)?)))
         }
-        _ => open_to_close(context, ledger).await,
+        _ => open(context, ledger).await,
     }
 }
 
@@ -62,8 +50,9 @@ pub(super) fn public(context: &Context) -> Result<Usdm, CommandError> {
     usdm(context, false)
 }
 
-/// The same, to close what is there: nobody is kept from getting out.
-pub(super) async fn open_to_close(context: &Context, ledger: &mut Ledger) -> Result<Venue, CommandError> {
+/// Opens the exchange that the configuration names. Whether an account may be traded is asked by
+/// [`super::arming::require`]: looking and closing need nobody's leave.
+pub(super) async fn open(context: &Context, ledger: &mut Ledger) -> Result<Venue, CommandError> {
     if context.config.venue != Market::BinanceUsdm {
         return Err(CommandError::new(
             Kind::Config,
@@ -75,10 +64,6 @@ pub(super) async fn open_to_close(context: &Context, ledger: &mut Ledger) -> Res
         Mode::Paper => Ok(Venue::Paper(Box::new(paper(context, ledger).await?))),
         Mode::Testnet | Mode::Live => Ok(Venue::Usdm(Box::new(usdm(context, true)?))),
     }
-}
-
-fn is_loopback(context: &Context) -> bool {
-    context.config.exchange.base_url.as_ref().is_some_and(|url| url.is_loopback())
 }
 
 /// Binance; with credentials where an account is meant, without for public prices.

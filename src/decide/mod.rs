@@ -1,6 +1,7 @@
 //! The decision: targets, plan, check. Pure: the same snapshot gives the same orders.
 
 pub mod audit;
+pub mod band;
 pub mod equity;
 pub mod exposure;
 pub mod flatten;
