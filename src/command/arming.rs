@@ -7,13 +7,12 @@ use crate::exchange::binance::{spot, usdm};
 use crate::exchange::{Exchange, ExchangeError};
 use crate::ledger::Ledger;
 use crate::render;
-use crate::report::init::{ArmReport, Verdict};
+use crate::report::init::ArmReport;
 use crate::ui::{self, PromptError};
 
 use super::context::Context;
-use super::init::check;
 use super::venue::{self, Venue};
-use super::{desk, signals};
+use super::{desk, doctor, signals};
 
 const UNCHANGED: &str = "nothing was armed and nothing was sent";
 
@@ -47,6 +46,7 @@ pub(super) async fn arm(context: &Context, confirm: Option<&str>) -> Result<u8, 
             "set mode = \"live\" in the configuration first, once the testnet has convinced you",
         ));
     }
+    preflight(context).await?;
     let (lock, mut ledger) = desk::open(context).await?;
     let _listening = signals::listen();
     // Once awaited, the signal is ours: a terminal that is asked something is left as it was found.
@@ -59,7 +59,6 @@ pub(super) async fn arm(context: &Context, confirm: Option<&str>) -> Result<u8, 
 
 async fn arm_with(context: &Context, ledger: &mut Ledger, confirm: Option<&str>) -> Result<u8, CommandError> {
     context.heed_ban(ledger).await?;
-    preflight(context).await?;
     let found = match venue::open(context, ledger).await? {
         Venue::Usdm(exchange) => identify(*exchange).await?,
         Venue::Paper(exchange) => identify(*exchange).await?,
@@ -83,18 +82,18 @@ async fn arm_with(context: &Context, ledger: &mut Ledger, confirm: Option<&str>)
     Ok(0)
 }
 
-/// Refuses an account that a pass could not trade safely.
+/// Refuses an account that `rebal doctor` finds anything wrong with.
 async fn preflight(context: &Context) -> Result<(), CommandError> {
-    let seen = check::look(context).await?;
-    let failed: Vec<String> = seen
-        .account(&context.config)
-        .into_iter()
-        .filter(|finding| finding.status == Verdict::Fail)
-        .map(|finding| format!("{}: {}", finding.name, finding.detail))
-        .collect();
+    let report = doctor::examine(context).await;
+    let failed: Vec<String> =
+        report.against_arming().map(|row| format!("{}: {}", row.name, row.found)).collect();
     match failed.is_empty() {
         true => Ok(()),
-        false => Err(CommandError::new(Kind::Config, failed.join("; "), UNCHANGED)),
+        false => Err(CommandError::new(
+            Kind::Config,
+            format!("the account is not ready: {}", failed.join("; ")),
+            format!("`rebal doctor` says what to do about each; {UNCHANGED}"),
+        )),
     }
 }
 

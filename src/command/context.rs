@@ -1,12 +1,13 @@
 //! What every subcommand starts from: configuration, folders, and how to speak.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::config::folders::{self, Folders, Places};
 use crate::config::sections::Config;
 use crate::config::words::{Mode, Prices};
-use crate::config::{self, Loaded, Sources};
+use crate::config::{self, Loaded, Origin, Sources};
 use crate::domain::time::Time;
 use crate::error::{CommandError, Kind};
 use crate::exchange::Exchange;
@@ -22,11 +23,23 @@ use super::Global;
 
 const LONGEST_BAN: Duration = Duration::from_secs(3 * 86_400);
 
+/// How much of a configuration can be used.
+pub(super) enum Understood {
+    /// All of it.
+    Whole,
+    /// Only what names the account; the rest is wrong in this way.
+    Account(CommandError),
+    /// Nothing: it cannot even be told whose money is meant.
+    Nothing(CommandError),
+}
+
 /// One run of one command.
 pub(super) struct Context {
     pub(super) ui: Ui,
     pub(super) folders: Folders,
     pub(super) config: Config,
+    /// Where each value of the configuration came from, by its dotted key.
+    pub(super) origins: BTreeMap<String, Origin>,
     pub(super) format: Format,
     pub(super) style: Style,
     pub(super) out: Option<PathBuf>,
@@ -65,6 +78,25 @@ impl Context {
         })
     }
 
+    /// For looking at everything, however broken the configuration is.
+    pub(super) fn for_doctor(global: &Global, ui: Ui) -> Result<(Context, Understood), CommandError> {
+        let mut understood = Understood::Whole;
+        let context = Context::with(global, ui, |sources| {
+            Ok(match config::load_for_exit(sources) {
+                Ok((loaded, None)) => loaded,
+                Ok((loaded, Some(wrong))) => {
+                    understood = Understood::Account(wrong.into());
+                    loaded
+                }
+                Err(wrong) => {
+                    understood = Understood::Nothing(wrong.into());
+                    Loaded { config: Config::default(), origins: BTreeMap::new() }
+                }
+            })
+        })?;
+        Ok((context, understood))
+    }
+
     fn with(
         global: &Global,
         ui: Ui,
@@ -84,7 +116,7 @@ impl Context {
             sets: &global.sets,
             base: demo,
         };
-        let Loaded { config, .. } = read(sources)?;
+        let Loaded { config, origins } = read(sources)?;
         if let Some(path) = &global.out {
             may_write("--out", path, &folders.state)?;
         }
@@ -93,6 +125,7 @@ impl Context {
             ui,
             folders,
             config,
+            origins,
             format: global.format(),
             style,
             out: global.out.clone(),

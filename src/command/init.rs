@@ -1,6 +1,6 @@
 //! `rebal init`: asks, checks, and writes a configuration; with `--arm-live`, the yes to real money.
 
-pub(super) mod check;
+mod check;
 mod dialogue;
 mod new_file;
 mod schedule;
@@ -145,7 +145,8 @@ fn next(config: &Config, job: &Job<'_>) -> Vec<String> {
     if settings::listed(config).1.is_empty() {
         commands.push("scan --apply");
     }
-    commands.push("plan --dry-run");
+    commands.push("doctor");
+    commands.push("plan");
     if config.mode == Mode::Live {
         commands.push("init --arm-live");
     }

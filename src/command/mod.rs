@@ -6,6 +6,7 @@ mod arming;
 mod backtest;
 mod context;
 mod desk;
+mod doctor;
 mod flatten;
 mod funding;
 mod init;
@@ -111,6 +112,7 @@ enum Command {
     Flatten(flatten::Args),
     Funding(funding::Args),
     Init(init::Args),
+    Doctor(doctor::Args),
     Backtest(backtest::Args),
     Sim(sim::Args),
 }
@@ -142,6 +144,7 @@ fn run(cli: Cli) -> u8 {
             Command::Flatten(args) => flatten::run(&Context::for_exit(&cli.global, ui.clone())?, &args).await,
             Command::Funding(args) => funding::run(&Context::new(&cli.global, ui.clone())?, &args).await,
             Command::Init(args) => init::run(&cli.global, ui.clone(), &args).await,
+            Command::Doctor(args) => doctor::run(&cli.global, ui.clone(), &args).await,
             Command::Backtest(args) => {
                 backtest::run_command(&Context::new(&cli.global, ui.clone())?, &args).await
             }

@@ -10,7 +10,7 @@ use crate::config::words::{Mode, Sizing, StrategyKind, Venue};
 /// Comments begin in this column where the value leaves room.
 const COLUMN: usize = 33;
 /// A line that would be longer gets its comment above it.
-const WIDTH: usize = 100;
+const WIDTH: usize = 80;
 /// A list that is longer goes over several lines.
 const ON_ONE_LINE: usize = 4;
 
@@ -86,8 +86,8 @@ const HEAD: &str = "\
 
 /// Every key in the order of the file, with what it means.
 pub(crate) const KEYS: [(&str, &str); 77] = [
-    ("mode", "paper | testnet | live (real money; needs `rebal init --arm-live` once)"),
-    ("venue", "binance-usdm (perpetual futures) | binance-spot"),
+    ("mode", "paper | testnet | live (real money)"),
+    ("venue", "binance-usdm (futures) | binance-spot"),
     ("quote", "the asset that everything is priced in"),
     ("interval", "how often cron or systemd runs a pass"),
     ("credentials.api_key", "where the key is: env:NAME | file:PATH (mode 0600) | systemd:NAME"),
@@ -110,13 +110,13 @@ pub(crate) const KEYS: [(&str, &str); 77] = [
     ("basket.sizing", "fixed (target_value) | equity (equity × effective_leverage / size)"),
     ("basket.target_value", "what each coin is kept at, in the quote"),
     ("basket.effective_leverage", "all coins together over equity, with sizing = \"equity\""),
-    ("basket.threshold", "a coin is traded once it is this far from its target"),
+    ("basket.threshold", "traded once it is this far from its target"),
     ("basket.rebalance_to", "where a trade ends: target | half (way back) | edge (of the band)"),
     ("basket.every", "also trade everything to target when this long has passed"),
     ("basket.on_exit", "a coin that left the list: close | hold"),
     ("weights.weights", "each coin's share of the total value; what they leave is cash"),
     ("weights.symbols", "who shares equally, with weights = \"equal\""),
-    ("weights.threshold", "a coin is traded once its share is this far off"),
+    ("weights.threshold", "traded once its share is this far off"),
     ("weights.threshold_kind", "relative (to the share) | absolute (points of the portfolio)"),
     ("weights.every", "also trade everything to target when this long has passed"),
     ("weights.initial_value", "what the first pass may spend; 0: all that is there"),
@@ -131,7 +131,7 @@ pub(crate) const KEYS: [(&str, &str); 77] = [
     ("moonshot.trailing_start", "gain from which a trailing stop guards a winner; 0: never"),
     ("moonshot.trailing_stop", "how far below its highest price that stop is"),
     ("moonshot.exchange_stop", "a stop order per coin rests at the exchange; futures only"),
-    ("futures.leverage", "nominal: a position ties up its value divided by this"),
+    ("futures.leverage", "nominal: margin is value divided by this"),
     ("futures.margin", "cross: all positions stand on the whole account"),
     ("execution.order", "ioc (a limit that expires at once) | market"),
     ("execution.max_spread_bps", "a wider book is not traded"),
@@ -140,7 +140,7 @@ pub(crate) const KEYS: [(&str, &str); 77] = [
     ("execution.max_orders_per_pass", "more wait for the next pass"),
     ("execution.max_turnover_per_pass", "of the sum of all targets"),
     ("execution.concurrency", "requests under way at once"),
-    ("risk.max_drawdown", "the hard stop: at this loss from the peak everything is sold"),
+    ("risk.max_drawdown", "the hard stop: all is sold at this loss"),
     ("risk.max_effective_leverage", "no buying above this many times the equity"),
     ("risk.min_liquidation_distance", "how far the market must stay from liquidation"),
     ("risk.margin_buffer", "share of the equity that margin never takes"),
@@ -225,8 +225,8 @@ mod tests {
     fn what_has_its_default_and_does_not_matter_is_left_out() {
         let (_, text) = written(&["basket.threshold=0.1"]);
         let expected = "\
-mode = \"paper\"                   # paper | testnet | live (real money; needs `rebal init --arm-live` once)
-venue = \"binance-usdm\"           # binance-usdm (perpetual futures) | binance-spot
+mode = \"paper\"                   # paper | testnet | live (real money)
+venue = \"binance-usdm\"           # binance-usdm (futures) | binance-spot
 interval = \"5m\"                  # how often cron or systemd runs a pass
 
 [paper]
@@ -241,13 +241,13 @@ kind = \"basket\"                  # basket | weights | moonshot
 symbols = []                     # empty: what `rebal scan --apply` chose
 size = 20                        # how many coins
 target_value = 20                # what each coin is kept at, in the quote
-threshold = 0.1                  # a coin is traded once it is this far from its target
+threshold = 0.1                  # traded once it is this far from its target
 
 [futures]
-leverage = 5                     # nominal: a position ties up its value divided by this
+leverage = 5                     # nominal: margin is value divided by this
 
 [risk]
-max_drawdown = 0.3               # the hard stop: at this loss from the peak everything is sold
+max_drawdown = 0.3               # the hard stop: all is sold at this loss
 ";
         assert_eq!(text, format!("{HEAD}{expected}"));
     }

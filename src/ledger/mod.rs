@@ -150,6 +150,15 @@ impl Ledger {
         Ok(schema::is_old(schema::recognise(self).await?))
     }
 
+    /// What SQLite finds wrong with the file; empty where it is whole.
+    pub async fn faults(&mut self) -> Result<Vec<String>, LedgerError> {
+        let found: Vec<String> = sqlx::query_scalar("PRAGMA quick_check")
+            .fetch_all(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+        Ok(found.into_iter().filter(|line| line != "ok").collect())
+    }
+
     /// Closes the file in order.
     pub async fn close(self) -> Result<(), LedgerError> {
         let Ledger { db, path } = self;

@@ -51,6 +51,15 @@ impl Ledger {
             .collect()
     }
 
+    /// When a scan was last applied.
+    pub async fn scanned_at(&mut self) -> Result<Option<Time>, LedgerError> {
+        let at: Option<i64> = sqlx::query_scalar("SELECT max(at) FROM scan")
+            .fetch_one(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+        Ok(at.and_then(Time::from_ms))
+    }
+
     /// One transaction: the universe as a scan chose it, and the whole scan as `report`. Coins that
     /// stay keep the time since which they are members.
     pub async fn apply_universe(

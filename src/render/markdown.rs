@@ -5,8 +5,11 @@ use crate::render::grid::{Align, Grid};
 use crate::render::paint::Tone;
 use crate::render::remarks::{self, Remark};
 use crate::render::text::{clean, instant, money, percent};
-use crate::render::{charges, coins, earnings, figures, glance, orders, positions, summary, universe, words};
+use crate::render::{
+    charges, coins, earnings, figures, glance, orders, positions, preflight, summary, universe, words,
+};
 use crate::report::dashboard::DashboardReport;
+use crate::report::doctor::DoctorReport;
 use crate::report::flatten::FlattenReport;
 use crate::report::funding::FundingReport;
 use crate::report::heading::Heading;
@@ -67,6 +70,16 @@ pub fn risk(report: &RiskReport) -> String {
     text.push_str(&drawn(&full));
     text.push_str(&bullets("Account", figures::totals(report)));
     text.push_str(&notes(&report.notes));
+    text
+}
+
+/// A doctor's report: the verdict, one row per check, the values where they were asked for.
+#[must_use]
+pub fn doctor(report: &DoctorReport) -> String {
+    let mut text = head("doctor", &report.heading);
+    text.push_str(&format!("{}\n", escape(&preflight::verdict(report).1)));
+    text.push_str(&drawn(&preflight::grid(report)));
+    text.push_str(&bullets("Every value and where it came from", preflight::settings(report)));
     text
 }
 

@@ -5,6 +5,7 @@ mod charges;
 mod chart;
 mod coins;
 pub mod csv;
+
 mod earnings;
 mod figures;
 mod glance;
@@ -19,6 +20,7 @@ mod orders;
 mod paint;
 mod pictures;
 mod positions;
+mod preflight;
 mod remarks;
 mod summary;
 pub mod table;
@@ -30,6 +32,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::report::dashboard::DashboardReport;
+use crate::report::doctor::DoctorReport;
 use crate::report::error::ErrorReport;
 use crate::report::flatten::FlattenReport;
 use crate::report::funding::FundingReport;
@@ -158,6 +161,11 @@ pub fn init_fits(format: Format) -> Result<(), Unsupported> {
     }
 }
 
+/// Whether a doctor's report comes in `format`: asked before anything is read, not after.
+pub fn doctor_fits(format: Format) -> Result<(), Unsupported> {
+    no_page("a doctor's report", format)
+}
+
 fn no_page(what: &'static str, format: Format) -> Result<(), Unsupported> {
     match format {
         Format::Html => Err(unsupported(what, format)),
@@ -240,6 +248,17 @@ pub fn funding(report: &FundingReport, format: Format, style: &Style) -> Result<
         Format::Csv => Ok(csv::funding(report)),
         Format::Markdown => Ok(markdown::funding(report)),
         Format::Html => Err(unsupported("a funding report", format)),
+    }
+}
+
+/// A doctor's report in `format`; every text ends with one line break.
+pub fn doctor(report: &DoctorReport, format: Format, style: &Style) -> Result<String, Unsupported> {
+    match format {
+        Format::Table => Ok(table::doctor(report, style)),
+        Format::Json => Ok(json::object(report)),
+        Format::Csv => Ok(csv::doctor(report)),
+        Format::Markdown => Ok(markdown::doctor(report)),
+        Format::Html => Err(unsupported("a doctor's report", format)),
     }
 }
 

@@ -5,9 +5,10 @@ use crate::render::paint::{Tone, in_ascii, paint};
 use crate::render::remarks::{self, Remark};
 use crate::render::text::{clean, instant};
 use crate::render::{
-    Style, charges, coins, earnings, figures, glance, orders, positions, summary, universe, words,
+    Style, charges, coins, earnings, figures, glance, orders, positions, preflight, summary, universe, words,
 };
 use crate::report::dashboard::DashboardReport;
+use crate::report::doctor::DoctorReport;
 use crate::report::error::ErrorReport;
 use crate::report::flatten::FlattenReport;
 use crate::report::funding::FundingReport;
@@ -80,6 +81,21 @@ pub fn risk(report: &RiskReport, style: &Style) -> String {
     }
     page.remarks("", figures::totals(report));
     page.notes(&report.notes);
+    page.finish()
+}
+
+/// A doctor's report: the verdict, then every row under its group, with what is needed and what to do
+/// where it is not as it should be.
+#[must_use]
+pub fn doctor(report: &DoctorReport, style: &Style) -> String {
+    let mut page = Page::new(*style);
+    page.heading("doctor", &report.heading);
+    let (tone, verdict) = preflight::verdict(report);
+    page.say(tone, &verdict);
+    for (title, remarks) in preflight::groups(report) {
+        page.remarks(title, remarks);
+    }
+    page.remarks("Every value and where it came from", preflight::settings(report));
     page.finish()
 }
 

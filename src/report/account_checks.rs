@@ -11,7 +11,7 @@ use crate::domain::num::{Notional, Price, Rate};
 use crate::domain::snapshot::Coin;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
-use crate::report::check::{Bound, Check, Figure, Status};
+use crate::report::check::{Bound, Check, Figure, PASSES_MISSED, Status};
 use crate::report::risk::RiskInputs;
 
 /// From this part of the drawdown limit on it is near: the last chance to step in by hand.
@@ -24,9 +24,6 @@ const NEAR: (i64, u32) = (9, 1);
 /// a quarter of it, which a single bar can do.
 const MARGIN_WARN: (i64, u32) = (5, 1);
 const MARGIN_BREACH: (i64, u32) = (8, 1);
-
-/// Passes that may fail or be missed before the silence is worth a warning.
-const PASSES_MISSED: u32 = 3;
 
 /// One check per figure, the most dangerous first.
 pub(super) fn all(inputs: &RiskInputs<'_>) -> Vec<Check> {

@@ -5,6 +5,7 @@ pub mod backtest;
 pub mod check;
 pub mod dashboard;
 pub mod digest;
+pub mod doctor;
 pub mod error;
 pub mod flatten;
 pub mod funding;

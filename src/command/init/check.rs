@@ -22,7 +22,7 @@ use crate::report::init::{Finding, Verdict};
 const CLOCK_MS: u64 = 1000;
 
 /// One look at the exchange, without leaving a trace.
-pub(in crate::command) struct Seen {
+pub(super) struct Seen {
     account: String,
     equity: Notional,
     modes: AccountModes,
@@ -34,7 +34,7 @@ pub(in crate::command) struct Seen {
 }
 
 /// Looks, with the configuration of `context`.
-pub(in crate::command) async fn look(context: &Context) -> Result<Seen, CommandError> {
+pub(super) async fn look(context: &Context) -> Result<Seen, CommandError> {
     let mut ledger = Ledger::in_memory().await?;
     match venue::open(context, &mut ledger).await? {
         Venue::Usdm(exchange) => seen(context, *exchange).await,
@@ -70,7 +70,7 @@ impl Seen {
     }
 
     /// Key, permissions, modes and clock of a real account.
-    pub(in crate::command) fn account(&self, config: &Config) -> Vec<Finding> {
+    pub(super) fn account(&self, config: &Config) -> Vec<Finding> {
         if config.mode == Mode::Paper {
             return Vec::new();
         }

@@ -217,7 +217,7 @@ impl Dialogue<'_> {
         self.about("Which strategy?");
         let now = self.config().strategy.kind.as_str();
         let answers = [
-            ("basket", "every coin worth the same; strength sold, weakness bought"),
+            ("basket", "coins of equal value; sells strength, buys weakness"),
             ("weights", "fixed shares, such as 20 % BTC; the rest is cash"),
             ("moonshot", "many small bets; losers cut, winners never trimmed"),
         ];
