@@ -7,6 +7,8 @@ use crate::exchange::binance::{spot, usdm};
 use crate::exchange::{Exchange, ExchangeError};
 use crate::ledger::Ledger;
 use crate::render;
+use crate::report::doctor::question::{KEY_TRADING, KEY_WITHDRAWALS, Question};
+use crate::report::doctor::{Row, Status};
 use crate::report::init::ArmReport;
 use crate::ui::{self, PromptError};
 
@@ -82,11 +84,19 @@ async fn arm_with(context: &Context, ledger: &mut Ledger, confirm: Option<&str>)
     Ok(0)
 }
 
-/// Refuses an account that `rebal doctor` finds anything wrong with.
+/// What must be known of a key, and not only not be known to be wrong.
+const VERIFIED: [Question; 2] = [KEY_WITHDRAWALS, KEY_TRADING];
+
+/// Refuses an account that `rebal doctor` finds anything wrong with, and a key that nobody can tell of
+/// whether it may withdraw.
 async fn preflight(context: &Context) -> Result<(), CommandError> {
     let report = doctor::examine(context).await;
+    let unknown = |row: &&Row| {
+        row.status == Status::NotVerifiable && VERIFIED.iter().any(|question| question.name == row.name)
+    };
+    let unverified = report.checks.iter().filter(unknown);
     let failed: Vec<String> =
-        report.against_arming().map(|row| format!("{}: {}", row.name, row.found)).collect();
+        report.against_arming().chain(unverified).map(|row| format!("{}: {}", row.name, row.found)).collect();
     match failed.is_empty() {
         true => Ok(()),
         false => Err(CommandError::new(

@@ -314,22 +314,26 @@ def arming():
         with Terminal(place, "init", "--arm-live") as term:
             term.until("to go on): ")
             that("Ctrl-C arms nothing", term.interrupt() == 130 and term.restored() and place.json("rebalance")[0] == 2, term.plain())
-        for name, path, reply in (
-                ("may withdraw", "/sapi/v1/account/apiRestrictions", {"ipRestrict": True, "enableReading": True, "enableFutures": True, "enableWithdrawals": True}),
-                ("may not trade futures", "/sapi/v1/account/apiRestrictions", {"ipRestrict": True, "enableReading": True, "enableFutures": False, "enableWithdrawals": False})):
+        path = "/sapi/v1/account/apiRestrictions"
+        right = sim.signed("GET", path)
+        for name, reply in (("may withdraw", {**right, "enableWithdrawals": True}), ("may not trade futures", {**right, "enableFutures": False}),
+                            ("nobody can tell of", {"code": -1, "msg": "down"})):
+            sim.advance(1)
             sim.faults({"match": f"GET {path}", "nth": 1, "times": 9, "do": "reply:200:" + json.dumps(reply)})
             code, report = place.json("init", "--arm-live", "--confirm", phrase)
-            that(f"a key that {name} is not armed", code == 2 and place.json("rebalance")[0] == 2, report)
+            that(f"a key that {name} is not armed", code == 2 and "key_" in report["message"] and place.json("rebalance")[0] == 2, report)
         sim.faults()
         sim.call("POST", "/sim/modes", {"hedge": True})
         code, report = place.json("init", "--arm-live", "--confirm", phrase)
         that("nor an account in hedge mode", code == 2, report)
         sim.call("POST", "/sim/modes", {"hedge": False})
+        sim.advance(1)
         code, report = place.json("init", "--arm-live", "--confirm", phrase)
         that("the right phrase arms", code == 0 and report["schema"] == "rebal.arm/1" and not report["was_armed"], report)
         that("still without an order", not posts_of(sim.state()))
         rows = {row["name"]: row["status"] for row in place.json("doctor")[1]["checks"]}
         that("and doctor says so", rows["armed"] == "ok", rows)
+        sim.advance(1)
         code, again = place.json("init", "--arm-live")
         that("once per account: a second time nothing is asked", code == 0 and again["was_armed"] and again["armed_at"] == report["armed_at"], again)
         with Sim(rebal, "--seed", "9", "--api-key", "other", "--api-secret", "other") as other:
