@@ -67,7 +67,7 @@ pub(super) async fn run(global: &Global, ui: Ui, args: &Args) -> Result<u8, Comm
         false => agree(&context, &path, &text)?,
     }
     new_file::create(&path, &text)?;
-    let report = report(&context, &here, &path, (text, checks))?;
+    let report = report(&context, global, (&here, &path), (text, checks))?;
     context.tell_done(&render::init(&report, context.format)?);
     Ok(0)
 }
@@ -120,8 +120,8 @@ fn agree(context: &Context, path: &Path, text: &str) -> Result<(), CommandError>
 
 fn report(
     context: &Context,
-    here: &Path,
-    path: &Path,
+    given: &Global,
+    (here, path): (&Path, &Path),
     (config, checks): (String, Vec<Finding>),
 ) -> Result<InitReport, CommandError> {
     let binary = std::env::current_exe().map_err(|error| nowhere(&error))?;
@@ -135,12 +135,12 @@ fn report(
         config,
         checks,
         schedule: schedule::schedule(&context.config, &job),
-        next: next(&context.config, &job),
+        next: next(&context.config, given),
     })
 }
 
-/// What to type next, in this order.
-fn next(config: &Config, job: &Job<'_>) -> Vec<String> {
+/// What to type next, in this order, with the options that were given now.
+fn next(config: &Config, given: &Global) -> Vec<String> {
     let mut commands = Vec::new();
     if settings::listed(config).1.is_empty() {
         commands.push("scan --apply");
@@ -151,7 +151,13 @@ fn next(config: &Config, job: &Job<'_>) -> Vec<String> {
         commands.push("init --arm-live");
     }
     commands.push("rebalance");
-    commands.into_iter().map(|command| job.shell(command)).collect()
+    let mut options = vec!["rebal".to_owned()];
+    options.extend(given.profile.iter().flat_map(|name| ["--profile".to_owned(), name.clone()]));
+    for (option, path) in [("--config", &given.config), ("--state-dir", &given.state_dir)] {
+        options.extend(path.iter().flat_map(|path| [option.to_owned(), path.display().to_string()]));
+    }
+    let options = schedule::shell(&options);
+    commands.into_iter().map(|command| format!("{options} {command}")).collect()
 }
 
 fn nowhere(error: &std::io::Error) -> CommandError {

@@ -79,8 +79,8 @@ fn shown(value: &Value) -> String {
 }
 
 const HEAD: &str = "\
-# rebal's configuration. Fractions, not percent: 0.05 is 5 %. No secret belongs in here.
-# What is not listed has its default; a change holds from the next pass on.
+# rebal's configuration. Fractions, not percent: 0.05 is 5 %. What is not listed
+# has its default; a change holds from the next pass on. No secret belongs in here.
 
 ";
 

@@ -197,7 +197,7 @@ fn judge(config: &Config, sizes: &Sizes<'_>) -> Finding {
                 "band",
                 Verdict::Warn,
                 format!(
-                    "a {half} % band on {target:.2} {quote} cannot buy back {back}: the smallest order is {usual:.2} (half of {count} coins){symmetric}{named}"
+                    "a {half} % band on {target:.2} {quote} cannot buy back {back}: the smallest order is usually {usual:.2}{symmetric}{named}"
                 ),
             )
         }
@@ -328,8 +328,8 @@ mod tests {
 
     #[test]
     fn the_band_of_the_mission_is_told_with_the_target_that_would_do() {
-        let told = "a 5 % band on 20.00 USDT cannot buy back before -25 %: the smallest order is 5.00 \
-                    (half of 20 coins); 100 USDT per coin would; cannot be bought at all: BTC";
+        let told = "a 5 % band on 20.00 USDT cannot buy back before -25 %: the smallest order is \
+                    usually 5.00; 100 USDT per coin would; cannot be bought at all: BTC";
         assert_eq!(judged(&[], 5, &["BTC"]), (Verdict::Warn, told.to_owned()));
         let (status, told) = judged(&["basket.target_value=100"], 5, &[]);
         assert_eq!((status, told.as_str()), (Verdict::Ok, "a 5 % band on 100.00 USDT buys and sells alike"));

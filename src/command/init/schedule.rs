@@ -33,14 +33,6 @@ impl Job<'_> {
         words.extend(["rebalance".into(), "--quiet".into()]);
         words
     }
-
-    /// As a line for a shell.
-    pub(super) fn shell(&self, command: &str) -> String {
-        let mut words = self.words();
-        words.truncate(words.len() - 2);
-        words.extend(command.split(' ').map(str::to_owned));
-        shell(&words)
-    }
 }
 
 /// The schedule of `config`'s interval.
@@ -159,7 +151,7 @@ fn is_plain(word: &str) -> bool {
 }
 
 /// Words for a POSIX shell.
-fn shell(words: &[String]) -> String {
+pub(super) fn shell(words: &[String]) -> String {
     let quoted = |word: &String| match is_plain(word) {
         true => word.clone(),
         false => format!("'{}'", word.replace('\'', r"'\''")),
