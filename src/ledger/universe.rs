@@ -123,10 +123,12 @@ mod tests {
     async fn who_stays_keeps_its_time_and_who_left_is_gone() {
         let mut ledger = Ledger::in_memory().await.unwrap();
         assert!(ledger.universe().await.unwrap().is_empty());
+        assert_eq!(ledger.scanned_at().await.unwrap(), None);
         let at = |ms| Time::from_ms(ms).unwrap();
         ledger.apply_universe(at(10), &[member("B", 2, 10), member("A", 1, 10)], "1").await.unwrap();
         ledger.apply_universe(at(20), &[member("C", 1, 20), member("B", 5, 20)], "2").await.unwrap();
         let now = ledger.universe().await.unwrap();
         assert_eq!(now, [member("C", 1, 20), member("B", 5, 10)]);
+        assert_eq!(ledger.scanned_at().await.unwrap(), Some(at(20)));
     }
 }

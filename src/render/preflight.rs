@@ -129,3 +129,76 @@ fn tone(status: Status) -> Tone {
         Status::Fail => Tone::Bad,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::render::{Format, Style, doctor, doctor_fits, sample};
+    use crate::report::doctor::question::{CLOCK, HEARTBEAT, MAY_TRADE, POSITION_MODE};
+    use crate::report::doctor::{Failure, Setting};
+
+    fn report() -> DoctorReport {
+        DoctorReport {
+            schema: "rebal.doctor/1",
+            heading: sample::heading("testnet"),
+            checks: vec![
+                CLOCK.warn("2 s off", "set it"),
+                MAY_TRADE.ok("yes\u{1b}[31m\u{202e}"),
+                POSITION_MODE.fail(Failure::Config, "hedge mode", "switch"),
+                HEARTBEAT.unknown("not asked"),
+            ],
+            settings: Vec::new(),
+            exit_code: 2,
+        }
+    }
+
+    #[test]
+    fn what_is_well_has_one_line_and_the_rest_says_what_to_do() {
+        let shown = doctor(&report(), Format::Table, &Style { width: 80, ..Style::default() }).unwrap();
+        let expected = "\
+rebal doctor · TESTNET · binance-usdm · profile rebal · 2026-11-20 08:29:39 UTC
+1 failed, 1 warning, 1 not verifiable (?), 1 ok. Exit code 2.
+
+Exchange
+  warn clock          2 s off
+                      needed: within 1 s of the exchange
+                      do: set it
+
+Account
+  ok   may trade      yes[31m
+  FAIL position mode  hedge mode
+                      needed: one-way
+                      do: switch
+
+Messages
+  ?    heartbeat      not asked
+";
+        assert!(shown == expected, "\n{shown}");
+    }
+
+    #[test]
+    fn settings_stand_below_with_their_origin() {
+        let setting =
+            Setting { key: "risk.max_drawdown".into(), value: "0.3".into(), origin: "default".into() };
+        let report = DoctorReport { settings: vec![setting], ..report() };
+        let shown = doctor(&report, Format::Table, &Style::default()).unwrap();
+        let end = "Every value and where it came from\n  risk.max_drawdown  0.3 · default\n";
+        assert!(shown.ends_with(end), "\n{shown}");
+    }
+
+    #[test]
+    fn other_formats_have_a_row_per_check_and_no_page() {
+        let of = |format| doctor(&report(), format, &Style::default()).unwrap();
+        let csv = of(Format::Csv);
+        assert_eq!(csv.lines().next(), Some("at,group,name,status,found,needed,fix"));
+        let row = "2026-11-20T08:29:39.973Z,account,position_mode,fail,hedge mode,one-way,switch";
+        assert!(csv.lines().any(|line| line == row), "\n{csv}");
+        let row = "| Account | fail | position mode | hedge mode | one-way | switch |";
+        let markdown = of(Format::Markdown);
+        assert!(markdown.lines().any(|line| line == row), "\n{markdown}");
+        let json: serde_json::Value = serde_json::from_str(&of(Format::Json)).unwrap();
+        assert_eq!(json["checks"][3]["status"], "not_verifiable");
+        assert_eq!((&json["mode"], &json["exit_code"]), (&"testnet".into(), &2.into()));
+        assert!(doctor_fits(Format::Html).is_err());
+    }
+}

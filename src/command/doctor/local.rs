@@ -4,9 +4,8 @@ use secrecy::ExposeSecret;
 
 use crate::config::Origin;
 use crate::config::location::Location;
-use crate::config::secrets;
+use crate::config::secrets::{self, SecretError};
 use crate::config::words::{Mode, Prices};
-use crate::error::CommandError;
 use crate::ledger::Ledger;
 use crate::report::doctor::question::{
     API_KEY, API_SECRET, ARMED, CONFIGURATION, MODE, Question, STRATEGY, TELEGRAM_TOKEN,
@@ -123,16 +122,16 @@ impl Case<'_> {
         let from = &config.credentials;
         let key = match secrets::read("credentials.api_key", &from.api_key) {
             Ok(_) => API_KEY.ok(place(&from.api_key)),
-            Err(error) => failed(&API_KEY, &error.into()),
+            Err(error) => no_secret(&API_KEY, "credentials.api_key", &error),
         };
-        let secret = secrets::read("credentials.api_secret", &from.api_secret).map_err(CommandError::from);
+        let secret = secrets::read("credentials.api_secret", &from.api_secret);
         let secret = match secret.map(|secret| Signer::new(&secret).map(drop)) {
             Ok(Ok(())) => API_SECRET.ok(place(&from.api_secret)),
             Ok(Err(error)) => {
                 let fix = "copy it again as the exchange showed it: an HMAC secret, or the whole PEM file";
                 API_SECRET.fail(Failure::Config, format!("{}: {error}", place(&from.api_secret)), fix)
             }
-            Err(error) => failed(&API_SECRET, &error),
+            Err(error) => no_secret(&API_SECRET, "credentials.api_secret", &error),
         };
         (key, secret)
     }
@@ -145,7 +144,7 @@ impl Case<'_> {
         match secrets::read("telegram.token", &telegram.token) {
             Ok(token) if token.expose_secret().contains(':') => TELEGRAM_TOKEN.ok(place(&telegram.token)),
             Ok(_) => no_token(&TELEGRAM_TOKEN, &telegram.token),
-            Err(error) => failed(&TELEGRAM_TOKEN, &error.into()),
+            Err(error) => no_secret(&TELEGRAM_TOKEN, "telegram.token", &error),
         }
     }
 
@@ -173,6 +172,16 @@ impl Case<'_> {
             Err(error) => failed(&STRATEGY, &error),
         }
     }
+}
+
+/// The error names the place and what is wrong there, with the command that mends it where there is one.
+fn no_secret(question: &Question, key: &str, error: &SecretError) -> Row {
+    let said = error.to_string();
+    let found = said.strip_prefix(&format!("{key}: ")).unwrap_or(&said);
+    let fix = format!(
+        "mend that, or let {key} point somewhere else: env:NAME, file:PATH (mode 0600) or systemd:NAME"
+    );
+    question.fail(Failure::Config, found, fix)
 }
 
 fn no_token(question: &Question, location: &Location) -> Row {

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::config::words::Mode;
 use crate::ledger::Ledger;
 use crate::notify::{Beat, Heartbeat};
-use crate::report::doctor::question::{HEARTBEAT, OUTBOX, TELEGRAM};
-use crate::report::doctor::{Failure, Group, Row};
+use crate::report::doctor::question::{HEARTBEAT, OUTBOX, TELEGRAM, TELEGRAM_TOKEN};
+use crate::report::doctor::{Failure, Group, Row, Status};
 
 use super::{Case, failed};
 use crate::command::after;
@@ -43,6 +43,9 @@ impl Case<'_> {
                 Mode::Live => TELEGRAM.warn(WITHOUT, "set [telegram]: enabled, token and chat_id"),
                 Mode::Paper | Mode::Testnet => TELEGRAM.ok("off: telegram.enabled = false"),
             };
+        }
+        if self.rows.iter().any(|row| row.name == TELEGRAM_TOKEN.name && row.status == Status::Fail) {
+            return TELEGRAM.unknown("needs the bot's token");
         }
         let bot = match after::telegram(self.context) {
             Ok(bot) => bot,

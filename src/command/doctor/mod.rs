@@ -137,7 +137,9 @@ fn failed(question: &Question, error: &CommandError) -> Row {
         Kind::Config | Kind::Locked => Failure::Config,
         Kind::Internal | Kind::Unavailable | Kind::Partial | Kind::Interrupted => Failure::Unavailable,
     };
-    question.fail(failure, error.message.clone(), error.hint.clone())
+    // Here nothing is ever sent.
+    let hint = error.hint.strip_suffix("; nothing was sent").unwrap_or(&error.hint);
+    question.fail(failure, error.message.clone(), hint)
 }
 
 /// Every effective value and its origin; none where the configuration cannot be read.

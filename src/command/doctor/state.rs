@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::domain::time::Time;
 use crate::error::CommandError;
 use crate::ledger::{Halt, Ledger};
 use crate::pass::latch;
@@ -129,11 +130,12 @@ impl Case<'_> {
 }
 
 fn in_force(halt: &Halt) -> Row {
-    HALT.fail(
-        Failure::Halted,
-        format!("halt {} since {}: {}", halt.id, halt.at, halt.reason),
-        "find out why, then `rebal risk-check --resume`",
-    )
+    // A file that a person made has no time.
+    let found = match halt.at == Time::default() {
+        true => halt.reason.clone(),
+        false => format!("halt {} since {}: {}", halt.id, halt.at, halt.reason),
+    };
+    HALT.fail(Failure::Halted, found, "find out why, then `rebal risk-check --resume`")
 }
 
 /// The nearest folder above that exists: where a missing one would be made.

@@ -84,7 +84,8 @@ fn set(
     fix: &str,
 ) -> Row {
     let coins = || snapshot.coins.iter();
-    if coins().all(|(_, coin)| is_wanted(coin).is_none()) {
+    let told = coins().filter(|(_, coin)| is_wanted(coin).is_some()).count();
+    if told == 0 {
         return question.unknown(match snapshot.coins.is_empty() {
             true => "no coin to look at",
             false => "the exchange did not say",
@@ -95,7 +96,7 @@ fn set(
     let held = coins().filter(differs).filter(|(_, coin)| !coin.qty().is_zero());
     let held: Vec<&Symbol> = held.map(|(symbol, _)| symbol).collect();
     match (differing.as_slice(), held.as_slice()) {
-        ([], _) => question.ok(format!("{as_wanted}: all {} coins", snapshot.coins.len())),
+        ([], _) => question.ok(format!("{as_wanted}: all {told} coins")),
         (flat, []) => question.ok(format!("{otherwise}: {}; a pass sets it before it buys", named(flat))),
         (_, held) => question.warn(format!("{otherwise} and held: {}", named(held)), fix),
     }
@@ -117,30 +118,25 @@ fn leverage(snapshot: &Snapshot, wanted: u32) -> Row {
 
 fn brackets(snapshot: &Snapshot, leverage: u32, target: impl Fn(&Symbol) -> Option<Notional>) -> Row {
     let needed = format!("tiers that allow {leverage}x at the target");
-    let told = || snapshot.coins.iter().filter(|(_, coin)| !coin.brackets.is_empty());
-    let blind: Vec<&Symbol> = snapshot
-        .coins
-        .iter()
-        .filter(|(_, coin)| coin.brackets.is_empty())
-        .map(|(symbol, _)| symbol)
-        .collect();
-    let row = if told().next().is_none() || !blind.is_empty() {
-        let without = if blind.is_empty() { "no coin to look at".to_owned() } else { named(&blind) };
-        BRACKETS.unknown(format!("no maintenance tiers: {without}"))
-    } else {
-        let fits = |symbol: &Symbol, coin: &Coin| {
-            let most = max_notional(&coin.brackets, leverage);
-            most.is_some_and(|most| target(symbol).is_none_or(|target| target <= most))
-        };
-        let tight: Vec<&Symbol> =
-            told().filter(|(symbol, coin)| !fits(symbol, coin)).map(|(symbol, _)| symbol).collect();
-        match tight.as_slice() {
-            [] => BRACKETS.ok(format!("{leverage}x is allowed for all {} coins", snapshot.coins.len())),
-            tight => BRACKETS.warn(
-                format!("less than {leverage}x, or less value, is allowed for {}", named(tight)),
-                "a pass takes the most that is allowed; lower futures.leverage, or exclude them",
-            ),
-        }
+    // What is not listed has a row of its own.
+    let listed: Vec<(&Symbol, &Coin)> =
+        snapshot.coins.iter().filter(|(_, coin)| coin.rules.is_some()).collect();
+    let those = |is: &dyn Fn(&Symbol, &Coin) -> bool| {
+        listed.iter().filter(|(symbol, coin)| is(symbol, coin)).map(|(symbol, _)| *symbol).collect::<Vec<_>>()
+    };
+    let blind = those(&|_, coin| coin.brackets.is_empty());
+    let tight = those(&|symbol, coin| {
+        let most = max_notional(&coin.brackets, leverage);
+        most.is_none_or(|most| target(symbol).is_some_and(|target| target > most))
+    });
+    let row = match (listed.len(), blind.as_slice(), tight.as_slice()) {
+        (0, ..) => BRACKETS.unknown("no coin to look at"),
+        (_, blind @ [_, ..], _) => BRACKETS.unknown(format!("no maintenance tiers: {}", named(blind))),
+        (all, [], []) => BRACKETS.ok(format!("{leverage}x is allowed for all {all} coins")),
+        (_, [], tight) => BRACKETS.warn(
+            format!("less than {leverage}x, or less value, is allowed for {}", named(tight)),
+            "a pass takes the most that is allowed; lower futures.leverage, or exclude them",
+        ),
     };
     row.needing(needed)
 }

@@ -2,7 +2,7 @@
 
 use crate::domain::account::Health;
 use crate::domain::time::Time;
-use crate::report::check::{Check, Figure, Status as Verdict};
+use crate::report::check::{Check, Status as Verdict};
 use crate::report::doctor::question::{
     INDICATORS, KEY_EXPIRY, KEY_IP, KEY_OTHER, KEY_READING, KEY_TRADING, KEY_WITHDRAWALS, Question,
 };
@@ -71,20 +71,22 @@ fn of_key(checks: &[Check]) -> Vec<Row> {
     rows
 }
 
-/// Status and detail as `risk-check` has them; the detail is what to do.
+/// The verdict of `risk-check`, with what to do in the exchange's own places.
 fn as_it_is(question: &Question, check: &Check) -> Row {
-    let found = match check.value {
-        Figure::At(end) => end.to_string(),
-        value => value.to_string(),
+    let found = match (check.status, check.detail.as_str()) {
+        (Verdict::Ok, _) | (_, "") => check.value.to_string(),
+        (_, detail) => format!("{}: {detail}", check.value),
     };
     match check.status {
         Verdict::Ok => question.ok(found),
-        Verdict::Warn if question.name == KEY_EXPIRY.name => question.warn(
-            format!("{found}: {}", check.detail),
-            "make a new key and put it where [credentials] points",
-        ),
-        Verdict::Warn => question.warn(found, check.detail.clone()),
-        Verdict::Breach => question.fail(Failure::Config, found, check.detail.clone()),
+        Verdict::Warn if *question == KEY_EXPIRY => {
+            question.warn(found, "make a new key and put it where [credentials] points")
+        }
+        Verdict::Warn => question.warn(found, "name this machine's address in the exchange's API management"),
+        Verdict::Breach => {
+            let fix = "take that right from the key in the exchange's API management, or make a new key";
+            question.fail(Failure::Config, found, fix)
+        }
     }
 }
 
