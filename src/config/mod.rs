@@ -298,13 +298,12 @@ impl Config {
 
 /// Every path that is set, with its key.
 fn paths(config: &mut Config) -> impl Iterator<Item = (&'static str, &mut PathBuf)> {
+    fn secret(location: &mut Location) -> Option<&mut PathBuf> {
+        if let Location::File(path) = location { Some(path) } else { None }
+    }
     let prices = match &mut config.paper.prices {
         Prices::Folder(path) => Some(path),
         Prices::Live | Prices::Synthetic => None,
-    };
-    let secret = |location| match location {
-        &mut Location::File(ref mut path) => Some(path),
-        _ => None,
     };
     [
         ("paper.prices", prices),

@@ -50,35 +50,45 @@ pub(super) fn schedule(config: &Config, job: &Job<'_>) -> Schedule {
     }
 }
 
+/// An interval as a clock can keep it.
+enum Beat {
+    /// A divisor of the hour.
+    Minutes(u64),
+    /// A divisor of the day.
+    Hours(u64),
+    Daily,
+    /// Seconds that divide neither.
+    Uneven(u64),
+}
+
+fn beat(interval: Duration) -> Beat {
+    match interval.as_secs() {
+        DAY => Beat::Daily,
+        secs if secs.is_multiple_of(HOUR) && DAY.is_multiple_of(secs) => Beat::Hours(secs / HOUR),
+        secs if secs.is_multiple_of(MINUTE) && HOUR.is_multiple_of(secs) => Beat::Minutes(secs / MINUTE),
+        secs => Beat::Uneven(secs),
+    }
+}
+
 /// The five fields; `None` where cron cannot run it evenly.
 fn cron(interval: Duration) -> Option<String> {
-    match interval.as_secs() {
-        MINUTE => Some("* * * * *".into()),
-        HOUR => Some("0 * * * *".into()),
-        DAY => Some("0 0 * * *".into()),
-        secs if secs < HOUR && secs % MINUTE == 0 && HOUR % secs == 0 => {
-            Some(format!("*/{} * * * *", secs / MINUTE))
-        }
-        secs if secs < DAY && secs % HOUR == 0 && DAY % secs == 0 => {
-            Some(format!("0 */{} * * *", secs / HOUR))
-        }
-        _ => None,
+    match beat(interval) {
+        Beat::Minutes(1) => Some("* * * * *".into()),
+        Beat::Minutes(minutes) => Some(format!("*/{minutes} * * * *")),
+        Beat::Hours(1) => Some("0 * * * *".into()),
+        Beat::Hours(hours) => Some(format!("0 */{hours} * * *")),
+        Beat::Daily => Some("0 0 * * *".into()),
+        Beat::Uneven(_) => None,
     }
 }
 
 /// By the clock where cron could too, so that bars and passes begin together; else by the time since.
 fn timer(interval: Duration, unit: &str) -> String {
-    let when = match interval.as_secs() {
-        MINUTE => "OnCalendar=*:*:00".to_owned(),
-        HOUR => "OnCalendar=*:00:00".to_owned(),
-        DAY => "OnCalendar=*-*-* 00:00:00".to_owned(),
-        secs if secs < HOUR && secs % MINUTE == 0 && HOUR % secs == 0 => {
-            format!("OnCalendar=*:0/{}:00", secs / MINUTE)
-        }
-        secs if secs < DAY && secs % HOUR == 0 && DAY % secs == 0 => {
-            format!("OnCalendar=0/{}:00:00", secs / HOUR)
-        }
-        secs => format!("OnActiveSec=0\nOnUnitActiveSec={secs}s"),
+    let when = match beat(interval) {
+        Beat::Minutes(minutes) => format!("OnCalendar=*:0/{minutes}:00"),
+        Beat::Hours(hours) => format!("OnCalendar=0/{hours}:00:00"),
+        Beat::Daily => "OnCalendar=*-*-* 00:00:00".to_owned(),
+        Beat::Uneven(secs) => format!("OnActiveSec=0\nOnUnitActiveSec={secs}s"),
     };
     format!(
         "[Unit]\nDescription=Runs {unit}.service every {}\n\n[Timer]\n{when}\nAccuracySec=1s\n\n[Install]\nWantedBy=timers.target\n",
@@ -131,18 +141,16 @@ fn places(config: &Config) -> Vec<&Location> {
 }
 
 fn variables(config: &Config) -> Vec<&str> {
-    let name = |place| match place {
-        &Location::Environment(ref name) => Some(name.as_str()),
-        _ => None,
-    };
+    fn name(place: &Location) -> Option<&str> {
+        if let Location::Environment(name) = place { Some(name) } else { None }
+    }
     places(config).into_iter().filter_map(name).collect()
 }
 
 fn systemd_credentials(config: &Config) -> Vec<&str> {
-    let name = |place| match place {
-        &Location::Systemd(ref name) => Some(name.as_str()),
-        _ => None,
-    };
+    fn name(place: &Location) -> Option<&str> {
+        if let Location::Systemd(name) = place { Some(name) } else { None }
+    }
     places(config).into_iter().filter_map(name).collect()
 }
 
@@ -182,10 +190,10 @@ mod tests {
     #[test]
     fn cron_and_systemd_keep_the_interval_or_say_that_they_cannot() {
         for (minutes, line, calendar) in [
-            (1, Some("* * * * *"), "OnCalendar=*:*:00"),
+            (1, Some("* * * * *"), "OnCalendar=*:0/1:00"),
             (5, Some("*/5 * * * *"), "OnCalendar=*:0/5:00"),
             (7, None, "OnUnitActiveSec=420s"),
-            (60, Some("0 * * * *"), "OnCalendar=*:00:00"),
+            (60, Some("0 * * * *"), "OnCalendar=0/1:00:00"),
             (240, Some("0 */4 * * *"), "OnCalendar=0/4:00:00"),
             (300, None, "OnUnitActiveSec=18000s"),
             (1440, Some("0 0 * * *"), "OnCalendar=*-*-* 00:00:00"),
