@@ -52,7 +52,7 @@ fn what_is_not_armed_yet_does_not_keep_from_arming() {
     assert_eq!(report.against_arming().map(|row| row.name).collect::<Vec<_>>(), ["halt"]);
 }
 
-fn wish(name: &str, target: i64) -> Wish {
+fn wish(name: &str, target: u32) -> Wish {
     Wish {
         symbol: symbol(name),
         target: Notional::from(target),
@@ -66,7 +66,7 @@ fn wish(name: &str, target: i64) -> Wish {
 
 /// The rows of the market for coins at 10, whose smallest order is worth 5.
 fn market_of(
-    target: i64,
+    target: u32,
     names: &[&str],
     change: impl FnOnce(&mut Snapshot),
 ) -> Vec<(&'static str, Status, String, String)> {
@@ -196,7 +196,7 @@ fn folders_disks_passes_and_universes_at_their_limits() {
         assert_eq!(state::disk(free).status, status, "{free}");
     }
     let now: Time = "2026-11-20".parse().unwrap();
-    let ago = |seconds| Time::from_ms(now.ms() - seconds * 1000);
+    let ago = |seconds: i64| Time::from_ms(now.ms() - seconds * 1000);
     let five = Duration::from_secs(300);
     for (last, status) in [(None, ok), (ago(900), ok), (ago(901), warn)] {
         assert_eq!(state::last_pass(last, now, five).status, status);
