@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use crate::config::sections::Config;
 use crate::config::words::{Mode, OrderStyle, Sizing, StrategyKind, Venue as Market};
+use crate::decide::band::Band;
 use crate::domain::snapshot::{Coin, Snapshot};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
@@ -11,7 +12,7 @@ use crate::error::CommandError;
 use crate::exchange::{Exchange, ExchangeError, Kind, Observation};
 use crate::ledger::{Age, Ledger};
 use crate::pass::{self, PassError, Prepared, Settings};
-use crate::report::doctor::market::Wanted;
+use crate::report::doctor::market::{Aim, Wanted};
 use crate::report::doctor::question::{
     ACCOUNT, CLOCK, FOREIGN, INDICATORS, KEY_EXPIRY, KEY_IP, KEY_OTHER, KEY_READING, KEY_TRADING,
     KEY_WITHDRAWALS, LEDGER_ACCOUNT, NEXT_PASS, REACHABLE,
@@ -184,9 +185,10 @@ impl Case<'_> {
             self.blind(&[Group::Market], "needs a strategy with coins");
             return;
         }
+        let aims: Vec<Aim> = wishes.iter().map(aim).collect();
         let wanted = Wanted {
             snapshot: &snapshot,
-            wishes: &wishes,
+            aims: &aims,
             market_orders: config.execution.order == OrderStyle::Market,
             quote: &config.quote,
             target_key: target_key(config),
@@ -281,6 +283,11 @@ fn snapshot(found: &Observation, symbols: &[Symbol]) -> Snapshot {
         modes: found.modes,
         coins: all.map(|symbol| (symbol.clone(), coin(symbol))).collect(),
     }
+}
+
+fn aim(wish: &Wish) -> Aim {
+    let band = Band { threshold: wish.threshold, ends_at: wish.ends_at };
+    Aim { symbol: wish.symbol.clone(), target: wish.target, band: wish.stop.is_none().then_some(band) }
 }
 
 /// The key that sets what one coin should be worth.

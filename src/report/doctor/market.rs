@@ -6,7 +6,17 @@ use crate::domain::snapshot::Snapshot;
 use crate::domain::symbol::Symbol;
 use crate::report::doctor::question::{BANDS, LISTED, SIZE, SMALLEST_ORDERS};
 use crate::report::doctor::{Failure, Row, named, percent};
-use crate::strategy::Wish;
+
+/// What is wanted of one coin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Aim {
+    /// The contract.
+    pub symbol: Symbol,
+    /// What it should be worth; zero for one that is to be sold.
+    pub target: Notional,
+    /// The band it is traded at; `None` for a coin with a stop: bought once, never bought back.
+    pub band: Option<Band>,
+}
 
 /// What is to be held, and what is known of it.
 #[derive(Clone, Copy, Debug)]
@@ -14,7 +24,7 @@ pub struct Wanted<'a> {
     /// The account and its market.
     pub snapshot: &'a Snapshot,
     /// What the strategy wants, one per coin.
-    pub wishes: &'a [Wish],
+    pub aims: &'a [Aim],
     /// Market orders instead of limit orders.
     pub market_orders: bool,
     /// What values are counted in.
@@ -33,11 +43,11 @@ pub fn rows(wanted: &Wanted<'_>) -> [Row; 4] {
 
 fn listed(wanted: &Wanted<'_>) -> Row {
     let (mut unknown, mut ending, mut idle) = (Vec::new(), Vec::new(), Vec::new());
-    for wish in wanted.wishes {
-        match wanted.snapshot.coins.get(&wish.symbol).and_then(|coin| coin.rules.as_ref()) {
-            None => unknown.push(&wish.symbol),
-            Some(rules) if rules.delisting().is_some() => ending.push(&wish.symbol),
-            Some(rules) if rules.status.as_str() != "TRADING" => idle.push(&wish.symbol),
+    for aim in wanted.aims {
+        match wanted.snapshot.coins.get(&aim.symbol).and_then(|coin| coin.rules.as_ref()) {
+            None => unknown.push(&aim.symbol),
+            Some(rules) if rules.delisting().is_some() => ending.push(&aim.symbol),
+            Some(rules) if rules.status.as_str() != "TRADING" => idle.push(&aim.symbol),
             Some(_) => {}
         }
     }
@@ -49,7 +59,7 @@ fn listed(wanted: &Wanted<'_>) -> Row {
     }
     let found = parts.join("; ");
     match (unknown.is_empty(), parts.is_empty()) {
-        (_, true) => LISTED.ok(format!("all {} coins", wanted.wishes.len())),
+        (_, true) => LISTED.ok(format!("all {} coins", wanted.aims.len())),
         (false, _) => LISTED.fail(
             Failure::Config,
             found,
@@ -61,34 +71,26 @@ fn listed(wanted: &Wanted<'_>) -> Row {
 
 /// A coin with a target, and what its smallest order is worth now.
 struct Least<'a> {
-    wish: &'a Wish,
+    aim: &'a Aim,
     least: Notional,
 }
 
 impl Least<'_> {
-    fn band(&self) -> Band {
-        Band { threshold: self.wish.threshold, ends_at: self.wish.ends_at }
-    }
-
-    /// How far it must fall to be bought back; `None` where it never is.
-    fn buy(&self) -> Option<Rate> {
-        self.band().buy(self.least, self.wish.target)
-    }
-
-    fn is_one_sided(&self) -> bool {
-        self.buy().is_none_or(|buy| buy > self.wish.threshold)
+    /// Its band, and how far it must fall to be bought back (`None` where it never is).
+    fn band(&self) -> Option<(Band, Option<Rate>)> {
+        self.aim.band.map(|band| (band, band.buy(self.least, self.aim.target)))
     }
 }
 
 /// Those whose smallest order can be told. A coin that is to be sold has no target.
 fn least<'a>(wanted: &Wanted<'a>) -> Vec<Least<'a>> {
-    let one = |wish: &'a Wish| {
-        let coin = wanted.snapshot.coins.get(&wish.symbol)?;
+    let one = |aim: &'a Aim| {
+        let coin = wanted.snapshot.coins.get(&aim.symbol)?;
         let price = coin.market?.mark.price;
         let least = coin.rules.as_ref()?.least_open(price, wanted.market_orders)?;
-        Some(Least { wish, least: least * price })
+        Some(Least { aim, least: least * price })
     };
-    wanted.wishes.iter().filter(|wish| wish.target.is_positive()).filter_map(one).collect()
+    wanted.aims.iter().filter(|aim| aim.target.is_positive()).filter_map(one).collect()
 }
 
 fn smallest_orders(wanted: &Wanted<'_>) -> Row {
@@ -96,8 +98,8 @@ fn smallest_orders(wanted: &Wanted<'_>) -> Row {
     let Some(largest) = known.iter().map(|one| one.least).max() else {
         return SMALLEST_ORDERS.unknown("no coin with rules and a price");
     };
-    let too_large = known.iter().filter(|one| one.least > one.wish.target);
-    let too_large: Vec<&Symbol> = too_large.map(|one| &one.wish.symbol).collect();
+    let too_large = known.iter().filter(|one| one.least > one.aim.target);
+    let too_large: Vec<&Symbol> = too_large.map(|one| &one.aim.symbol).collect();
     let largest = format!("{largest:.2} {}", wanted.quote);
     let fix = match wanted.target_key {
         Some(key) => format!("raise {key} to {largest} or more, or leave these coins out"),
@@ -112,24 +114,25 @@ fn smallest_orders(wanted: &Wanted<'_>) -> Row {
 }
 
 fn bands(wanted: &Wanted<'_>) -> Row {
-    let mut banded = least(wanted);
-    banded.retain(|one| one.wish.stop.is_none());
-    let Some(first) = banded.first() else {
-        return match wanted.wishes.iter().any(|wish| wish.stop.is_some()) {
+    let known = least(wanted);
+    let banded: Vec<_> = known.iter().filter_map(|one| Some((one, one.band()?))).collect();
+    let Some((first, (band, _))) = banded.first() else {
+        return match wanted.aims.iter().any(|aim| aim.band.is_none()) {
             true => BANDS.ok("not needed: coins with a stop are never bought back"),
             false => BANDS.unknown("no coin with rules and a price"),
         };
     };
-    let sell = percent(first.wish.threshold);
-    let target = format!("{:.2} {}", first.wish.target, wanted.quote);
-    let one_sided: Vec<&Least<'_>> = banded.iter().filter(|one| one.is_one_sided()).collect();
+    let sell = percent(band.threshold);
+    let target = format!("{:.2} {}", first.aim.target, wanted.quote);
+    let is_one_sided = |(band, buy): &(Band, Option<Rate>)| buy.is_none_or(|buy| buy > band.threshold);
+    let one_sided: Vec<_> = banded.iter().filter(|(_, band)| is_one_sided(band)).collect();
     if one_sided.is_empty() {
         let all = banded.len();
         return BANDS
             .ok(format!("at {target} per coin all {all} sell {sell} above and buy back {sell} below"));
     }
-    let symbols: Vec<&Symbol> = one_sided.iter().map(|one| &one.wish.symbol).collect();
-    let widest = one_sided.iter().map(|one| one.buy().unwrap_or(Rate::ONE)).max().unwrap_or(Rate::ONE);
+    let symbols: Vec<&Symbol> = one_sided.iter().map(|(one, _)| &one.aim.symbol).collect();
+    let widest = one_sided.iter().map(|(_, (_, buy))| buy.unwrap_or(Rate::ONE)).max().unwrap_or(Rate::ONE);
     let back = match widest < Rate::ONE {
         true => format!("back only {} below", percent(widest)),
         false => "some of them never back".to_owned(),
@@ -140,17 +143,17 @@ fn bands(wanted: &Wanted<'_>) -> Row {
         banded.len(),
         named(&symbols)
     );
-    BANDS.warn(found, symmetric(wanted, &one_sided, widest))
+    let symmetric = one_sided.iter().filter_map(|(one, (band, _))| band.symmetric(one.least)).max();
+    BANDS.warn(found, advice(wanted, symmetric, widest))
 }
 
 /// Which target, or which threshold, makes the bands symmetric.
-fn symmetric(wanted: &Wanted<'_>, one_sided: &[&Least<'_>], widest: Rate) -> String {
-    let target = one_sided.iter().filter_map(|one| one.band().symmetric(one.least)).max();
+fn advice(wanted: &Wanted<'_>, symmetric: Option<Notional>, widest: Rate) -> String {
     let threshold = match widest < Rate::ONE {
         true => format!("; or sell later too, with a threshold of {widest}"),
         false => String::new(),
     };
-    match (target, wanted.target_key) {
+    match (symmetric, wanted.target_key) {
         (Some(target), Some(key)) => format!("{key} = {target:.0} makes all of them symmetric{threshold}"),
         (Some(target), None) => format!(
             "{target:.0} {} per coin makes all of them symmetric: more equity or fewer coins{threshold}",
@@ -161,7 +164,7 @@ fn symmetric(wanted: &Wanted<'_>, one_sided: &[&Least<'_>], widest: Rate) -> Str
 }
 
 fn size(wanted: &Wanted<'_>) -> Row {
-    let gross: Notional = wanted.wishes.iter().map(|wish| wish.target).sum();
+    let gross: Notional = wanted.aims.iter().map(|aim| aim.target).sum();
     let equity = wanted.snapshot.balance.equity;
     let needed = format!("{}x of the equity at most (risk.max_effective_leverage)", wanted.max_leverage);
     let row = match gross.over(equity).filter(|_| equity.is_positive()) {

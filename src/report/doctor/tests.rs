@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use super::question::{CLOCK, HALT, LEDGER, LISTED, REACHABLE};
 use super::*;
+use crate::decide::band::Band;
 use crate::decide::samples::{coin, market, snapshot, symbol};
 use crate::domain::account::{AccountModes, Health, KeyPermissions, MarginSetting};
 use crate::domain::num::Notional;
 use crate::domain::snapshot::Snapshot;
 use crate::domain::time::Time;
-use crate::report::doctor::market::Wanted;
-use crate::strategy::{Action, Wish};
+use crate::report::doctor::market::{Aim, Wanted};
 
 fn report(rows: Vec<Row>) -> DoctorReport {
     DoctorReport::new(Heading::default(), rows, |group| format!("no {}", group.as_str()))
@@ -52,16 +52,9 @@ fn what_is_not_armed_yet_does_not_keep_from_arming() {
     assert_eq!(report.against_arming().map(|row| row.name).collect::<Vec<_>>(), ["halt"]);
 }
 
-fn wish(name: &str, target: u32) -> Wish {
-    Wish {
-        symbol: symbol(name),
-        target: Notional::from(target),
-        threshold: Rate::new(5, 2),
-        ends_at: Rate::ZERO,
-        stop: None,
-        whole: None,
-        action: Action::Hold,
-    }
+fn aim(name: &str, target: u32) -> Aim {
+    let band = Band { threshold: Rate::new(5, 2), ends_at: Rate::ZERO };
+    Aim { symbol: symbol(name), target: Notional::from(target), band: Some(band) }
 }
 
 /// The rows of the market for coins at 10, whose smallest order is worth 5.
@@ -72,10 +65,10 @@ fn market_of(
 ) -> Vec<(&'static str, Status, String, String)> {
     let mut snapshot = snapshot(200, vec![coin("AUSDT", "10", "0"), coin("BUSDT", "10", "0")]);
     change(&mut snapshot);
-    let wishes: Vec<Wish> = names.iter().map(|name| wish(name, target)).collect();
+    let aims: Vec<Aim> = names.iter().map(|name| aim(name, target)).collect();
     let wanted = Wanted {
         snapshot: &snapshot,
-        wishes: &wishes,
+        aims: &aims,
         market_orders: false,
         quote: "USDT",
         target_key: Some("basket.target_value"),
