@@ -69,6 +69,15 @@ impl Context {
         })
     }
 
+    /// For writing a configuration that is not there yet: its file is not read, and neither is the
+    /// environment, which would win over the file again each time.
+    pub(super) fn for_new_file(global: &Global, ui: Ui) -> Result<Context, CommandError> {
+        Context::with(global, ui, |sources| {
+            let env = Vec::new().into_iter();
+            Ok(config::load(Sources { file: None, env, ..sources })?)
+        })
+    }
+
     /// For looking at everything, however broken the configuration is.
     pub(super) fn for_doctor(global: &Global, ui: Ui) -> Result<(Context, Understood), CommandError> {
         let mut understood = Understood::Whole;

@@ -84,7 +84,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
 }
 
 async fn in_order(desk: &mut Desk<'_>, args: &Args, troubles: Vec<String>) -> Result<u8, CommandError> {
-    match venue::open_to_close(desk.context, desk.ledger).await? {
+    match venue::open(desk.context, desk.ledger).await? {
         Venue::Usdm(mut exchange) => flatten(exchange.as_mut(), desk, args, troubles).await,
         Venue::Spot(mut exchange) => flatten(exchange.as_mut(), desk, args, troubles).await,
         Venue::Paper(mut exchange) => {

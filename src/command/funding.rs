@@ -69,7 +69,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
         context.show(&format!("{NO_FUNDING}\n"))?;
         return Ok(0);
     }
-    let report = match venue::open_to_close(context, &mut ledger).await? {
+    let report = match venue::open(context, &mut ledger).await? {
         _ if spot => none(context),
         Venue::Spot(_) => none(context),
         Venue::Usdm(mut exchange) => look(context, args, exchange.as_mut(), &mut ledger).await?,

@@ -2,12 +2,14 @@
 
 mod after;
 mod apply;
+mod arming;
 mod backtest;
 mod context;
 mod desk;
 mod doctor;
 mod flatten;
 mod funding;
+mod init;
 mod period;
 mod plan;
 mod rebalance;
@@ -120,6 +122,7 @@ enum Command {
     Report(report::Args),
     Flatten(flatten::Args),
     Funding(funding::Args),
+    Init(init::Args),
     Doctor(doctor::Args),
     Backtest(backtest::Args),
     Sim(sim::Args),
@@ -171,6 +174,7 @@ fn run(cli: Cli, ui: &Ui, format: Format) -> u8 {
             Command::Report(args) => report::run(&Context::new(&cli.global, ui.clone())?, &args).await,
             Command::Flatten(args) => flatten::run(&Context::for_exit(&cli.global, ui.clone())?, &args).await,
             Command::Funding(args) => funding::run(&Context::new(&cli.global, ui.clone())?, &args).await,
+            Command::Init(args) => init::run(&cli.global, ui.clone(), &args).await,
             Command::Doctor(args) => doctor::run(&cli.global, ui.clone(), &args).await,
             Command::Backtest(args) => {
                 backtest::run_command(&Context::new(&cli.global, ui.clone())?, &args).await

@@ -19,7 +19,7 @@ use super::apply::{self, Basis};
 use super::context::Context;
 use super::desk::{self, Desk, Watching};
 use super::venue::{self, Venue};
-use super::{plan, settings, signals, view};
+use super::{arming, plan, settings, signals, view};
 
 /// Bring the portfolio back to its targets: one pass
 #[derive(Clone, Debug, clap::Args)]
@@ -73,6 +73,8 @@ async fn in_order(desk: &mut Desk<'_>, args: &Args) -> Result<u8, CommandError> 
     desk.refuse_old_ledger().await?;
     let halt = desk.halt().await?;
     if halt.is_none() {
+        // A halted account opens nothing, and what it still has to close needs no arming.
+        arming::require(context, desk.ledger).await?;
         context.heed_ban(desk.ledger).await?;
     }
     let settings = settings::settings(&context.config, desk.ledger).await?;

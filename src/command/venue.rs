@@ -23,24 +23,6 @@ pub(super) enum Venue {
     Paper(Box<Paper>),
 }
 
-/// Opens the exchange that the configuration names, to trade there.
-pub(super) async fn open(context: &Context, ledger: &mut Ledger) -> Result<Venue, CommandError> {
-    require_armed(context)?;
-    open_to_close(context, ledger).await
-}
-
-/// Refuses to trade real money on an account that nobody armed.
-pub(super) fn require_armed(context: &Context) -> Result<(), CommandError> {
-    if context.config.mode == Mode::Live && !is_loopback(context) {
-        return Err(CommandError::new(
-            Kind::Config,
-            "this version does not trade real money: arming is not there yet",
-            "use mode = \"testnet\" or \"paper\"; nothing was sent",
-        ));
-    }
-    Ok(())
-}
-
 /// Paper with everything that its prices cover, not only what the basket names.
 pub(super) async fn open_whole(context: &Context, ledger: &mut Ledger) -> Result<Paper, CommandError> {
     match &context.config.paper.prices {
@@ -59,8 +41,9 @@ pub(super) fn public_spot(context: &Context) -> Result<Spot, CommandError> {
     made(Spot::new(binance(context, false)?))
 }
 
-/// The same, to close what is there: nobody is kept from getting out.
-pub(super) async fn open_to_close(context: &Context, ledger: &mut Ledger) -> Result<Venue, CommandError> {
+/// Opens the exchange that the configuration names. Whether an account may be traded is asked by
+/// [`super::arming::require`]: looking and closing need nobody's leave.
+pub(super) async fn open(context: &Context, ledger: &mut Ledger) -> Result<Venue, CommandError> {
     let (mode, market) = (context.config.mode, context.config.venue);
     if market == Market::BinanceSpot {
         ledger.of_coins(&context.config.quote);
@@ -70,10 +53,6 @@ pub(super) async fn open_to_close(context: &Context, ledger: &mut Ledger) -> Res
         (_, Market::BinanceUsdm) => Ok(Venue::Usdm(Box::new(made(Usdm::new(binance(context, true)?))?))),
         (_, Market::BinanceSpot) => Ok(Venue::Spot(Box::new(made(Spot::new(binance(context, true)?))?))),
     }
-}
-
-fn is_loopback(context: &Context) -> bool {
-    context.config.exchange.base_url.as_ref().is_some_and(|url| url.is_loopback())
 }
 
 /// How Binance is reached; with credentials where an account is meant, without for public prices.

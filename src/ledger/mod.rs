@@ -1,5 +1,6 @@
 //! What rebal remembers: one SQLite file per account, written before and after every order.
 
+mod arming;
 mod book;
 mod coins;
 mod halt;
@@ -23,6 +24,7 @@ use sqlx::{ConnectOptions, Connection, Row};
 use crate::domain::num::Notional;
 use crate::domain::time::Time;
 
+pub use arming::Armed;
 pub use book::{EquityRow, Holding};
 pub use halt::Halt;
 pub use history::Cut;
@@ -179,13 +181,17 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Whether the ledger is bound to this environment and account, or still to nothing.
+    /// Whether the ledger is bound to this environment and account, or still to nothing. One that was
+    /// armed before its first pass is that account's already, and fresh for it alone.
     pub async fn age(&mut self, environment: &str, account: &str) -> Result<Age, LedgerError> {
         let found = binding(environment, account);
-        match self.meta("binding").await? {
-            None => Ok(Age::Fresh),
-            Some(kept) if kept == found => Ok(Age::Known),
-            Some(kept) => Err(LedgerError::OtherAccount { kept, found }),
+        let (kept, age) = match self.meta("binding").await? {
+            Some(kept) => (Some(kept), Age::Known),
+            None => (self.armed().await?.map(|armed| armed.account), Age::Fresh),
+        };
+        match kept {
+            Some(kept) if kept != found => Err(LedgerError::OtherAccount { kept, found }),
+            _ => Ok(age),
         }
     }
 

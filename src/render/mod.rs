@@ -11,6 +11,7 @@ mod figures;
 mod glance;
 mod grid;
 pub mod html;
+mod init;
 pub mod json;
 pub mod markdown;
 pub mod message;
@@ -35,6 +36,7 @@ use crate::report::doctor::DoctorReport;
 use crate::report::error::ErrorReport;
 use crate::report::flatten::FlattenReport;
 use crate::report::funding::FundingReport;
+use crate::report::init::{ArmReport, InitReport};
 use crate::report::pass::PassReport;
 use crate::report::period::PeriodReport;
 use crate::report::plan::PlanReport;
@@ -149,6 +151,16 @@ pub fn funding_fits(format: Format) -> Result<(), Unsupported> {
     no_page("a funding report", format)
 }
 
+/// Whether what `init` says comes in `format`: asked before the first question.
+pub fn init_fits(format: Format) -> Result<(), Unsupported> {
+    match format {
+        Format::Table | Format::Json => Ok(()),
+        Format::Csv | Format::Markdown | Format::Html => {
+            Err(Unsupported { what: "init", format, fitting: "table or json" })
+        }
+    }
+}
+
 /// Whether a doctor's report comes in `format`: asked before anything is read, not after.
 pub fn doctor_fits(format: Format) -> Result<(), Unsupported> {
     no_page("a doctor's report", format)
@@ -203,6 +215,18 @@ pub fn flatten(report: &FlattenReport, format: Format, style: &Style) -> Result<
         Format::Markdown => Ok(markdown::flatten(report)),
         Format::Html => Err(unsupported("a flatten", format)),
     }
+}
+
+/// What was written, in `format`; every text ends with one line break.
+pub fn init(report: &InitReport, format: Format) -> Result<String, Unsupported> {
+    init_fits(format)?;
+    Ok(if format == Format::Json { json::object(report) } else { init::written(report) })
+}
+
+/// What was armed, in `format`; every text ends with one line break.
+pub fn arm(report: &ArmReport, format: Format) -> Result<String, Unsupported> {
+    init_fits(format)?;
+    Ok(if format == Format::Json { json::object(report) } else { init::armed(report) })
 }
 
 /// A scan in `format`; every text ends with one line break.

@@ -11,6 +11,7 @@ pub mod flatten;
 pub mod funding;
 pub mod heading;
 mod health_checks;
+pub mod init;
 pub mod lines;
 pub mod metrics;
 pub mod pass;

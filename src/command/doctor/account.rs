@@ -59,8 +59,9 @@ impl Case<'_> {
             self.say(failed(&REACHABLE, &banned));
             return;
         }
-        match venue::open_to_close(context, ledger).await {
+        match venue::open(context, ledger).await {
             Ok(Venue::Usdm(mut exchange)) => self.ask(exchange.as_mut(), ledger, has_books).await,
+            Ok(Venue::Spot(mut exchange)) => self.ask(exchange.as_mut(), ledger, has_books).await,
             Ok(Venue::Paper(mut exchange)) => self.ask(exchange.as_mut(), ledger, has_books).await,
             Err(error) => self.without_account(&error).await,
         }
@@ -69,10 +70,11 @@ impl Case<'_> {
     /// Without a key the exchange still tells its time.
     async fn without_account(&mut self, error: &CommandError) {
         let no_secret = self.rows.iter().any(|row| row.group == Group::Secrets && row.status == Status::Fail);
-        if no_secret && self.context.config.venue == Market::BinanceUsdm {
+        if no_secret {
             self.blind(&OF_ACCOUNT, "needs the API key and its secret");
-            if let Ok(mut exchange) = venue::public(self.context) {
-                self.connect(&mut exchange).await;
+            match self.context.config.venue {
+                Market::BinanceUsdm => self.try_to_connect(venue::public_usdm(self.context)).await,
+                Market::BinanceSpot => self.try_to_connect(venue::public_spot(self.context)).await,
             }
             return;
         }
@@ -115,6 +117,12 @@ impl Case<'_> {
         }
     }
 
+    async fn try_to_connect<E: Exchange>(&mut self, exchange: Result<E, CommandError>) {
+        if let Ok(mut exchange) = exchange {
+            self.connect(&mut exchange).await;
+        }
+    }
+
     /// Asks for the time, which needs no key. `None` where there is no answer.
     async fn connect<E: Exchange>(&mut self, exchange: &mut E) -> Option<Time> {
         let context = self.context;
@@ -149,7 +157,9 @@ impl Case<'_> {
             }
             return;
         }
-        key::rows(&exchange.health().await, now).into_iter().for_each(|row| self.say(row));
+        key::rows(&exchange.health().await, exchange.kind() == Kind::Spot, now)
+            .into_iter()
+            .for_each(|row| self.say(row));
     }
 
     async fn ledger_account<E: Exchange>(&mut self, exchange: &E, ledger: &mut Ledger, found: &str) {

@@ -15,11 +15,11 @@ use crate::wire::sign::Signer;
 
 use super::{Case, failed};
 use crate::command::context::Understood;
-use crate::command::{settings, venue};
+use crate::command::{arming, settings};
 
 impl Case<'_> {
     /// Configuration and secrets.
-    pub(super) async fn local(&mut self, ledger: Option<&mut Ledger>) {
+    pub(super) async fn local(&mut self, mut ledger: Option<&mut Ledger>) {
         let configuration = self.configuration();
         self.say(configuration);
         if let Understood::Nothing(_) = self.understood {
@@ -30,7 +30,7 @@ impl Case<'_> {
         }
         let mode = self.mode();
         self.say(mode);
-        let armed = self.armed();
+        let armed = self.armed(ledger.as_deref_mut()).await;
         self.say(armed);
         let (key, secret) = self.credentials();
         self.say(key);
@@ -103,11 +103,14 @@ impl Case<'_> {
         }
     }
 
-    fn armed(&self) -> Row {
-        match (venue::require_armed(self.context), self.context.config.mode) {
-            (Err(error), _) => failed(&ARMED, &error),
-            (Ok(()), Mode::Live) => ARMED.ok("yes"),
-            (Ok(()), Mode::Paper | Mode::Testnet) => ARMED.ok("not needed: no real money"),
+    async fn armed(&self, ledger: Option<&mut Ledger>) -> Row {
+        if self.context.config.mode != Mode::Live {
+            return ARMED.ok("not needed: no real money");
+        }
+        let Some(ledger) = ledger else { return ARMED.unknown("it is in the ledger, which cannot be read") };
+        match arming::require(self.context, ledger).await {
+            Ok(()) => ARMED.ok("yes"),
+            Err(error) => failed(&ARMED, &error),
         }
     }
 

@@ -57,7 +57,6 @@ pub(super) async fn run(global: &Global, ui: Ui, args: &Args) -> Result<u8, Comm
 
 /// Examines everything, as `rebal doctor` does. Changes nothing, anywhere.
 /// [`DoctorReport::against_arming`] has what keeps real money from being armed.
-#[expect(dead_code, reason = "`init --arm-live` calls it")]
 pub(super) async fn examine(context: &Context) -> DoctorReport {
     Case::new(context, &Understood::Whole, false).examined().await
 }

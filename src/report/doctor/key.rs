@@ -14,8 +14,8 @@ const OTHER: [&str; 4] = ["key_universal_transfer", "key_internal_transfer", "ke
 
 /// One row per question about the key, and one for the exchange's indicators.
 #[must_use]
-pub fn rows(health: &Health, now: Time) -> Vec<Row> {
-    let checks = health_checks::all(health, now);
+pub fn rows(health: &Health, spot: bool, now: Time) -> Vec<Row> {
+    let checks = health_checks::all(health, spot, now);
     let mut rows = match &health.key {
         Ok(key) => {
             let mut rows = of_key(&checks);

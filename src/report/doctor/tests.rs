@@ -160,7 +160,7 @@ fn a_key_that_can_take_money_out_fails_and_one_from_anywhere_warns() {
     let now: Time = "2026-11-20".parse().unwrap();
     let sound = KeyPermissions { reading: true, futures: true, ip_restricted: true, ..Default::default() };
     let of = |key: KeyPermissions| {
-        let rows = key::rows(&Health { key: Ok(key), indicators: Ok(vec![]) }, now);
+        let rows = key::rows(&Health { key: Ok(key), indicators: Ok(vec![]) }, false, now);
         let wrong = rows.into_iter().filter(|row| row.status != Status::Ok);
         wrong.map(|row| (row.name, row.status)).collect::<Vec<_>>()
     };
@@ -173,8 +173,8 @@ fn a_key_that_can_take_money_out_fails_and_one_from_anywhere_warns() {
     let soon = Some(now + Duration::from_secs(3 * 86_400));
     assert_eq!(of(KeyPermissions { expires: soon, ..sound }), [("key_expiry", Status::Warn)]);
     let untold = Health { key: Err("testnet".into()), indicators: Err("testnet".into()) };
-    assert!(key::rows(&untold, now).iter().all(|row| row.status == Status::NotVerifiable));
-    assert_eq!(key::rows(&untold, now).len(), 7);
+    assert!(key::rows(&untold, false, now).iter().all(|row| row.status == Status::NotVerifiable));
+    assert_eq!(key::rows(&untold, false, now).len(), 7);
 }
 
 #[test]
