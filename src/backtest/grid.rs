@@ -28,7 +28,7 @@ pub struct Recording<'a> {
     pub funding: &'a BTreeMap<Symbol, Vec<(Time, Rate)>>,
     /// Trading rules of each coin; one without rules is left out.
     pub listed: &'a BTreeMap<Symbol, Listed>,
-    /// Whether the coins are bought and paid for.
+    /// Whether the coins are bought and paid for instead of carried on margin.
     pub on_spot: bool,
 }
 
@@ -46,12 +46,11 @@ impl Recording<'_> {
             .flat_map(|(number, coin)| self.settlements(number, coin, &opens))
             .collect();
         settlements.sort_by_key(|settlement| (settlement.bar, settlement.coin));
-        let contract = |coin: &Coin<'_>| {
+        let contracts = coins.iter().map(|coin| {
             let (rules, brackets) = (coin.listed.rules.clone(), coin.listed.brackets.clone());
             let contract = Contract { rules, brackets, digits: coin.series.digits() };
             if self.on_spot { contract.on_spot() } else { contract }
-        };
-        let contracts = coins.iter().map(contract);
+        });
         Market::new(self.interval, opens, contracts.collect(), closes, settlements)
     }
 

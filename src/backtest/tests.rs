@@ -218,6 +218,7 @@ fn strategy(under: &Under, market: &Market) -> Box<dyn Strategy> {
             cooldown: HOUR * under.threshold,
             refill: under.variant != 2,
             trailing: (under.variant != 1).then_some(Trailing { start: threshold, stop: Rate::new(5, 2) }),
+            exchange_stop: false,
         }),
     }
 }

@@ -77,7 +77,7 @@ impl Basis {
         Ok(Basis {
             at: snapshot.at,
             account: format!("{}, account {}", exchange.environment(), prepared.seen.account),
-            pass: ledger.next_pass_id().await?,
+            pass: ledger.last_change().await?,
             config: context.config.fingerprint(),
             positions: snapshot
                 .coins

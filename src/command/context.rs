@@ -1,12 +1,13 @@
 //! What every subcommand starts from: configuration, folders, and how to speak.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::config::folders::{self, Folders, Places};
 use crate::config::sections::Config;
 use crate::config::words::{Mode, Prices};
-use crate::config::{self, Loaded, Sources};
+use crate::config::{self, Loaded, Origin, Sources};
 use crate::domain::time::Time;
 use crate::error::{CommandError, Kind};
 use crate::exchange::Exchange;
@@ -22,11 +23,23 @@ use super::Global;
 
 const LONGEST_BAN: Duration = Duration::from_secs(3 * 86_400);
 
+/// How much of a configuration can be used.
+pub(super) enum Understood {
+    /// All of it.
+    Whole,
+    /// Only what names the account; the rest is wrong in this way.
+    Account(CommandError),
+    /// Nothing: it cannot even be told whose money is meant.
+    Nothing(CommandError),
+}
+
 /// One run of one command.
 pub(super) struct Context {
     pub(super) ui: Ui,
     pub(super) folders: Folders,
     pub(super) config: Config,
+    /// Where each value of the configuration came from, by its dotted key.
+    pub(super) origins: BTreeMap<String, Origin>,
     pub(super) format: Format,
     pub(super) style: Style,
     pub(super) out: Option<PathBuf>,
@@ -56,6 +69,34 @@ impl Context {
         })
     }
 
+    /// For writing a configuration that is not there yet: its file is not read, and neither is the
+    /// environment, which would win over the file again each time.
+    pub(super) fn for_new_file(global: &Global, ui: Ui) -> Result<Context, CommandError> {
+        Context::with(global, ui, |sources| {
+            let env = Vec::new().into_iter();
+            Ok(config::load(Sources { file: None, env, ..sources })?)
+        })
+    }
+
+    /// For looking at everything, however broken the configuration is.
+    pub(super) fn for_doctor(global: &Global, ui: Ui) -> Result<(Context, Understood), CommandError> {
+        let mut understood = Understood::Whole;
+        let context = Context::with(global, ui, |sources| {
+            Ok(match config::load_for_exit(sources) {
+                Ok((loaded, None)) => loaded,
+                Ok((loaded, Some(wrong))) => {
+                    understood = Understood::Account(wrong.into());
+                    loaded
+                }
+                Err(wrong) => {
+                    understood = Understood::Nothing(wrong.into());
+                    Loaded { config: Config::default(), origins: BTreeMap::new() }
+                }
+            })
+        })?;
+        Ok((context, understood))
+    }
+
     fn with(
         global: &Global,
         ui: Ui,
@@ -75,7 +116,7 @@ impl Context {
             sets: &global.sets,
             base: demo,
         };
-        let Loaded { config, .. } = read(sources)?;
+        let Loaded { config, origins } = read(sources)?;
         if let Some(path) = &global.out {
             may_write("--out", path, &folders.state)?;
         }
@@ -84,6 +125,7 @@ impl Context {
             ui,
             folders,
             config,
+            origins,
             format: global.format(),
             style,
             out: global.out.clone(),
@@ -93,10 +135,15 @@ impl Context {
         })
     }
 
+    /// Paper money on prices that are not those of this moment.
+    pub(super) fn has_own_market(&self) -> bool {
+        self.config.mode == Mode::Paper && self.config.paper.prices != Prices::Live
+    }
+
     /// The exchange's time without asking it: on paper the paper clock, which stands between passes; else this
     /// machine's, corrected by what the last pass found.
     pub(super) async fn now(&self, ledger: &mut Ledger) -> Result<Time, LedgerError> {
-        if self.config.mode == Mode::Paper && self.config.paper.prices != Prices::Live {
+        if self.has_own_market() {
             let clock = ledger.paper().await?.and_then(|kept| Paper::clock_of(&kept));
             return Ok(clock.or(self.config.paper.start).unwrap_or(Terms::default().start));
         }
@@ -222,6 +269,12 @@ const OWN: [&str; 8] = [
     "screener.json",
 ];
 
+/// A copy of an exchange's listing, by its name.
+fn is_listing(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with("listing-") && name.ends_with(".json")
+}
+
 /// A file that cannot be written is a wrong option, found before anything is sent.
 fn may_write(option: &str, path: &Path, state: &Path) -> Result<(), CommandError> {
     let folder = match path.parent() {
@@ -229,10 +282,16 @@ fn may_write(option: &str, path: &Path, state: &Path) -> Result<(), CommandError
         _ => Path::new("."),
     };
     let usable = folder.is_dir() && !path.is_dir();
-    let same = |one: &Path, other: &Path| matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other);
+    let same = |one: &Path, other: &Path| {
+        one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
+    };
     // By name where it is not there yet, by what it leads to where it is.
     let named = |own: &str| path.file_name().is_some_and(|name| name == own) && same(folder, state);
-    if usable && OWN.iter().any(|own| named(own) || same(path, &state.join(own))) {
+    let is_own = || {
+        OWN.iter().any(|own| named(own) || same(path, &state.join(own)))
+            || (is_listing(path) && same(folder, state))
+    };
+    if usable && is_own() {
         return Err(CommandError::new(
             Kind::Config,
             format!("{option} {}: that file is rebal's own", path.display()),

@@ -9,14 +9,13 @@ use crate::domain::scope::Scope;
 use crate::domain::time::Time;
 use crate::error::{CommandError, Kind};
 use crate::exchange::{Exchange, ExchangeError};
-use crate::ledger::{Halt, Ledger};
+use crate::ledger::{Halt, Ledger, PassRow};
 use crate::pass::lock::{self, Lock};
 use crate::pass::stop::{self, Closed, Hands, Looked, Under};
 use crate::pass::{PassError, Prepared, Settings, Stop, Watch, latch, record};
 use crate::ui::{Progress, Ui};
 
 use super::context::Context;
-use super::settings;
 
 /// The open state folder, and the signal to stop.
 pub(super) struct Desk<'a> {
@@ -30,16 +29,51 @@ pub(super) struct Desk<'a> {
     pub(super) seen: Option<(Reading, Vec<Sample>)>,
     /// The exchange's time at the start, as far as it is known without asking.
     pub(super) presumed: Time,
+    /// The number that the next pass would get.
+    next_pass: i64,
     /// Exchange time when the run was over; `None` where it ended before anybody told it.
     pub(super) ended: Option<Time>,
 }
 
 /// What every command needs that trades: the lock, and the ledger behind it.
 pub(super) async fn open(context: &Context) -> Result<(Lock, Ledger), CommandError> {
-    settings::check(&context.config)?;
     let folder = context.state_folder()?;
     let lock = lock::take(folder)?;
     Ok((lock, Ledger::open(folder).await?))
+}
+
+impl<'a> Desk<'a> {
+    pub(super) async fn new(
+        context: &'a Context,
+        ledger: &'a mut Ledger,
+        lock: Option<&'a mut Lock>,
+        stop: &'a Stop,
+    ) -> Desk<'a> {
+        let presumed = context.now(ledger).await.unwrap_or(context.started);
+        let next_pass = ledger.next_pass_id().await.unwrap_or_default();
+        let folder = &context.folders.state;
+        Desk { context, folder, ledger, lock, stop, seen: None, presumed, next_pass, ended: None }
+    }
+
+    /// Writes down a pass that ended before it could decide anything, so that the list of passes does not
+    /// end with the last good one. Never one that found its ledger unusable or out of date.
+    pub(super) async fn note_failure(&mut self, done: &Result<u8, CommandError>) {
+        let kind = match done {
+            Ok(code) if *code == Kind::Halted.exit_code() => Kind::Halted,
+            Err(error) if matches!(error.kind, Kind::Unavailable | Kind::Foreign | Kind::Halted) => {
+                error.kind
+            }
+            _ => return,
+        };
+        if self.ledger.next_pass_id().await.ok() != Some(self.next_pass) {
+            return;
+        }
+        let at = self.ended.unwrap_or(self.presumed);
+        let row = PassRow { at, outcome: kind.as_str().into(), exit_code: None, plan: String::new() };
+        if let Ok(pass_id) = self.ledger.plan_pass(&row, &[]).await {
+            drop(self.ledger.end_pass(pass_id, &row.outcome, kind.exit_code()).await);
+        }
+    }
 }
 
 impl Desk<'_> {

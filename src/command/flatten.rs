@@ -9,7 +9,7 @@ use crate::domain::scope::Scope;
 use crate::domain::symbol::Symbol;
 use crate::error::{CommandError, Kind};
 use crate::exchange::paper::PAPER_ACCOUNT;
-use crate::exchange::{Exchange, ExchangeError};
+use crate::exchange::{self, Exchange, ExchangeError};
 use crate::ledger::{Ledger, LedgerError};
 use crate::pass::lock::{Lock, LockError};
 use crate::pass::stop::Closed;
@@ -25,6 +25,7 @@ use super::{signals, view};
 
 /// Close every position at the market, cancel our orders, and halt trading
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Close only these, by contract or by coin: ADAUSDT or ADA
     #[arg(long, value_name = "SYMBOL,…", value_delimiter = ',')]
@@ -33,6 +34,19 @@ pub(super) struct Args {
     #[arg(long)]
     no_halt: bool,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  rebal flatten                             asks, then closes everything and halts
+  rebal flatten --yes                       the same from a script, or in a hurry
+  rebal flatten --symbols ADA,XRPUSDT       only these
+  rebal flatten --no-halt                   and let the next pass buy again
+
+Goes on with a wrong basket, a broken ledger or half of the exchange down. `rebal risk-check
+--resume` lifts the halt.
+
+Exit codes: 0 flat · 2 not confirmed, or not certain whose account is meant · 5 flat, but something
+could not be written down · 8 not flat: see what remains, and run it again · 130 interrupted";
 
 /// How long another pass is waited for: it ends by itself, and then this one looks.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -61,17 +75,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
         context.ui.warn(trouble);
     }
     let asked = signals::listen();
-    let presumed = context.now(&mut ledger).await.unwrap_or(context.started);
-    let mut desk = Desk {
-        context,
-        folder: &context.folders.state,
-        ledger: &mut ledger,
-        lock: lock.as_mut(),
-        stop: &asked,
-        seen: None,
-        presumed,
-        ended: None,
-    };
+    let mut desk = Desk::new(context, &mut ledger, lock.as_mut(), &asked).await;
     let done = in_order(&mut desk, args, troubles).await;
     after.opened(&mut desk, &done).await;
     // What was written is on the disk; a ledger that does not close in order loses nothing.
@@ -80,8 +84,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
 }
 
 async fn in_order(desk: &mut Desk<'_>, args: &Args, troubles: Vec<String>) -> Result<u8, CommandError> {
-    match venue::open_to_close(desk.context, desk.ledger).await? {
+    match venue::open(desk.context, desk.ledger).await? {
         Venue::Usdm(mut exchange) => flatten(exchange.as_mut(), desk, args, troubles).await,
+        Venue::Spot(mut exchange) => flatten(exchange.as_mut(), desk, args, troubles).await,
         Venue::Paper(mut exchange) => {
             desk.ledger.age(&exchange.environment(), PAPER_ACCOUNT).await?;
             let done = flatten(exchange.as_mut(), desk, args, troubles).await;
@@ -126,6 +131,14 @@ async fn flatten<E: Exchange>(
             (halt, closed)
         }
         Ok(()) => match halt {
+            // Everything of an unfinished halt is, on spot, what rebal bought: what is named may be more.
+            Some(halt)
+                if exchange.kind() == exchange::Kind::Spot
+                    && halt.scope == Scope::All
+                    && scope != Scope::All =>
+            {
+                (Some(halt), desk.close_only(exchange, &scope).await?)
+            }
             Some(halt) => {
                 let (halt, closed) = desk.go_on(exchange, halt, 0).await?;
                 (Some(halt), closed)

@@ -5,21 +5,21 @@ use std::time::Duration;
 
 use futures_util::stream::{self, StreamExt};
 
+use crate::config::words::Venue as Market;
 use crate::decide::audit::{Audit, Charge, Look, Move, Past, SETTLING, audit};
-use crate::decide::equity::Unexplained;
 use crate::decide::funding::Due;
 use crate::domain::entry::Entry;
 use crate::domain::funding::Settlement;
 use crate::domain::history::{Reading, Sample};
-use crate::domain::num::{Notional, Qty, Rate};
+use crate::domain::num::{Notional, Qty};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::error::CommandError;
 use crate::exchange::{ExchangeError, Observation, Settles};
 use crate::ledger::{Cut, Ledger};
+use crate::pass::latch;
 use crate::pass::observe::{self, INCOME_KEPT};
-use crate::pass::{PassError, latch};
-use crate::render;
+use crate::render::{self, Format};
 use crate::report::funding::{FundingInputs, FundingReport, Standing};
 
 use super::context::Context;
@@ -29,21 +29,26 @@ use super::when::When;
 
 /// Show funding paid, due and forecast, per coin; sends nothing
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "\
-Examples: rebal funding                     since the first reading in the ledger
-          rebal funding --since 7d --json   the last week, for scripts
-          rebal funding --since 2026-01-31  since that day, 00:00 UTC
-
-Counts from the last reading at or before --since. Profit is the change of
-equity, deposits and withdrawals apart. FUNDING EXCEEDS PROFIT: funding paid,
-less funding received, is more than the profit that is left; `rebalance`
-checks that every funding.check_every, from the first reading on, and alerts.
-Every settlement of the last 90 days is held against rate × mark × quantity.")]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Count from this date, time or so long ago: 2026-01-31, 2026-01-31T12:00:00Z, 7d
     #[arg(long, value_name = "DATE|TIME|DURATION")]
     since: Option<When>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  rebal funding                             since the first reading in the ledger
+  rebal funding --since 7d --json           the last week, for scripts
+  rebal funding --since 2026-01-31          since that day, 00:00 UTC
+
+Counts from the last reading at or before --since. Profit is the change of
+equity, deposits and withdrawals apart. FUNDING EXCEEDS PROFIT: funding paid,
+less funding received, is more than the profit that is left; `rebalance`
+checks that every funding.check_every, from the first reading on, and alerts.
+Every settlement of the last 90 days is held against rate × mark × quantity.
+
+Exit codes: 0 done · 2 configuration · 4 exchange unavailable · 10 ledger unusable";
 
 /// Settlements further back are not compared: a year of an hourly contract is nine requests.
 const COMPARED: Duration = Duration::from_secs(90 * 86_400);
@@ -59,12 +64,38 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     if let Some(halt) = latch::in_force(&mut ledger, &context.folders.state).await? {
         context.ui.warn(&format!("HALTED (halt {}): {}", halt.id, halt.reason));
     }
-    let report = match venue::open_to_close(context, &mut ledger).await? {
+    let spot = context.config.venue == Market::BinanceSpot;
+    if spot && context.format == Format::Table {
+        context.show(&format!("{NO_FUNDING}\n"))?;
+        return Ok(0);
+    }
+    let report = match venue::open(context, &mut ledger).await? {
+        _ if spot => none(context),
+        Venue::Spot(_) => none(context),
         Venue::Usdm(mut exchange) => look(context, args, exchange.as_mut(), &mut ledger).await?,
         Venue::Paper(mut exchange) => look(context, args, exchange.as_mut(), &mut ledger).await?,
     };
     context.show(&render::funding(&report, context.format, &context.style)?)?;
     Ok(0)
+}
+
+const NO_FUNDING: &str =
+    "Spot has no funding: coins that are paid in full are charged nothing for being held.";
+
+/// A coin that is paid in full is charged nothing for being held.
+fn none(context: &Context) -> FundingReport {
+    let mut report = FundingReport::new(FundingInputs {
+        heading: context.heading(context.started),
+        quote: &context.config.quote,
+        start: None,
+        equity: Notional::ZERO,
+        entries: &[],
+        standings: BTreeMap::new(),
+        audit: Audit::default(),
+        compared_from: None,
+    });
+    report.notes.push(NO_FUNDING.into());
+    report
 }
 
 async fn look<E: Settles>(
@@ -87,7 +118,8 @@ async fn look<E: Settles>(
         None => return Ok(fresh(context, exchange, &found).await?),
     };
     let unread = observe::unread_income(exchange, ledger, found.at).await?;
-    explained(ledger, &found, &unread, quote).await?;
+    // A wallet that does not follow from the books is no equity, and no profit follows from it.
+    observe::explain_wallet(ledger, &found, &unread, quote).await?;
     let booked = ledger.income_between(&span.start, &span.last).await?;
     let mut entries: Vec<Entry> = booked.into_iter().map(|booked| booked.entry).collect();
     entries.extend(unread);
@@ -178,36 +210,10 @@ impl Span {
     }
 }
 
-/// A wallet that does not follow from the books is no equity, and no profit follows from it.
-async fn explained(
-    ledger: &mut Ledger,
-    found: &Observation,
-    unread: &[Entry],
-    quote: &str,
-) -> Result<(), CommandError> {
-    let Some(last) = ledger.last_equity().await? else { return Ok(()) };
-    if !observe::is_recent(&last, found.at) {
-        return Ok(());
-    }
-    let (change, _) = ledger.fills_after(last.fill_seq, quote).await?;
-    let mut expected = last.wallet + change;
-    for entry in unread.iter().filter(|entry| entry.asset == quote) {
-        if !ledger.is_of_our_fill(entry).await? {
-            expected += entry.amount;
-        }
-    }
-    let wallet = found.balance.wallet;
-    let slack = (expected.abs() * Rate::new(5, 3)).max(Notional::ONE);
-    if (wallet - expected).abs() <= slack {
-        return Ok(());
-    }
-    Err(PassError::Unexplained(Unexplained::Wallet { found: wallet, expected }).into())
-}
-
 /// What was held from the start of the comparison on, and what is held now.
 async fn past(ledger: &mut Ledger, span: &Span, found: &Observation) -> Result<Past, CommandError> {
     let before = ledger.reading_at(span.compared_from).await?.unwrap_or_else(|| span.start.clone());
-    let readings = ledger.readings(before.at, span.now).await?;
+    let readings = ledger.readings(before.pass_id, i64::MAX).await?;
     // Only the readings on either side of a whole hour say what was held at a settlement.
     // One at the very hour may be before or after it.
     let hours = |at: Time| (at.floor_to(HOUR), (at - Duration::from_millis(1)).floor_to(HOUR));
@@ -234,7 +240,7 @@ async fn past(ledger: &mut Ledger, span: &Span, found: &Observation) -> Result<P
     let positions = found.positions.values();
     let now: BTreeMap<Symbol, Qty> = positions.map(|one| (one.symbol.clone(), one.qty)).collect();
     looks.push(Look { pass_id: i64::MAX, at: found.at, held: Some(now) });
-    let upto = Reading { pass_id: i64::MAX, at: span.now, ..span.last.clone() };
+    let upto = Reading { pass_id: i64::MAX, at: span.now, fill_seq: i64::MAX, ..span.last.clone() };
     let mut moves: BTreeMap<Symbol, Vec<Move>> = BTreeMap::new();
     ledger
         .each_trade(&Cut::before_trades(&before), &Cut::before_trades(&upto), |trade| {

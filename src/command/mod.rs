@@ -2,11 +2,14 @@
 
 mod after;
 mod apply;
+mod arming;
 mod backtest;
 mod context;
 mod desk;
+mod doctor;
 mod flatten;
 mod funding;
+mod init;
 mod period;
 mod plan;
 mod rebalance;
@@ -22,10 +25,13 @@ mod view;
 mod when;
 
 use std::ffi::OsString;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 
 use crate::config::folders;
 use crate::error::{CommandError, Kind};
@@ -70,8 +76,8 @@ struct Global {
     /// Keep ledger, trades.csv, HALT and lock here
     #[arg(long, global = true, value_name = "DIR")]
     state_dir: Option<PathBuf>,
-    /// Show the result as table, json, csv, markdown or html
-    #[arg(long, global = true, value_name = "FORMAT", default_value = "table")]
+    /// Show the result in this form, where the command has it
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "table", value_parser = one_of::<Format, 5>(Format::ALL.map(Format::as_str)))]
     format: Format,
     /// Same as --format json
     #[arg(long, global = true)]
@@ -85,12 +91,20 @@ struct Global {
     /// Say what is being done
     #[arg(short, long, global = true)]
     verbose: bool,
-    /// Use colours: auto, always or never
-    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    /// Use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", value_parser = one_of::<ColorChoice, 3>(["auto", "always", "never"]))]
     color: ColorChoice,
     /// Ask nothing
     #[arg(long, global = true)]
     yes: bool,
+}
+
+/// One of a few words, which help and completions name.
+fn one_of<T, const N: usize>(words: [&'static str; N]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err: Into<Box<dyn std::error::Error + Send + Sync>>> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(words).try_map(|word| word.parse::<T>())
 }
 
 impl Global {
@@ -108,8 +122,16 @@ enum Command {
     Report(report::Args),
     Flatten(flatten::Args),
     Funding(funding::Args),
+    Init(init::Args),
+    Doctor(doctor::Args),
     Backtest(backtest::Args),
     Sim(sim::Args),
+}
+
+/// The grammar of the command line, from which manual and completions are made.
+#[must_use]
+pub fn grammar() -> clap::Command {
+    Cli::command()
 }
 
 /// Runs one command and returns the process' exit code.
@@ -117,17 +139,31 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     folders::keep_files_private();
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     match Cli::try_parse_from(&arguments) {
-        Ok(cli) => ExitCode::from(run(cli)),
+        Ok(cli) => {
+            let ui = Ui::new(cli.global.color, cli.global.quiet, cli.global.verbose);
+            let format = cli.global.format();
+            ExitCode::from(survived(&ui, format, || run(cli, &ui, format)))
+        }
         Err(error) => ExitCode::from(usage(&error, &arguments)),
     }
 }
 
-fn run(cli: Cli) -> u8 {
-    let ui = Ui::new(cli.global.color, cli.global.quiet, cli.global.verbose);
-    let format = cli.global.format();
+/// A panic has said on stderr where it happened; the shell learns that it was a bug, not a usage error.
+fn survived(ui: &Ui, format: Format, run: impl FnOnce() -> u8) -> u8 {
+    panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        let error = CommandError::new(
+            Kind::Internal,
+            "a bug in rebal ended this command",
+            "what was sent is in the ledger, and the next pass settles it; please report the lines above",
+        );
+        fail(ui, format, &error)
+    })
+}
+
+fn run(cli: Cli, ui: &Ui, format: Format) -> u8 {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&ui, format, &CommandError::new(Kind::Internal, error.to_string(), "")),
+        Err(error) => return fail(ui, format, &CommandError::new(Kind::Internal, error.to_string(), "")),
     };
     let done = runtime.block_on(async {
         match cli.command {
@@ -138,15 +174,17 @@ fn run(cli: Cli) -> u8 {
             Command::Report(args) => report::run(&Context::new(&cli.global, ui.clone())?, &args).await,
             Command::Flatten(args) => flatten::run(&Context::for_exit(&cli.global, ui.clone())?, &args).await,
             Command::Funding(args) => funding::run(&Context::new(&cli.global, ui.clone())?, &args).await,
+            Command::Init(args) => init::run(&cli.global, ui.clone(), &args).await,
+            Command::Doctor(args) => doctor::run(&cli.global, ui.clone(), &args).await,
             Command::Backtest(args) => {
                 backtest::run_command(&Context::new(&cli.global, ui.clone())?, &args).await
             }
-            Command::Sim(args) => sim::run(&ui, &args).await,
+            Command::Sim(args) => sim::run(ui, &args).await,
         }
     });
     // A signal task or a stalled connection must not keep a finished pass alive.
     runtime.shutdown_background();
-    done.unwrap_or_else(|error| fail(&ui, format, &error))
+    done.unwrap_or_else(|error| fail(ui, format, &error))
 }
 
 /// Tells why a command failed: for people on stderr, with `--json` as the one object on stdout.
@@ -179,4 +217,17 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
     // Only a closed stream can fail here, and then nobody is left to tell.
     let _ = error.print();
     u8::try_from(error.exit_code()).unwrap_or(2)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_ends_with_the_code_of_a_bug() {
+        let ui = Ui::new(ColorChoice::Never, true, false);
+        let panics = || -> u8 { panic!("somewhere deep") };
+        assert_eq!(survived(&ui, Format::Table, panics), 1);
+        assert_eq!(survived(&ui, Format::Table, || 7), 7);
+    }
 }

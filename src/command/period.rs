@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::config::words::Venue;
 use crate::decide::sector::{Sector, Sectors};
 use crate::domain::history::{BookedEntry, Reading, Sample, Trade};
 use crate::domain::num::Qty;
@@ -58,8 +59,7 @@ pub(super) async fn report(
     let begins = start.at > asked.0;
     let from = if begins { Cut::before_trades(&start) } else { Cut::until(&start, asked.0) };
     let to = Cut::until(&last, asked.1);
-    let mut readings = ledger.readings(start.at, last.at).await?;
-    readings.retain(|reading| (start.pass_id..=last.pass_id).contains(&reading.pass_id));
+    let mut readings = ledger.readings(start.pass_id, last.pass_id).await?;
     let is_now = now.is_some();
     let mut income = ledger.income_between(&start, &last).await?;
     let mut fresh = Vec::new();
@@ -69,6 +69,7 @@ pub(super) async fn report(
         fresh.push((last.at, now.samples));
     }
     let mut samples = samples(ledger, &readings, &income, fresh).await?;
+    let of_coins = context.config.venue == Venue::BinanceSpot;
     // What was traded after the first and after the last reading, up to where the period begins and ends.
     let (mut head, mut tail) = (Vec::new(), Vec::new());
     ledger.each_trade(&Cut::before_trades(&start), &from, |trade| head.push(trade)).await?;
@@ -76,14 +77,14 @@ pub(super) async fn report(
     if !tail.is_empty()
         && let Some((_, coins)) = samples.last()
     {
-        let (reading, coins) = after_trades(&last, coins, &tail, quote);
+        let (reading, coins) = after_trades(&last, coins, &tail, quote, of_coins);
         samples.push((reading.at, coins));
         readings.push(reading);
     }
     if !head.is_empty()
         && let (Some(reading), Some((at, coins))) = (readings.first_mut(), samples.first_mut())
     {
-        (*reading, *coins) = after_trades(reading, coins, &head, quote);
+        (*reading, *coins) = after_trades(reading, coins, &head, quote, of_coins);
         *at = reading.at;
     }
     let held = |samples: &[Sample]| samples.iter().any(|sample| !sample.qty.is_zero());
@@ -106,7 +107,8 @@ pub(super) async fn report(
         true => at_start,
         false => bought.iter().map(|(_, sample)| sample.clone()).collect(),
     };
-    let mut accounts = Accounts::new(quote, ledger.asset_prices().await?, twin_from);
+    let accounts = Accounts::new(quote, ledger.asset_prices().await?, twin_from);
+    let mut accounts = if of_coins { accounts.of_coins() } else { accounts };
     let watched = before_funding(&readings, &income);
     let mut moves: BTreeMap<Time, BTreeMap<Symbol, Qty>> = BTreeMap::new();
     let each = |trade: Trade| {
@@ -195,7 +197,7 @@ async fn samples(
     let last = readings.len().saturating_sub(1);
     let mut wanted = BTreeSet::from([0, last]);
     wanted.extend((0..readings.len()).step_by(readings.len().div_ceil(CHART_READINGS).max(1)));
-    for row in income.iter().filter(|row| row.entry.kind == "FUNDING_FEE") {
+    for row in income.iter().filter(|row| row.entry.is_funding()) {
         let next = readings.partition_point(|reading| reading.at < row.entry.at);
         wanted.extend([next, next.saturating_sub(1)]);
     }
@@ -215,7 +217,7 @@ async fn samples(
 
 /// The pass and time of the reading before each funding row: what it traded was held at the settlement.
 fn before_funding(readings: &[Reading], income: &[BookedEntry]) -> BTreeMap<i64, Time> {
-    let rows = income.iter().filter(|row| row.entry.kind == "FUNDING_FEE");
+    let rows = income.iter().filter(|row| row.entry.is_funding());
     let before = rows.filter_map(|row| {
         let next = readings.partition_point(|reading| reading.at < row.entry.at);
         readings.get(next.checked_sub(1)?).map(|reading| (reading.pass_id, reading.at))

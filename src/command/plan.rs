@@ -15,6 +15,7 @@ use super::{settings, view};
 
 /// Show what a pass would do now, and why; sends nothing
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Keep no record of the plan either
     #[arg(long)]
@@ -24,17 +25,27 @@ pub(super) struct Args {
     detailed_exitcode: bool,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  rebal plan --dry-run                      what the next pass would do, coin by coin
+  rebal plan --out plan.json                look it over, then: rebal rebalance --plan plan.json
+  rebal plan --detailed-exitcode --quiet    for scripts: 0 nothing to do, 20 something
+  rebal --demo plan                         on paper, without key or network
+
+Exit codes: 0 done · 2 configuration · 4 exchange unavailable · 6 halted · 9 foreign orders ·
+10 ledger unusable · 20 something to do, with --detailed-exitcode";
+
 /// There is something to do.
 const CHANGES: u8 = 20;
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     render::fits(context.format)?;
-    settings::check(&context.config)?;
     let mut ledger = look_only(context).await?;
     let settings = settings::settings(&context.config, &mut ledger).await?;
     context.heed_ban(&mut ledger).await?;
     match venue::open(context, &mut ledger).await? {
         Venue::Usdm(exchange) => show(context, args, &settings, *exchange, ledger).await,
+        Venue::Spot(exchange) => show(context, args, &settings, *exchange, ledger).await,
         Venue::Paper(exchange) => show(context, args, &settings, *exchange, ledger).await,
     }
 }
@@ -74,7 +85,7 @@ async fn show<E: Exchange>(
         return Err(pass::PassError::Breached(refusal.breaches.clone()).into());
     }
     context.tell(&exchange, &prepared);
-    let report = view::plan_report(context, &prepared, halt);
+    let report = view::plan_report(context, settings, &prepared, halt);
     let basis = Basis::of(context, &exchange, &mut ledger, &prepared).await?;
     let file = render::json::object(&basis.into_file(&report));
     if !args.dry_run {

@@ -19,10 +19,11 @@ use super::apply::{self, Basis};
 use super::context::Context;
 use super::desk::{self, Desk, Watching};
 use super::venue::{self, Venue};
-use super::{plan, settings, signals, view};
+use super::{arming, plan, settings, signals, view};
 
 /// Bring the portfolio back to its targets: one pass
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Decide and show, send nothing
     #[arg(long, conflicts_with = "plan")]
@@ -34,6 +35,17 @@ pub(super) struct Args {
     #[arg(long, value_name = "PATH", conflicts_with = "dry_run")]
     metrics_file: Option<PathBuf>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  rebal rebalance                           one pass; asks before it sends where somebody can answer
+  rebal rebalance --dry-run                 decide and show, send nothing
+  rebal rebalance --plan plan.json          what `rebal plan --out plan.json` showed, if it still holds
+  rebal rebalance --quiet >/dev/null        in a crontab: asks nothing, mails only what went wrong
+
+Exit codes: 0 done, nothing to do included · 2 configuration · 3 another pass runs · 4 exchange
+unavailable · 5 a leg is open or unknown, the next pass settles it · 6 halted · 7 hard stop, flat ·
+8 not flat · 9 foreign orders · 10 ledger unusable · 130 interrupted";
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     render::fits(context.format)?;
@@ -47,18 +59,9 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
         Err(error) => return after.unopened(error).await,
     };
     let asked = signals::listen();
-    let presumed = context.now(&mut ledger).await.unwrap_or(context.started);
-    let mut desk = Desk {
-        context,
-        folder: &context.folders.state,
-        ledger: &mut ledger,
-        lock: Some(&mut lock),
-        stop: &asked,
-        seen: None,
-        presumed,
-        ended: None,
-    };
+    let mut desk = Desk::new(context, &mut ledger, Some(&mut lock), &asked).await;
     let done = in_order(&mut desk, args).await;
+    desk.note_failure(&done).await;
     // Everything is recorded and shown; messages wait for no trade, and no trade for messages.
     after.opened(&mut desk, &done).await;
     ledger.close().await?;
@@ -70,12 +73,19 @@ async fn in_order(desk: &mut Desk<'_>, args: &Args) -> Result<u8, CommandError> 
     desk.refuse_old_ledger().await?;
     let halt = desk.halt().await?;
     if halt.is_none() {
+        // A halted account opens nothing, and what it still has to close needs no arming.
+        arming::require(context, desk.ledger).await?;
         context.heed_ban(desk.ledger).await?;
     }
     let settings = settings::settings(&context.config, desk.ledger).await?;
     let run = Run { args, settings: &settings, halt };
     match venue::open(context, desk.ledger).await? {
         Venue::Usdm(mut exchange) => {
+            let done = pass_once(&run, exchange.as_mut(), desk).await;
+            desk.ended = Some(desk.now(exchange.as_ref()));
+            done
+        }
+        Venue::Spot(mut exchange) => {
             let done = pass_once(&run, exchange.as_mut(), desk).await;
             desk.ended = Some(desk.now(exchange.as_ref()));
             done
@@ -98,6 +108,7 @@ async fn dry_run(context: &Context) -> Result<u8, CommandError> {
     context.heed_ban(&mut ledger).await?;
     match venue::open(context, &mut ledger).await? {
         Venue::Usdm(exchange) => dry_pass(context, *exchange, ledger).await,
+        Venue::Spot(exchange) => dry_pass(context, *exchange, ledger).await,
         Venue::Paper(exchange) => dry_pass(context, *exchange, ledger).await,
     }
 }
@@ -114,7 +125,7 @@ async fn dry_pass<E: Exchange>(
     if let Err(refusal) = &prepared.verdict {
         return Err(PassError::Breached(refusal.breaches.clone()).into());
     }
-    let plan = view::plan_report(context, &prepared, halt);
+    let plan = view::plan_report(context, &settings, &prepared, halt);
     show(context, &view::dry_run(context, &prepared, plan))
 }
 
@@ -149,7 +160,7 @@ async fn pass_once<E: Exchange>(
         let plan = apply::read(context, path, &now, prepared.plan())?;
         pass::recheck(&mut prepared, plan, settings, None);
     }
-    let mut plan = view::plan_report(context, &prepared, None);
+    let mut plan = view::plan_report(context, settings, &prepared, None);
     while must_ask(context, &prepared) {
         if !agreed(context, &plan)? {
             return show(context, &view::dry_run(context, &prepared, plan));
@@ -158,7 +169,7 @@ async fn pass_once<E: Exchange>(
         let again = pass::prepare(exchange, desk.ledger, settings, None, Mode::Real).await?;
         let same = apply::same_orders(&prepared.plan().legs, &again.plan().legs);
         *prepared = again;
-        plan = view::plan_report(context, &prepared, None);
+        plan = view::plan_report(context, settings, &prepared, None);
         if same {
             break;
         }
@@ -172,6 +183,7 @@ async fn pass_once<E: Exchange>(
     let acted = desk.heed(exchange, acted).await?;
     // What was sent is sent and booked, whatever becomes of the message about it.
     let _ = alarm::acted(desk.ledger, desk.now(exchange), &acted).await;
+    let _ = alarm::unguarded(desk.ledger, desk.now(exchange), &acted).await;
     let every = context.config.funding.check_every;
     // Nor by what funding came to.
     let _ = alarm::funding(desk.ledger, prepared.seen.snapshot.at, every, &context.config.quote).await;

@@ -1,11 +1,10 @@
 //! `rebal report`: the account at a glance, or what a period came to.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::domain::history::{BookedEntry, Reading, Sample};
-use crate::domain::num::Notional;
 use crate::domain::time::Time;
 use crate::error::{CommandError, Kind};
 use crate::exchange::Settles;
@@ -48,7 +47,7 @@ pub(super) struct Args {
     #[arg(long)]
     previous: bool,
     /// Draw the dashboard again every so many seconds, at least 5
-    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["span", "since", "until"])]
+    #[arg(long, value_name = "SECONDS", conflicts_with_all = ["span", "since", "until", "previous", "export_trades", "send", "metrics_file"])]
     watch: Option<u64>,
     /// Write the executions of the period (all of them without one) to this file, as trades.csv has them
     #[arg(long, value_name = "FILE")]
@@ -68,7 +67,10 @@ Examples:
   rebal report --week                              what the last seven days came to
   rebal report --month --previous --format html --out month.html
   rebal report --week --send                       the same as a page, to your chat
-  rebal report --since 2026-01-01 --until 2026-02-01 --export-trades january.csv";
+  rebal report --since 2026-01-01 --until 2026-02-01 --export-trades january.csv
+
+Exit codes: 0 done · 2 configuration · 4 exchange unavailable (without a period), or Telegram
+(with --send) · 10 ledger unusable, or older than the last pass";
 
 /// More often would use up the exchange's request weight, which passes need.
 const SHORTEST_WATCH: u64 = 5;
@@ -86,46 +88,68 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
 }
 
 async fn once(context: &Context, args: &Args) -> Result<u8, CommandError> {
-    if let Some(path) = &args.metrics_file {
-        context.may_write("--metrics-file", path)?;
-    }
-    if let Some(path) = &args.export_trades {
-        context.may_write("--export-trades", path)?;
+    for (option, path) in [("--metrics-file", &args.metrics_file), ("--export-trades", &args.export_trades)] {
+        if let Some(path) = path {
+            context.may_write(option, path)?;
+        }
     }
     let mut ledger = look_back(context).await?;
-    let span = args.span(context.now(&mut ledger).await?)?;
-    let chat = args.chat(context, span)?;
+    let mut seen = None;
+    let done = match args.span(context.now(&mut ledger).await?)? {
+        Some(span) => over(context, args, &mut ledger, span).await,
+        None => at_a_glance(context, args, &mut ledger).await.map(|reading| seen = Some(reading)),
+    };
+    if let Some(path) = &args.metrics_file {
+        let exit_code = done.as_ref().err().map_or(0, |error| error.kind.exit_code());
+        after::write_metrics(context, "report", path, Some(&mut ledger), seen, exit_code).await;
+    }
+    done.map(|()| 0)
+}
+
+/// What a period came to: exported, sent and shown, as far as that was asked for.
+async fn over(
+    context: &Context,
+    args: &Args,
+    ledger: &mut Ledger,
+    span: (Time, Time),
+) -> Result<(), CommandError> {
+    // Found out before anything is read.
+    let chat = if args.send { Some(after::telegram(context)?) } else { None };
     if let Some(path) = &args.export_trades {
-        export(context, &mut ledger, span, path).await?;
+        export(context, ledger, span, path).await?;
     }
-    match span {
-        Some(span) => {
-            let report = period::report(context, &mut ledger, span, None).await?;
-            let sent = match chat {
-                Some(chat) => send(context, &chat, &report).await,
-                None => Ok(()),
-            };
-            args.write_metrics(context, &mut ledger, None).await;
-            // One object on stdout: where it could not be sent, that is what a script must hear.
-            if sent.is_ok() || context.format != Format::Json {
-                context.show(&render::period(&report, context.format, &context.style)?)?;
-            }
-            sent?;
-        }
-        None => {
-            let glance = at_a_glance(context, &mut ledger).await;
-            let (report, seen) = match glance {
-                Ok(glance) => glance,
-                Err(error) => {
-                    args.write_metrics_of(context, &mut ledger, None, error.kind.exit_code()).await;
-                    return Err(error);
-                }
-            };
-            context.show(&render::dashboard(&report, context.format, &context.style)?)?;
-            args.write_metrics(context, &mut ledger, Some(seen)).await;
-        }
+    let report = period::report(context, ledger, span, None).await?;
+    let sent = match chat {
+        Some(chat) => send(context, &chat, &report).await,
+        None => Ok(()),
+    };
+    // One object on stdout: where it could not be sent, that is what a script must hear.
+    if sent.is_ok() || context.format != Format::Json {
+        context.show(&render::period(&report, context.format, &context.style)?)?;
     }
-    Ok(0)
+    sent
+}
+
+/// The account now; returns the reading that it was made of.
+async fn at_a_glance(
+    context: &Context,
+    args: &Args,
+    ledger: &mut Ledger,
+) -> Result<(Reading, Vec<Sample>), CommandError> {
+    if args.send {
+        return Err(no_period("--send"));
+    }
+    let (report, seen) = glance(context, ledger).await?;
+    context.show(&render::dashboard(&report, context.format, &context.style)?)?;
+    Ok(seen)
+}
+
+fn no_period(option: &str) -> CommandError {
+    CommandError::new(
+        Kind::Config,
+        format!("{option} needs a period"),
+        "add --day, --week, --month or --since TIME",
+    )
 }
 
 /// The page to the owner's chat, named by its period.
@@ -155,42 +179,6 @@ async fn send(context: &Context, chat: &Telegram, report: &PeriodReport) -> Resu
 }
 
 impl Args {
-    /// Where the report is sent; found out before anything is read.
-    fn chat(&self, context: &Context, span: Option<(Time, Time)>) -> Result<Option<Telegram>, CommandError> {
-        if !self.send {
-            return Ok(None);
-        }
-        if span.is_none() {
-            return Err(CommandError::new(
-                Kind::Config,
-                "--send needs a period",
-                "add --day, --week, --month or --since TIME",
-            ));
-        }
-        after::telegram(context).map(Some)
-    }
-
-    async fn write_metrics(
-        &self,
-        context: &Context,
-        ledger: &mut Ledger,
-        seen: Option<(Reading, Vec<Sample>)>,
-    ) {
-        self.write_metrics_of(context, ledger, seen, 0).await;
-    }
-
-    async fn write_metrics_of(
-        &self,
-        context: &Context,
-        ledger: &mut Ledger,
-        seen: Option<(Reading, Vec<Sample>)>,
-        exit_code: u8,
-    ) {
-        if let Some(path) = &self.metrics_file {
-            after::write_metrics(context, "report", path, Some(ledger), seen, exit_code).await;
-        }
-    }
-
     /// The period asked for; `None` for the dashboard.
     fn span(&self, now: Time) -> Result<Option<(Time, Time)>, CommandError> {
         let last = |days: u32| Some((now - DAY * days, now));
@@ -200,17 +188,14 @@ impl Args {
             (_, _, true) => last(30),
             _ => self.named(now)?,
         };
-        let Some((from, to)) = span else {
-            return match self.previous {
-                true => Err(CommandError::new(
-                    Kind::Config,
-                    "--previous needs a period",
-                    "add --day, --week, --month or --since TIME",
-                )),
-                false => Ok(None),
-            };
-        };
-        Ok(Some(if self.previous { (from - to.since(from), from) } else { (from, to) }))
+        match span {
+            // What has no begin has nothing before it.
+            Some((from, to)) if self.previous && from > Time::default() => {
+                Ok(Some((from - to.since(from), from)))
+            }
+            _ if self.previous => Err(no_period("--previous")),
+            span => Ok(span),
+        }
     }
 
     fn named(&self, now: Time) -> Result<Option<(Time, Time)>, CommandError> {
@@ -237,10 +222,9 @@ impl Args {
 async fn export(
     context: &Context,
     ledger: &mut Ledger,
-    span: Option<(Time, Time)>,
-    path: &std::path::Path,
+    (from, to): (Time, Time),
+    path: &Path,
 ) -> Result<(), CommandError> {
-    let (from, to) = span.unwrap_or((Time::default(), Time::clamped(i64::MAX)));
     let mut text = format!("{TRADES_HEADER}\n");
     let mut rows = 0_u64;
     ledger
@@ -257,11 +241,12 @@ async fn export(
 /// The account now, and the reading that it is made of.
 type Glance = (DashboardReport, (Reading, Vec<Sample>));
 
-async fn at_a_glance(context: &Context, ledger: &mut Ledger) -> Result<Glance, CommandError> {
+async fn glance(context: &Context, ledger: &mut Ledger) -> Result<Glance, CommandError> {
     let settings = settings::settings(&context.config, ledger).await?;
     context.heed_ban(ledger).await?;
     match venue::open(context, ledger).await? {
         Venue::Usdm(exchange) => look(context, &settings, *exchange, ledger).await,
+        Venue::Spot(exchange) => look(context, &settings, *exchange, ledger).await,
         Venue::Paper(exchange) => look(context, &settings, *exchange, ledger).await,
     }
 }
@@ -300,21 +285,14 @@ async fn look<E: Settles>(
 
 /// What was just seen, as if a pass had written it down.
 async fn reading_now(ledger: &mut Ledger, prepared: &Prepared) -> Result<Now, CommandError> {
-    let snapshot = &prepared.seen.snapshot;
     let pass_id = ledger.next_pass_id().await?;
     let mut income = Vec::new();
     for entry in &prepared.seen.unbooked {
         let of_our_fill = ledger.is_of_our_fill(entry).await?;
         income.push(BookedEntry { entry: entry.clone(), pass_id: Some(pass_id), of_our_fill });
     }
-    let reading = Reading {
-        pass_id,
-        at: snapshot.at,
-        equity: snapshot.balance.equity,
-        nav: prepared.nav.nav,
-        peak: prepared.nav.peak.max(Notional::ZERO),
-    };
-    Ok(Now { reading, samples: record::samples(prepared), income })
+    let (reading, samples) = record::look(prepared);
+    Ok(Now { reading: Reading { pass_id, fill_seq: ledger.last_fill().await?, ..reading }, samples, income })
 }
 
 /// Draws the dashboard again and again, until a signal comes. A look that fails is said and tried again.
@@ -337,7 +315,7 @@ async fn watch(context: &Context, seconds: u64) -> Result<u8, CommandError> {
     loop {
         let drawn = async {
             let mut ledger = look_back(context).await?;
-            let (report, _) = at_a_glance(context, &mut ledger).await?;
+            let (report, _) = glance(context, &mut ledger).await?;
             Ok::<String, CommandError>(render::dashboard(&report, Format::Table, &context.style)?)
         };
         match drawn.await {

@@ -3,15 +3,16 @@
 use std::path::PathBuf;
 
 use crate::config::words::Mode;
+use crate::decide::stops::Comparison;
 use crate::domain::num::Notional;
 use crate::error::{CommandError, Kind};
-use crate::exchange::Exchange;
 use crate::exchange::paper::PAPER_ACCOUNT;
+use crate::exchange::{self, Exchange};
 use crate::ledger::Halt;
 use crate::pass::stop::{self, Closed, Looked, STOPPED, Under};
-use crate::pass::{PassError, Prepared, Settings, alarm};
+use crate::pass::{PassError, Prepared, Settings, alarm, stops};
 use crate::render;
-use crate::report::risk::{Resumed, RiskInputs, RiskReport};
+use crate::report::risk::{Resumed, RiskInputs, RiskReport, StopsStanding};
 use crate::ui::{self, PromptError};
 
 use super::after::After;
@@ -22,9 +23,7 @@ use super::{settings, signals};
 
 /// Show every risk figure with its limit; close everything where the hard stop fires
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "\
-Ends with 0 where all is well, 5 where a limit is broken or an order unresolved, 6 while halted,
-7 or 8 where the hard stop fired just now: fit for a monitoring probe.")]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Lift the halt and measure the drawdown from here on
     #[arg(long)]
@@ -37,6 +36,17 @@ pub(super) struct Args {
     metrics_file: Option<PathBuf>,
 }
 
+const EXAMPLES: &str = "\
+Examples:
+  rebal risk-check                          every figure with its limit and verdict
+  rebal risk-check --quiet || alarm         as a monitoring probe
+  rebal risk-check --resume                 lift a halt; asks for its id
+  rebal risk-check --resume --confirm ID    the same from a script
+
+Exit codes: 0 all is well · 2 configuration · 3 another pass runs · 4 exchange unavailable · 5 a
+limit is broken, or an order unresolved · 6 halted · 7 hard stop just now, flat · 8 not flat ·
+9 foreign orders · 10 ledger unusable";
+
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     render::risk_fits(context.format)?;
     let after = After::new(context, "risk-check", args.metrics_file.as_deref())?.with_digest();
@@ -45,17 +55,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
         Err(error) => return after.unopened(error).await,
     };
     let asked = signals::listen();
-    let presumed = context.now(&mut ledger).await.unwrap_or(context.started);
-    let mut desk = Desk {
-        context,
-        folder: &context.folders.state,
-        ledger: &mut ledger,
-        lock: Some(&mut lock),
-        stop: &asked,
-        seen: None,
-        presumed,
-        ended: None,
-    };
+    let mut desk = Desk::new(context, &mut ledger, Some(&mut lock), &asked).await;
     let done = in_order(&mut desk, args).await;
     after.opened(&mut desk, &done).await;
     ledger.close().await?;
@@ -69,6 +69,11 @@ async fn in_order(desk: &mut Desk<'_>, args: &Args) -> Result<u8, CommandError> 
     let settings = settings::settings(&context.config, desk.ledger).await?;
     match venue::open(context, desk.ledger).await? {
         Venue::Usdm(mut exchange) => {
+            let done = check(exchange.as_mut(), desk, args, &settings).await;
+            desk.ended = Some(desk.now(exchange.as_ref()));
+            done
+        }
+        Venue::Spot(mut exchange) => {
             let done = check(exchange.as_mut(), desk, args, &settings).await;
             desk.ended = Some(desk.now(exchange.as_ref()));
             done
@@ -223,12 +228,21 @@ async fn report<E: Exchange>(
         halt: halt.map(|halt| halt.id.clone()),
         flat: snapshot.gross() == Notional::ZERO,
         unresolved: desk.ledger.unresolved().await?.len(),
+        stops: stops::standing(prepared, settings.strategy.as_ref()).map(stops_standing),
         quarantined: &prepared.settled.quarantined,
         last_good_pass: desk.ledger.last_good_pass().await?,
         interval: context.config.interval,
         health: &health,
         paper: context.config.mode == Mode::Paper,
+        spot: exchange.kind() == exchange::Kind::Spot,
     }))
+}
+
+/// A stop at another price than it should be at is none.
+fn stops_standing(found: Comparison) -> StopsStanding {
+    let wrong = found.place.iter().map(|placing| (placing.symbol().clone(), placing.change().detail));
+    let missing = wrong.chain(found.unguarded.iter().cloned()).collect();
+    StopsStanding { guarded: found.guarded.len(), missing }
 }
 
 /// Lifts the halt for whoever knows its id.

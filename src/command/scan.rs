@@ -25,8 +25,8 @@ use market::Source;
 
 /// Choose the coins to hold, and say why each was taken or left
 ///
-/// Ranks every perpetual contract by its volume of 24 hours, leaves out what is thin, wide, young, ending
-/// or costly to hold, and fills the places of the basket, no sector beyond its cap. A coin that is in the
+/// Ranks every perpetual contract (on spot every pair) by its volume of 24 hours, leaves out what is thin,
+/// wide, young, ending or costly to hold, and fills the places of the basket, no sector beyond its cap. A coin that is in the
 /// universe already stays until its rank passes scan.keep_rank. Sends no orders and needs no key.
 #[derive(Clone, Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -47,11 +47,13 @@ Examples:
   rebal scan --set scan.exclude=BNB,TRX              never these
   rebal --demo --set basket.symbols=[] scan --apply  on paper, without key or network
 
-What a coin must be is under [scan] of the configuration.";
+What a coin must be is under [scan] of the configuration.
+
+Exit codes: 0 done · 2 configuration · 3 another pass runs, with --apply · 4 exchange unavailable, or
+too few coins to apply · 10 ledger unusable";
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     render::scan_fits(context.format)?;
-    refuse_spot(&context.config)?;
     refuse_no_place(&context.config)?;
     let overrides = sectors::overrides(&context.config)?;
     if args.apply {
@@ -61,7 +63,7 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     let mut ledger = look_only(context).await?;
     context.heed_ban(&mut ledger).await?;
     let halt = latch::in_force(&mut ledger, &context.folders.state).await?.map(|halt| halt.id);
-    let mut notes = Vec::new();
+    let mut notes = of_spot(&context.config);
     let members = members(&context.config, &mut ledger, &mut notes).await?;
     let target = target(&context.config, &mut ledger, &mut notes).await?;
     let wanted = wanted(&context.config, target);
@@ -89,15 +91,18 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     Ok(0)
 }
 
-fn refuse_spot(config: &Config) -> Result<(), CommandError> {
-    match config.venue {
-        Venue::BinanceUsdm => Ok(()),
-        other => Err(CommandError::new(
-            Kind::Config,
-            format!("this version scans binance-usdm, not {} yet", other.as_str()),
-            "set venue = \"binance-usdm\"",
-        )),
+/// Which limits do not count on spot, so that nobody relies on them.
+fn of_spot(config: &Config) -> Vec<String> {
+    if config.venue != Venue::BinanceSpot {
+        return Vec::new();
     }
+    let mut notes = vec!["spot has no funding: scan.max_funding_annual does not count".to_owned()];
+    if !config.scan.min_age.is_zero() {
+        notes.push(
+            "the exchange does not tell since when a pair is listed: scan.min_age does not count".into(),
+        );
+    }
+    notes
 }
 
 /// A cap of less than one coin would leave every place empty, for a reason that no coin has.
@@ -199,7 +204,7 @@ fn wanted(config: &Config, target: Notional) -> Wanted {
         target,
         market_orders: config.execution.order == OrderStyle::Market,
         quote: config.quote.clone(),
-        spot: false,
+        spot: config.venue == Venue::BinanceSpot,
     }
 }
 

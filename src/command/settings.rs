@@ -1,9 +1,10 @@
 //! From the configuration to what a pass is told.
 
 use crate::config::sections::Config;
-use crate::config::words::{ExitPolicy, OrderStyle, RebalanceTo, Sizing, StrategyKind, ThresholdKind};
+use crate::config::words::{ExitPolicy, OrderStyle, RebalanceTo, Sizing, StrategyKind, ThresholdKind, Venue};
 use crate::decide::plan::Execution;
 use crate::decide::risk::Limits;
+use crate::domain::num::Rate;
 use crate::domain::symbol::Symbol;
 use crate::error::{CommandError, Kind};
 use crate::ledger::Ledger;
@@ -12,18 +13,6 @@ use crate::strategy::Strategy;
 use crate::strategy::basket::{self, Basket};
 use crate::strategy::moonshot::{self, Moonshot, Trailing};
 use crate::strategy::weights::{Threshold, Weights};
-
-/// Why the configuration makes no pass, before anything is opened.
-pub(super) fn check(config: &Config) -> Result<(), CommandError> {
-    if config.strategy.kind == StrategyKind::Moonshot && config.moonshot.exchange_stop {
-        return Err(CommandError::new(
-            Kind::Config,
-            "this version places no stop orders at the exchange: stops are looked at in every pass",
-            "set moonshot.exchange_stop = false",
-        ));
-    }
-    Ok(())
-}
 
 /// The coins that the configuration lists for its strategy, and the key that lists them.
 pub(super) fn listed(config: &Config) -> (&'static str, Vec<Symbol>) {
@@ -47,14 +36,12 @@ pub(super) async fn symbols(config: &Config, ledger: &mut Ledger) -> Result<Vec<
 
 /// The settings of a pass, or why the configuration does not make one.
 pub(super) async fn settings(config: &Config, ledger: &mut Ledger) -> Result<Settings, CommandError> {
-    check(config)?;
     let symbols = symbols(config, ledger).await?;
     of_symbols(config, symbols)
 }
 
 /// The settings of a pass over these coins.
 pub(super) fn of_symbols(config: &Config, symbols: Vec<Symbol>) -> Result<Settings, CommandError> {
-    check(config)?;
     Ok(Settings {
         strategy: strategy(config, symbols)?,
         execution: execution(config),
@@ -109,6 +96,7 @@ fn moonshot(config: &Config, symbols: Vec<Symbol>) -> Moonshot {
         cooldown: from.cooldown,
         refill: from.refill,
         trailing: from.trailing_start.is_positive().then_some(trailing),
+        exchange_stop: from.exchange_stop,
     }
 }
 
@@ -139,8 +127,16 @@ fn execution(config: &Config) -> Execution {
     Execution {
         market_orders: config.execution.order == OrderStyle::Market,
         max_slippage_bps: config.execution.max_slippage_bps,
-        leverage: config.futures.leverage,
+        leverage: leverage(config),
         taker_fee: config.paper.taker_fee,
+    }
+}
+
+/// Nominal leverage; a coin of a spot account is paid in full.
+fn leverage(config: &Config) -> u32 {
+    match config.venue {
+        Venue::BinanceUsdm => config.futures.leverage,
+        Venue::BinanceSpot => 1,
     }
 }
 
@@ -153,7 +149,11 @@ fn limits(config: &Config) -> Limits {
         max_drawdown: config.risk.max_drawdown,
         max_effective_leverage: config.risk.max_effective_leverage,
         min_liquidation_distance: config.risk.min_liquidation_distance,
-        margin_buffer: config.risk.margin_buffer,
-        leverage: config.futures.leverage,
+        // Cash that is to stay is what the shares leave.
+        margin_buffer: match config.venue {
+            Venue::BinanceUsdm => config.risk.margin_buffer,
+            Venue::BinanceSpot => Rate::ZERO,
+        },
+        leverage: leverage(config),
     }
 }

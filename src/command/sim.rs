@@ -17,13 +17,14 @@ use crate::sim::prices::{Prices, Recorded};
 use crate::sim::{Exchange, Listed, Terms, World, listing};
 use crate::ui::Ui;
 
-use super::venue;
+use super::venue::paper::read_listing;
 
 /// Serve the simulated exchange over HTTP, for practice and tests
 ///
 /// Speaks Binance's dialect of futures and spot, with signatures, filters, margin, funding and error
 /// codes. Loopback only.
 #[derive(Clone, Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Listen on this loopback address; port 0 picks a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8900")]
@@ -74,6 +75,15 @@ const BAR: Duration = Duration::from_secs(300);
 /// More contracts than the real exchange lists several times over.
 const MOST_CONTRACTS: usize = 5000;
 
+const EXAMPLES: &str = "\
+Examples:
+  rebal sim                                         the synthetic market on 127.0.0.1:8900
+  rebal sim --listen 127.0.0.1:0 --clock manual     on a free port; time stands until it is told
+  rebal sim --prices FOLDER --funding FOLDER        recorded prices and funding
+  rebal --config examples/practice.toml rebalance   a pass against it; key and secret are both sim
+
+Ends with a signal.";
+
 pub(super) async fn run(ui: &Ui, args: &Args) -> Result<u8, CommandError> {
     let exchange = exchange(args)?;
     let settings = server::Settings {
@@ -121,7 +131,7 @@ fn exchange(args: &Args) -> Result<Exchange, CommandError> {
     let terms = Terms { start, equity: args.equity, interval: BAR, ..Terms::default() };
     let made_up = listing::synthetic(args.seed, start.floor_to(BAR));
     let contracts = match &args.exchange_info {
-        Some(file) => with_shapes(venue::read_listing(file)?, &made_up),
+        Some(file) => with_shapes(read_listing(file)?, &made_up),
         None => made_up,
     };
     let contracts = choose(args, contracts)?;
@@ -185,7 +195,7 @@ fn recorded(args: &Args) -> Result<Exchange, CommandError> {
     let info = args.exchange_info.clone().or_else(|| archive::find_exchange_info(&args.prices));
     let contracts = match info {
         Some(file) => {
-            let rows = venue::read_listing(&file)?;
+            let rows = read_listing(&file)?;
             rows.into_iter().filter(|listed| bars.contains_key(&listed.rules.symbol)).collect()
         }
         None => {

@@ -8,16 +8,22 @@ use crate::domain::time::Time;
 use crate::ledger::{Halt, Intent, IntentState, Outcome};
 use crate::pass::act::{Acted, Sent};
 use crate::pass::stop::{Closed, STOPPED};
-use crate::pass::{self, Prepared, record};
+use crate::pass::stops::{self, Changed};
+use crate::pass::{self, Prepared, Settings, record};
 use crate::report::flatten::{self, FlattenReport, Remaining};
-use crate::report::pass::{self as report, OrderOutcome, OrderReport, PassReport, ShareRow};
+use crate::report::pass::{self as report, OrderOutcome, OrderReport, PassReport, ShareRow, StopReport};
 use crate::report::plan::{PlanFigures, PlanReport};
 
 use super::apply;
 use super::context::Context;
 
 /// The report of what was decided.
-pub(super) fn plan_report(context: &Context, prepared: &Prepared, halt: Option<String>) -> PlanReport {
+pub(super) fn plan_report(
+    context: &Context,
+    settings: &Settings,
+    prepared: &Prepared,
+    halt: Option<String>,
+) -> PlanReport {
     let plan = prepared.plan();
     let snapshot = &prepared.seen.snapshot;
     let (before, after) = (exposure(snapshot, &[]), exposure(snapshot, &plan.legs));
@@ -33,6 +39,8 @@ pub(super) fn plan_report(context: &Context, prepared: &Prepared, halt: Option<S
         liquidation_before: before.liquidation_distance,
         liquidation_after: after.liquidation_distance,
         halted: halt,
+        stops: stops::planned(prepared, settings.strategy.as_ref())
+            .map_or_else(Vec::new, |found| found.changes()),
     };
     PlanReport::new(context.heading(snapshot.at), figures, plan)
 }
@@ -69,6 +77,7 @@ pub(super) fn pass_report(
     let before = prepared.seen.snapshot.balance.equity;
     report.plan = Some(plan);
     report.orders = acted.sent.iter().map(sent_order).collect();
+    report.stops = acted.stops.iter().map(stop_report).collect();
     let orders = &report.orders;
     report.shares = report.plan.as_ref().map_or_else(Vec::new, |plan| ShareRow::of(plan, orders));
     report.settled =
@@ -79,6 +88,9 @@ pub(super) fn pass_report(
         None => acted.sent.is_empty().then_some(before),
     };
     report.notes.clone_from(&acted.notes);
+    report.notes.extend(
+        acted.unguarded.iter().map(|(symbol, why)| format!("{symbol} has no stop at the exchange: {why}")),
+    );
     report.notes.extend(prepared.settled.quarantined.iter().map(|(symbol, until)| {
         format!("{symbol}: the outcome of an earlier order is unknown; it can no longer appear after {until}")
     }));
@@ -172,6 +184,14 @@ pub(super) fn flatten_report(
     report
 }
 
+fn stop_report(changed: &Changed) -> StopReport {
+    StopReport {
+        change: changed.change.clone(),
+        client_order_id: changed.client_id.clone(),
+        error: changed.error.clone(),
+    }
+}
+
 fn sent_order(sent: &Sent) -> OrderReport {
     let leg = &sent.leg;
     order(
@@ -187,8 +207,10 @@ fn sent_order(sent: &Sent) -> OrderReport {
 }
 
 fn settled_order(intent: &Intent, outcome: &Outcome) -> OrderReport {
-    let asked =
-        OrderReport { reason: intent.reason.clone(), qty: intent.qty, ..blank(&intent.symbol, intent.side) };
+    // A stop that closed the position asked for whatever there was.
+    let whole = outcome.order.as_ref().filter(|_| intent.is_stop()).map(|order| order.filled_qty);
+    let qty = whole.unwrap_or(intent.qty);
+    let asked = OrderReport { reason: intent.reason.clone(), qty, ..blank(&intent.symbol, intent.side) };
     order(asked, outcome)
 }
 

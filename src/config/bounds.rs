@@ -26,6 +26,8 @@ enum Fraction {
 const MAX_LEVERAGE: u32 = 10;
 /// Coins, slots, orders and candidates that nobody needs more of.
 const MAX_COUNT: u32 = 1000;
+/// Conditional orders that the exchange keeps per account.
+const MOST_STOPS: u32 = 200;
 /// Money beyond this is a slip of the keyboard.
 const MAX_MONEY: u32 = 1_000_000_000;
 
@@ -397,6 +399,13 @@ fn combinations(config: &Config, check: &mut Check<'_>) {
         if config.strategy.kind == StrategyKind::Moonshot && config.moonshot.exchange_stop {
             check.refuse("moonshot.exchange_stop", true, "is for futures only");
         }
+    }
+    let moonshot = &config.moonshot;
+    let is_moonshot = config.strategy.kind == StrategyKind::Moonshot;
+    if is_moonshot && moonshot.exchange_stop && moonshot.slots > MOST_STOPS {
+        let why =
+            "is more than the 200 stop orders that the exchange keeps: lower it or set exchange_stop = false";
+        check.refuse("moonshot.slots", moonshot.slots, why);
     }
     if config.telegram.enabled && config.telegram.chat_id.is_empty() {
         contradict(check, "telegram.enabled = true needs telegram.chat_id".into());

@@ -4,6 +4,7 @@
 //! configuration that is wrong anywhere is refused, with everything that is wrong named at once.
 
 pub mod demo;
+pub mod draft;
 pub mod error;
 pub mod folders;
 pub mod location;
@@ -18,6 +19,7 @@ mod bounds;
 mod file;
 mod layers;
 mod text;
+mod written;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,7 +31,7 @@ use crate::config::error::{ConfigError, Fault};
 use crate::config::layers::{Assignment, Known};
 use crate::config::location::{Location, looks_secret};
 use crate::config::sections::Config;
-use crate::config::words::Prices;
+use crate::config::words::{Prices, Venue};
 
 /// Where settings are looked for.
 #[derive(Clone)]
@@ -180,6 +182,9 @@ fn assemble(
     }
     let mut config = of_table(table)?;
     resolve_paths(&mut config, &origins);
+    if config.venue == Venue::BinanceSpot && origins.get("paper.taker_fee") == Some(&Origin::Default) {
+        config.paper.taker_fee = sections::spot_taker_fee();
+    }
     bounds::check(&config, &origins, &mut faults);
     ConfigError::unless_empty(faults)?;
     Ok(Loaded { config, origins })
@@ -279,7 +284,7 @@ fn shown_key(key: &str) -> String {
 
 /// Paths in a file are relative to that file; `~/` is the home folder everywhere.
 fn resolve_paths(config: &mut Config, origins: &BTreeMap<String, Origin>) {
-    let resolve = |key: &str, path: &mut PathBuf| {
+    for (key, path) in paths(config) {
         if let Ok(rest) = path.strip_prefix("~") {
             if let Some(folders) = directories::BaseDirs::new() {
                 *path = folders.home_dir().join(rest);
@@ -289,28 +294,39 @@ fn resolve_paths(config: &mut Config, origins: &BTreeMap<String, Origin>) {
         {
             *path = folder.join(&*path);
         }
+    }
+}
+
+impl Config {
+    /// Makes every path absolute that is relative to `folder`, so that the values can be written into a
+    /// file anywhere.
+    pub fn anchor(&mut self, folder: &Path) {
+        for (_, path) in paths(self) {
+            *path = folder.join(&*path);
+        }
+    }
+}
+
+/// Every path that is set, with its key.
+fn paths(config: &mut Config) -> impl Iterator<Item = (&'static str, &mut PathBuf)> {
+    fn secret(location: &mut Location) -> Option<&mut PathBuf> {
+        if let Location::File(path) = location { Some(path) } else { None }
+    }
+    let prices = match &mut config.paper.prices {
+        Prices::Folder(path) => Some(path),
+        Prices::Live | Prices::Synthetic => None,
     };
-    if let Prices::Folder(path) = &mut config.paper.prices {
-        resolve("paper.prices", path);
-    }
-    for (key, path) in [
-        ("paper.exchange_info", &mut config.paper.exchange_info),
-        ("paper.funding", &mut config.paper.funding),
-        ("scan.sectors", &mut config.scan.sectors),
-    ] {
-        if let Some(path) = path {
-            resolve(key, path);
-        }
-    }
-    for (key, location) in [
-        ("credentials.api_key", &mut config.credentials.api_key),
-        ("credentials.api_secret", &mut config.credentials.api_secret),
-        ("telegram.token", &mut config.telegram.token),
-    ] {
-        if let Location::File(path) = location {
-            resolve(key, path);
-        }
-    }
+    [
+        ("paper.prices", prices),
+        ("paper.exchange_info", config.paper.exchange_info.as_mut()),
+        ("paper.funding", config.paper.funding.as_mut()),
+        ("scan.sectors", config.scan.sectors.as_mut()),
+        ("credentials.api_key", secret(&mut config.credentials.api_key)),
+        ("credentials.api_secret", secret(&mut config.credentials.api_secret)),
+        ("telegram.token", secret(&mut config.telegram.token)),
+    ]
+    .into_iter()
+    .filter_map(|(key, path)| Some((key, path?)))
 }
 
 /// The process's environment variables that set a key. One that is not Unicode is passed on with

@@ -31,7 +31,7 @@ pub struct Config {
     pub venue: Venue,
     /// The asset that everything is priced and margined in.
     pub quote: String,
-    /// The cadence that cron gives.
+    /// The cadence that cron gives: paper time moves by it, and a reading much older is stale.
     #[serde(with = "text::span")]
     pub interval: Duration,
     /// Where the key and its secret are found.
@@ -96,9 +96,9 @@ impl Default for Config {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Credentials {
-    /// The API key.
+    /// The API key: env:NAME, file:PATH of mode 0600, or systemd:NAME.
     pub api_key: Location,
-    /// An HMAC secret, or an Ed25519 or RSA PKCS#8 PEM.
+    /// An HMAC secret, or an Ed25519 or RSA PKCS#8 PEM, found in the same ways.
     pub api_secret: Location,
 }
 
@@ -113,7 +113,7 @@ impl Default for Credentials {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Exchange {
-    /// Another host than the mode's official one.
+    /// Another host than the mode's official one; plain http only on loopback.
     #[serde(with = "text::optional")]
     pub base_url: Option<Url>,
     /// How long after its signed time a request stays valid, in milliseconds.
@@ -137,11 +137,11 @@ impl Default for Exchange {
 pub struct Paper {
     /// What the account begins with, in the quote asset.
     pub equity: Notional,
-    /// Where prices come from.
+    /// Where prices come from: live, synthetic, or a folder of recorded klines.
     pub prices: Prices,
     /// Seed of synthetic prices: the same seed gives the same prices.
     pub seed: u64,
-    /// Fee of a fill as a fraction of its value.
+    /// Fee of a fill as a fraction of its value; on spot 0.001 unless it is set.
     pub taker_fee: Rate,
     /// How much worse than the book a fill is, in basis points.
     pub slippage_bps: Rate,
@@ -169,6 +169,11 @@ impl Default for Paper {
             start: None,
         }
     }
+}
+
+/// What `paper.taker_fee` is on spot where nobody sets it: twice what the futures take.
+pub(crate) fn spot_taker_fee() -> Rate {
+    Rate::new(1, 3)
 }
 
 /// Which strategy decides.
@@ -224,7 +229,7 @@ impl Default for Basket {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Weights {
-    /// The share of each coin, or the same for all `symbols`.
+    /// The share of each coin, the rest is cash; or "equal", the same for all `symbols`.
     pub weights: Shares,
     /// The contracts that share equally.
     pub symbols: Vec<Symbol>,
@@ -489,7 +494,7 @@ impl Default for Report {
 pub struct Telegram {
     /// Whether anything is sent.
     pub enabled: bool,
-    /// Where the bot's token is found.
+    /// Where the bot's token is found, in the same ways as a key.
     pub token: Location,
     /// The chat: a number, or `@channel`.
     #[serde(deserialize_with = "text::word_or_integer")]

@@ -50,12 +50,12 @@ impl Config {
     }
 }
 
-fn table_of(config: &Config) -> Table {
+pub(crate) fn table_of(config: &Config) -> Table {
     Table::try_from(config).unwrap_or_default()
 }
 
 /// Numbers bare, words quoted, lists and maps inline.
-fn plain(value: &Value) -> String {
+pub(crate) fn plain(value: &Value) -> String {
     match value {
         Value::String(text) if text.parse::<crate::domain::num::Rate>().is_ok() => text.clone(),
         Value::Table(table) => {

@@ -44,6 +44,18 @@ pub enum Unexplained {
     /// What a position cost is not known, so nobody can say what it gained.
     #[error("what the position in {0} cost on average is not known")]
     NoEntry(Symbol),
+    /// A coin of a spot account came or went without a trade.
+    #[error(
+        "{found} {symbol} are held where our books have {expected}, and no trade explains it; a deposit or withdrawal is taken over once it has stood for an hour"
+    )]
+    Coin {
+        /// The pair.
+        symbol: Symbol,
+        /// What the exchange shows.
+        found: Qty,
+        /// What our books have.
+        expected: Qty,
+    },
     /// An entry price moved although the position did not.
     #[error("the entry price of {symbol} went from {before} to {after} without a trade")]
     Entry {
@@ -60,12 +72,7 @@ pub enum Unexplained {
 pub fn explain(snapshot: &Snapshot, expected: Option<&Expected>) -> Result<(), Unexplained> {
     floating(snapshot)?;
     let Some(expected) = expected else { return Ok(()) };
-    let found = snapshot.balance.wallet;
-    // An income row may appear a little after the balance it changed: half a per cent, at least one unit.
-    let slack = (expected.wallet.abs() * Rate::new(5, 3)).max(Notional::ONE);
-    if (found - expected.wallet).abs() > slack {
-        return Err(Unexplained::Wallet { found, expected: expected.wallet });
-    }
+    wallet(snapshot.balance.wallet, expected.wallet)?;
     for (symbol, (qty, before)) in &expected.untouched {
         let Some(position) = snapshot.coins.get(symbol).and_then(|coin| coin.position.as_ref()) else {
             continue;
@@ -82,6 +89,16 @@ pub fn explain(snapshot: &Snapshot, expected: Option<&Expected>) -> Result<(), U
     Ok(())
 }
 
+/// Holds a wallet against what all known changes leave. An income row may appear a little after the
+/// balance it changed: half a per cent, at least one unit.
+pub fn wallet(found: Notional, expected: Notional) -> Result<(), Unexplained> {
+    let slack = (expected.abs() * Rate::new(5, 3)).max(Notional::ONE);
+    if (found - expected).abs() > slack {
+        return Err(Unexplained::Wallet { found, expected });
+    }
+    Ok(())
+}
+
 /// The exchange's floating profit against positions × (mark − entry). Account and prices are read a
 /// moment apart, so a hundredth of what is held may lie between them.
 fn floating(snapshot: &Snapshot) -> Result<(), Unexplained> {
@@ -90,7 +107,7 @@ fn floating(snapshot: &Snapshot) -> Result<(), Unexplained> {
     for coin in snapshot.coins.values() {
         let Some(position) = &coin.position else { continue };
         let mark = coin.market.map_or(position.mark_price, |market| market.mark.price);
-        // A spot exchange keeps none; zero is not a price.
+        // Zero is not a price.
         let entry = position.entry().ok_or_else(|| Unexplained::NoEntry(position.symbol.clone()))?;
         expected += position.qty * (mark - entry);
         gross += (position.qty * mark).abs();

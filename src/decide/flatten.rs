@@ -35,9 +35,11 @@ fn exits(position: &Position, rules: Option<&Rules>, reason: Reason) -> Vec<Leg>
     let price = position.mark_price;
     let mut parts = rules.and_then(|rules| rules.fit(held, price, true, true).ok()).unwrap_or_default();
     // What fits no rule is asked for all the same, in an order of its own that takes nothing else down
-    // with it: reduce-only cannot overshoot, and the exchange's refusal says more than silence.
+    // with it: reduce-only cannot overshoot, and the exchange's refusal says more than silence. On spot
+    // what is left over is dust, which nobody can sell.
     let left = held - parts.iter().copied().sum::<Qty>();
-    if left.is_positive() {
+    let is_dust = price.is_positive() && rules.is_some_and(|rules| rules.spot.is_some());
+    if left.is_positive() && !is_dust {
         parts.push(left);
     }
     let leg = |qty: Qty| Leg {

@@ -1,6 +1,7 @@
 //! The decision: targets, plan, check. Pure: the same snapshot gives the same orders.
 
 pub mod audit;
+pub mod band;
 pub mod equity;
 pub mod exposure;
 pub mod flatten;
@@ -12,6 +13,7 @@ pub mod risk;
 pub(crate) mod samples;
 pub mod scan;
 pub mod sector;
+pub mod stops;
 
 use crate::decide::plan::Execution;
 use crate::decide::risk::{Approved, Breach, Limits, Standing};

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use crate::decide::band::Band;
 use crate::domain::market::Market;
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::order::Side;
@@ -269,8 +270,11 @@ impl Planning<'_> {
             return None;
         }
         let least = self.least_open(self.coin.rules.as_ref()?, self.coin.market.as_ref()?)?;
-        let band = self.wish.threshold.max(least.over(self.wish.target)? + self.wish.ends_at);
-        (band < Rate::ONE).then(|| band.rounded(4))
+        self.band().buy(least, self.wish.target)
+    }
+
+    fn band(&self) -> Band {
+        Band { threshold: self.wish.threshold, ends_at: self.wish.ends_at }
     }
 
     fn band_warning(&self) -> Option<Warning> {
@@ -279,13 +283,9 @@ impl Planning<'_> {
         if band <= self.wish.threshold {
             return None;
         }
-        let symmetric =
-            least.over_rate(self.wish.threshold - self.wish.ends_at).map_or_else(String::new, |target| {
-                format!(
-                    "; a target of {:.0} per coin would make the band symmetric",
-                    target.ceil_to(Notional::ONE)
-                )
-            });
+        let symmetric = self.band().symmetric(least).map_or_else(String::new, |target| {
+            format!("; a target of {target:.0} per coin would make the band symmetric")
+        });
         Some(Warning {
             code: "effective_buy_band".into(),
             symbol: Some(self.wish.symbol.clone()),

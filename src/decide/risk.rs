@@ -132,6 +132,9 @@ fn approve(leg: &Leg, purpose: Purpose, install: u32, decision: u32, number: u8)
     }
 }
 
+/// Digits kept of an estimate that is a part of another.
+const MONEY_DIGITS: u32 = 8;
+
 /// More legs than this have no id of their own, whatever the configuration says.
 pub const MOST_LEGS: usize = 200;
 
@@ -166,6 +169,7 @@ pub fn check(
         checking.drop_legs(|leg, _| (!leg.reduce_only).then(|| (SkipReason::Drawdown, detail.clone())));
     }
     checking.cap_orders();
+    checking.shrink_to_cash();
     checking.cap_turnover();
     checking.drop_increases_until_fits(Checking::leverage_excess);
     checking.drop_increases_until_fits(Checking::margin_shortfall);
@@ -293,6 +297,46 @@ impl Checking<'_> {
         self.drop_increases_until_fits(over);
     }
 
+    /// On spot every purchase is paid in full, at the worst price it may get, and from what sales bring at
+    /// theirs: where that is not enough for all, each gets its share of what there is.
+    fn shrink_to_cash(&mut self) {
+        let is_purchase = |leg: &Leg| !leg.reduce_only && is_spot(self.snapshot, leg);
+        let effect = |leg: &&Leg| margin_effect(self.snapshot, self.limits, leg);
+        let needed: Notional =
+            -self.plan.legs.iter().filter(|leg| is_purchase(leg)).map(|leg| effect(&leg)).sum::<Notional>();
+        let balance = &self.snapshot.balance;
+        let others: Notional =
+            self.plan.legs.iter().filter(|leg| !is_purchase(leg)).map(|leg| effect(&leg)).sum();
+        let there = balance.available + others - balance.equity * self.limits.margin_buffer;
+        if needed <= there {
+            return;
+        }
+        let part = there.max(Notional::ZERO).over(needed).unwrap_or_default();
+        self.plan.warnings.push(Warning {
+            code: "short_of_cash".into(),
+            symbol: None,
+            detail: format!(
+                "purchases of {needed:.2} at the worst price are cut to the {:.2} that are there",
+                there.max(Notional::ZERO)
+            ),
+        });
+        for leg in std::mem::take(&mut self.plan.legs) {
+            if leg.reduce_only || !is_spot(self.snapshot, &leg) {
+                self.plan.legs.push(leg);
+                continue;
+            }
+            match shrunk(&leg, self.snapshot, part) {
+                Some(smaller) => self.plan.legs.push(smaller),
+                None => {
+                    let detail = format!(
+                        "{there:.2} are there for purchases of {needed:.2}, and its part of that is too small an order"
+                    );
+                    self.skip(&leg, (SkipReason::Margin, detail));
+                }
+            }
+        }
+    }
+
     fn leverage_excess(&self) -> Option<Objection> {
         let after = exposure(self.snapshot, &self.plan.legs).leverage;
         let most = self.limits.max_effective_leverage;
@@ -332,12 +376,30 @@ impl Checking<'_> {
     }
 }
 
-/// Whether these legs, as far as they were really filled, leave the margin buffer untouched: an increase
-/// must not be paid by a sale that did not happen.
+/// Whether these legs, as far as they were really filled, keep to the limits that increases are held to:
+/// leverage, free margin, distance to liquidation. An increase must not live on a sale that did not happen.
 #[must_use]
-pub fn margin_holds(snapshot: &Snapshot, limits: &Limits, legs: &[Leg]) -> bool {
+pub fn has_room(snapshot: &Snapshot, limits: &Limits, legs: &[Leg]) -> bool {
     let (free_after, kept_free) = margin_after(snapshot, limits, legs);
-    free_after >= kept_free
+    let carried = exposure(snapshot, legs);
+    let far = carried.liquidation_distance.is_none_or(|distance| distance >= limits.min_liquidation_distance);
+    free_after >= kept_free && carried.leverage <= limits.max_effective_leverage && far
+}
+
+/// How many of `purchases`, the first ones, are paid for with what `sales` really brought: a coin that is
+/// bought on spot must not fail for lack of quote.
+#[must_use]
+pub fn affordable(snapshot: &Snapshot, limits: &Limits, sales: &[Leg], purchases: &[Leg]) -> usize {
+    let mut legs = sales.to_vec();
+    let mut count = 0;
+    for leg in purchases {
+        legs.push(leg.clone());
+        if !has_room(snapshot, limits, &legs) {
+            break;
+        }
+        count += 1;
+    }
+    count
 }
 
 /// What stays free after these legs, and what has to.
@@ -347,10 +409,43 @@ fn margin_after(snapshot: &Snapshot, limits: &Limits, legs: &[Leg]) -> (Notional
     (balance.available + effects, balance.equity * limits.margin_buffer)
 }
 
+/// Whether a leg trades a coin of a spot account.
+fn is_spot(snapshot: &Snapshot, leg: &Leg) -> bool {
+    let rules = snapshot.coins.get(&leg.symbol).and_then(|coin| coin.rules.as_ref());
+    rules.is_some_and(|rules| rules.spot.is_some())
+}
+
+/// This part of a purchase, fitted to its rules; `None` where that is too little for an order.
+fn shrunk(leg: &Leg, snapshot: &Snapshot, part: Rate) -> Option<Leg> {
+    let rules = snapshot.coins.get(&leg.symbol)?.rules.as_ref()?;
+    let valued_at = leg.limit_price.map_or(leg.ref_price, |limit| limit.min(leg.ref_price));
+    let qty = rules.rounded(leg.qty * part, valued_at, leg.limit_price.is_none(), false);
+    let notional = qty * leg.ref_price;
+    let est_fee = (leg.est_fee * qty.over(leg.qty)?).rounded(MONEY_DIGITS);
+    qty.is_positive().then(|| Leg { qty, notional, est_fee, ..leg.clone() })
+}
+
+/// What a trade of a spot account brings, or costs, at the worst price that it may get, fee included. A
+/// market order's is the far side of the book and as much beyond it as the book may be wide.
+fn cash_effect(snapshot: &Snapshot, limits: &Limits, leg: &Leg) -> Notional {
+    let quote = snapshot.coins.get(&leg.symbol).and_then(|coin| coin.market).map(|market| market.quote);
+    let beyond = Rate::from_bps(limits.max_spread_bps);
+    if leg.reduce_only {
+        let book =
+            || quote.map_or(leg.ref_price, |quote| quote.bid).min(leg.ref_price) * (Rate::ONE - beyond);
+        return leg.qty * leg.limit_price.unwrap_or_else(book).min(leg.ref_price) - leg.est_fee;
+    }
+    let book = || quote.map_or(leg.ref_price, |quote| quote.ask).max(leg.ref_price) * (Rate::ONE + beyond);
+    -(leg.qty * leg.limit_price.unwrap_or_else(book).max(leg.ref_price) + leg.est_fee)
+}
+
 /// What a leg does to the free margin, fee included: an increase ties up its initial margin at
 /// the worst price it may pay and the loss it would open with, a reduction frees margin at the
 /// mark.
 fn margin_effect(snapshot: &Snapshot, limits: &Limits, leg: &Leg) -> Notional {
+    if is_spot(snapshot, leg) {
+        return cash_effect(snapshot, limits, leg);
+    }
     let coin = snapshot.coins.get(&leg.symbol);
     let most = coin.and_then(|coin| coin.brackets.first()).map_or(u32::MAX, |bracket| bracket.max_leverage);
     let wanted = Rate::from(limits.leverage.min(most).max(1));
@@ -373,6 +468,7 @@ mod tests {
     use super::*;
     use crate::decide::plan::plan;
     use crate::decide::samples::{coin, execution, limits, snapshot, symbol};
+    use crate::domain::num::Qty;
     use crate::domain::plan::Reason;
     use crate::domain::snapshot::Coin;
     use crate::strategy::basket::{Basket, OnExit, RebalanceTo, Sizing};
@@ -415,6 +511,61 @@ mod tests {
 
     fn one(name: &str, reason: SkipReason) -> Vec<(String, SkipReason)> {
         vec![(name.to_owned(), reason)]
+    }
+
+    /// The same on spot, where everything is paid in full.
+    fn spot_account(equity: i64, values: &[&str]) -> (Snapshot, Plan) {
+        let (mut snapshot, plan) = account(equity, values);
+        for coin in snapshot.coins.values_mut() {
+            coin.rules.as_mut().unwrap().spot = Some(crate::domain::rules::SpotTerms::default());
+            coin.brackets.clear();
+        }
+        (snapshot, plan)
+    }
+
+    fn paid_in_full() -> Limits {
+        Limits { margin_buffer: Rate::ZERO, leverage: 1, max_turnover: Rate::from(10), ..limits() }
+    }
+
+    /// Two purchases of 10 units at no more than 10.05, with fees of 0.05 each: 201.1 in all. With 150 there
+    /// are 7.45… units of each, and 7.4 in whole steps.
+    #[test]
+    fn on_spot_purchases_are_cut_to_what_is_there() {
+        let (mut snapshot, plan) = spot_account(300, &["0", "0"]);
+        snapshot.balance.available = Notional::from(150);
+        let approved = check(plan.clone(), &snapshot, &paid_in_full(), &Standing::default()).unwrap();
+        let bought: Vec<String> = approved.plan().legs.iter().map(|leg| leg.qty.to_string()).collect();
+        assert_eq!(bought, ["7.4", "7.4"]);
+        assert_eq!(approved.plan().warnings.last().unwrap().code, "short_of_cash");
+        snapshot.balance.available = Notional::new(2011, 1);
+        let approved = check(plan.clone(), &snapshot, &paid_in_full(), &Standing::default()).unwrap();
+        assert_eq!(approved.plan().legs, plan.legs, "what is enough is enough");
+        // Less than the smallest order of each.
+        snapshot.balance.available = Notional::from(8);
+        let approved = check(plan, &snapshot, &paid_in_full(), &Standing::default()).unwrap();
+        let reasons: Vec<SkipReason> = approved.plan().skipped.iter().map(|skip| skip.reason).collect();
+        assert_eq!((approved.plan().legs.len(), reasons), (0, vec![SkipReason::Margin; 2]));
+    }
+
+    /// A sale of 5 units that really brought 9 each pays for 4 units at 10.05 and a fee, not for 8.
+    #[test]
+    fn on_spot_what_was_sold_pays_for_the_first_purchases() {
+        let (mut snapshot, plan) = spot_account(300, &["0", "0"]);
+        snapshot.balance.available = Notional::ZERO;
+        let purchase = |leg: &Leg| Leg { qty: Qty::from(4), est_fee: Notional::new(2, 2), ..leg.clone() };
+        let purchases: Vec<Leg> = plan.legs.iter().map(purchase).collect();
+        let sold = |price: u32| Leg {
+            qty: Qty::from(5),
+            reduce_only: true,
+            side: crate::domain::order::Side::Sell,
+            limit_price: Some(Price::from(price)),
+            ..purchases[0].clone()
+        };
+        let limits = paid_in_full();
+        assert_eq!(affordable(&snapshot, &limits, &[sold(9)], &purchases), 1);
+        assert_eq!(affordable(&snapshot, &limits, &[sold(8)], &purchases), 0);
+        snapshot.balance.available = Notional::from(36);
+        assert_eq!(affordable(&snapshot, &limits, &[sold(9)], &purchases), 2);
     }
 
     #[test]
@@ -534,9 +685,26 @@ mod tests {
         let (mut snapshot, plan) = account(100, &["12", "8"]);
         snapshot.balance.available = Notional::from(6);
         let limits = limits();
-        assert!(margin_holds(&snapshot, &limits, &plan.legs), "{:?}", plan.legs);
+        assert!(has_room(&snapshot, &limits, &plan.legs), "{:?}", plan.legs);
         let unfilled: Vec<Leg> = plan.legs.iter().filter(|leg| !leg.reduce_only).cloned().collect();
-        assert!(unfilled.len() == 1 && !margin_holds(&snapshot, &limits, &unfilled));
+        assert!(unfilled.len() == 1 && !has_room(&snapshot, &limits, &unfilled));
+    }
+
+    /// 200 are carried on 50. With the sale of 20 beside it a purchase of 20 changes nothing; without it 220
+    /// are carried: 4.4x, and (50 − 2.2 − fees) / (220 − 2.2) = 21.9 % to liquidation instead of 24.2 %.
+    #[test]
+    fn nor_does_it_bring_liquidation_nearer_or_leverage_higher() {
+        let (mut snapshot, plan) = account(50, &["12", "8"]);
+        snapshot.balance.available = Notional::from(40);
+        let unfilled: Vec<Leg> = plan.legs.iter().filter(|leg| !leg.reduce_only).cloned().collect();
+        let wide = Limits { max_effective_leverage: Rate::from(10), ..limits() };
+        let near = Limits { min_liquidation_distance: Rate::new(23, 2), ..wide.clone() };
+        let high = Limits { max_effective_leverage: Rate::new(41, 1), ..limits() };
+        for limits in [&near, &high] {
+            assert!(has_room(&snapshot, limits, &plan.legs), "{limits:?}");
+            assert!(!has_room(&snapshot, limits, &unfilled), "{limits:?}");
+        }
+        assert!(has_room(&snapshot, &wide, &unfilled));
     }
 
     #[test]

@@ -273,8 +273,9 @@ impl<'a> Looking<'a> {
     /// Who may be traded at all, by 24 h volume and then by name; and who may not.
     fn rank(&self, listed: &BTreeMap<&Symbol, &'a Candidate>) -> (Vec<Ranked<'a>>, Vec<Unfit<'a>>) {
         let (mut ranked, mut unfit) = (Vec::new(), Vec::new());
+        let coins = listed.values().map(|candidate| candidate.rules.base.as_str()).collect();
         for candidate in listed.values() {
-            match gates::requirements(candidate, self.wanted, self.sectors) {
+            match gates::requirements(candidate, &coins, self.wanted, self.sectors) {
                 Ok(volume) => {
                     let (sector, sector_from) = self.sectors.of(&candidate.rules);
                     let how = self.how(&candidate.rules);

@@ -81,8 +81,10 @@ pub struct AccountModes {
 pub struct KeyPermissions {
     /// May read.
     pub reading: bool,
-    /// May trade futures. rebal needs it.
+    /// May trade futures. rebal needs it there.
     pub futures: bool,
+    /// May trade on spot. rebal needs it there.
+    pub spot: bool,
     /// May take money out. rebal never needs it.
     pub withdrawals: bool,
     /// May move money to other accounts of the exchange.

@@ -6,6 +6,9 @@ use crate::domain::fill::Fill;
 use crate::domain::num::{Notional, Price, Qty};
 use crate::domain::order::Side;
 
+/// Digits kept of a share of what was paid: far more than a quote asset has.
+const MONEY_DIGITS: u32 = 16;
+
 /// How much of a coin is held, and what all of it cost.
 ///
 /// With the wallet counted as the quote asset held plus the cost of every coin, an execution moves it by
@@ -42,15 +45,40 @@ impl Cost {
             Side::Buy => {
                 (Cost { qty: self.qty + fill.qty, paid: self.paid + fill.notional() }, Notional::ZERO)
             }
-            Side::Sell => {
-                // More than our books know of was somebody else's: it earned nothing here.
-                let known = fill.qty.min(self.qty.max(Qty::ZERO));
-                let share =
-                    if known == self.qty { self.paid } else { known * self.entry().unwrap_or_default() };
-                (Cost { qty: self.qty - fill.qty, paid: self.paid - share }, known * fill.price - share)
-            }
+            Side::Sell => self.sold(fill.qty, fill.price),
         };
         if fill.fee_asset == base { (before.without(fill.fee_qty()), realized) } else { (before, realized) }
+    }
+
+    /// After `qty` of it went at `price`, with its share of the cost; and what that realised.
+    fn sold(self, qty: Qty, price: Price) -> (Cost, Notional) {
+        // More than our books know of was somebody else's: it earned nothing here.
+        let known = qty.min(self.qty.max(Qty::ZERO));
+        let share = if known == self.qty {
+            self.paid
+        } else {
+            (known * self.entry().unwrap_or_default()).rounded(MONEY_DIGITS)
+        };
+        (Cost { qty: self.qty - qty, paid: self.paid - share }, known * price - share)
+    }
+
+    /// Brought to `qty` by a deposit or a withdrawal, both at `mark`: what came cost that much, and what
+    /// went earned or lost the difference to its cost, which is returned.
+    #[must_use]
+    pub fn brought_to(self, qty: Qty, mark: Price) -> (Cost, Notional) {
+        match self.qty - qty {
+            gone if gone.is_positive() => self.sold(gone, mark),
+            more => (Cost { qty, paid: self.paid - more * mark }, Notional::ZERO),
+        }
+    }
+
+    /// What is all gone, by fees in the end, takes its cost with it: that loss is returned.
+    #[must_use]
+    pub fn unless_empty(self) -> (Cost, Notional) {
+        if self.qty.is_positive() {
+            return (self, Notional::ZERO);
+        }
+        (Cost { paid: Notional::ZERO, ..self }, -self.paid)
     }
 
     /// After `qty` of it was taken as a fee, of its own pair or, as with BNB, of another.
@@ -112,6 +140,30 @@ mod tests {
         let (cost, _, earned) = run(&[bought[0].clone(), bought[1].clone(), all]);
         assert_eq!((cost.qty, cost.paid, cost.entry()), (Qty::ZERO, Notional::ZERO, None));
         assert_eq!(earned, -Notional::from(3001));
+    }
+
+    /// 4 that cost 40; 2 more come at 15, or 1 goes at 15: a third of 40 + 30 is 10, and 15 − 10 was earned.
+    #[test]
+    fn what_comes_costs_its_mark_and_what_goes_earns_the_difference() {
+        let held = Cost { qty: Qty::from(4), paid: Notional::from(40) };
+        let mark = Price::from(15);
+        let more = Cost { qty: Qty::from(6), paid: Notional::from(70) };
+        assert_eq!(held.brought_to(Qty::from(6), mark), (more, Notional::ZERO));
+        let less = Cost { qty: Qty::from(3), paid: Notional::from(30) };
+        assert_eq!(held.brought_to(Qty::from(3), mark), (less, Notional::from(5)));
+        assert_eq!(held.brought_to(Qty::from(4), mark), (held, Notional::ZERO));
+        assert_eq!(held.brought_to(Qty::ZERO, mark), (Cost::default(), Notional::from(20)));
+        // Books that lack what fees were taken from.
+        let owed = Cost { qty: -Qty::from(1), paid: Notional::ZERO };
+        let there = Cost { qty: Qty::from(1), paid: Notional::from(30) };
+        assert_eq!(owed.brought_to(Qty::from(1), mark), (there, Notional::ZERO));
+    }
+
+    #[test]
+    fn what_fees_used_up_is_a_loss_of_what_it_cost() {
+        let last = Cost { qty: Qty::from(1), paid: Notional::from(9) };
+        assert_eq!(last.without(Qty::from(1)).unless_empty(), (Cost::default(), -Notional::from(9)));
+        assert_eq!(last.unless_empty(), (last, Notional::ZERO));
     }
 
     #[test]

@@ -13,8 +13,10 @@ use crate::domain::time::Time;
 pub struct Reading {
     /// The pass that made it; ascending in time.
     pub pass_id: i64,
-    /// Exchange time.
+    /// Exchange time, as its pass knew it: some milliseconds off.
     pub at: Time,
+    /// The last execution that was booked when it was written down, by `Trade::seq`.
+    pub fill_seq: i64,
     /// Wallet plus floating profit, before the pass traded.
     pub equity: Notional,
     /// Quote units per unit.
@@ -63,6 +65,8 @@ impl Sample {
 pub struct Trade {
     /// The execution.
     pub fill: Fill,
+    /// Its number in the ledger, ascending as they were booked.
+    pub seq: i64,
     /// The pass that decided the order.
     pub pass_id: i64,
     /// The order's id.

@@ -17,5 +17,6 @@ pub mod rules;
 pub mod scope;
 pub mod series;
 pub mod snapshot;
+pub mod stop;
 pub mod symbol;
 pub mod time;

@@ -223,6 +223,8 @@ pub enum Purpose {
     Reduce,
     /// Belongs to a flatten (`f`).
     Flatten,
+    /// Rests at the exchange until a price is reached (`s`).
+    Stop,
 }
 
 /// An id of ours: `rb1` + install (6 hex) + decision (8 hex) + leg (2 hex) + purpose letter.
@@ -261,6 +263,7 @@ impl ClientId {
                 "o" => Purpose::Open,
                 "r" => Purpose::Reduce,
                 "f" => Purpose::Flatten,
+                "s" => Purpose::Stop,
                 _ => return None,
             },
         })
@@ -273,6 +276,7 @@ impl fmt::Display for ClientId {
             Purpose::Open => 'o',
             Purpose::Reduce => 'r',
             Purpose::Flatten => 'f',
+            Purpose::Stop => 's',
         };
         let install = self.install & 0x00ff_ffff;
         write!(f, "{CLIENT_ID_PREFIX}{install:06x}{:08x}{:02x}{letter}", self.decision, self.leg)

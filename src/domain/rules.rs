@@ -18,6 +18,15 @@ pub struct Lot {
     pub step: Qty,
 }
 
+impl Lot {
+    /// Bounds on the grid of `step`: a quantity must be a multiple of it, whatever the smallest one is. A
+    /// bound of zero stays off.
+    #[must_use]
+    pub fn on_grid(self, step: Qty) -> Lot {
+        Lot { min: self.min.ceil_to(step), max: self.max.floor_to(step), step }
+    }
+}
+
 /// Where a contract stands in its life, in the exchange's words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Status {
@@ -104,6 +113,9 @@ pub struct SpotTerms {
 
 /// What [`Rules::contract`] says of a spot pair.
 pub const SPOT: &str = "SPOT";
+
+/// What [`Rules::underlying`] says of a token that holds a leveraged position.
+pub const LEVERAGED: &str = "LEVERAGED";
 
 /// Far future used by the exchange for "never delivers".
 pub const NO_DELIVERY_MS: i64 = 4_133_404_800_000;
@@ -212,7 +224,6 @@ impl Rules {
     pub fn fit_limit(&self, side: Side, price: Price, mark: Price) -> Price {
         let off = |bound: Price| bound.is_zero();
         let (lowest, highest) = self.price_bounds;
-        let on_tick_down = |price: Price| (price - lowest).floor_to(self.tick) + lowest;
         let on_tick_up = |price: Price| (price - lowest).ceil_to(self.tick) + lowest;
         match side {
             Side::Buy => {
@@ -220,7 +231,7 @@ impl Rules {
                 if !off(highest) {
                     bound = bound.min(highest);
                 }
-                on_tick_down(bound)
+                self.tick_at_or_below(bound)
             }
             Side::Sell => {
                 let mut bound = price.max(mark * self.price_down);
@@ -230,6 +241,13 @@ impl Rules {
                 on_tick_up(bound)
             }
         }
+    }
+
+    /// The highest price on the tick that is not above `price`.
+    #[must_use]
+    pub fn tick_at_or_below(&self, price: Price) -> Price {
+        let (lowest, _) = self.price_bounds;
+        (price - lowest).floor_to(self.tick) + lowest
     }
 
     /// The smallest quantity that an opening order may have at `price`.

@@ -83,9 +83,37 @@ impl Coin {
         let mark = self.market.map(|market| market.mark.price)?;
         Some(self.qty() * mark)
     }
+
+    /// Whether a coin of a spot account is what a sale left over, which no order can sell. One that fell
+    /// below the smallest order is not: at its entry price it could be sold.
+    #[must_use]
+    pub fn is_dust(&self) -> bool {
+        let (Some(rules), Some(position)) = (&self.rules, &self.position) else { return false };
+        let price = position.mark_price.max(position.entry_price);
+        rules.spot.is_some() && rules.rounded(position.qty, price, false, true).is_zero()
+    }
+
+    /// Whether there is a position worth the name.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        !self.qty().is_zero() && !self.is_dust()
+    }
 }
 
 impl Snapshot {
+    /// What a strategy over `symbols` works with: the equity, without the coins of a spot account that are
+    /// neither among them nor bought by us. A contract of somebody else's takes no equity away.
+    #[must_use]
+    pub fn equity_of(&self, symbols: &[Symbol]) -> Notional {
+        let is_theirs = |symbol: &Symbol, coin: &Coin| {
+            let spot = coin.rules.as_ref().is_some_and(|rules| rules.spot.is_some());
+            spot && !coin.managed && !symbols.contains(symbol)
+        };
+        let theirs = self.coins.iter().filter(|(symbol, coin)| is_theirs(symbol, coin));
+        let worth = |coin: &Coin| coin.position.as_ref().map(Position::value).unwrap_or_default();
+        self.balance.equity - theirs.map(|(_, coin)| worth(coin)).sum()
+    }
+
     /// Sum of `|value|` of every position; positions without a price count at their last mark.
     #[must_use]
     pub fn gross(&self) -> Notional {

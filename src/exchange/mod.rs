@@ -1,12 +1,14 @@
 //! What a pass asks of an exchange, and the venues that answer.
 
 pub mod binance;
+mod coins;
 pub mod paper;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::decide::risk::ApprovedOrder;
+use crate::decide::stops::ApprovedStop;
 use crate::domain::account::{AccountModes, Balance, Bracket, Health, MarginSetting, Position};
 use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
@@ -16,6 +18,7 @@ use crate::domain::num::Qty;
 use crate::domain::order::{Order, Resting};
 use crate::domain::plan::Warning;
 use crate::domain::rules::Rules;
+use crate::domain::stop::Conditional;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 
@@ -78,13 +81,17 @@ pub struct Exposed {
     pub rules: BTreeMap<Symbol, Rules>,
     /// A position has a side of its own: the account is in hedge mode.
     pub hedge: bool,
+    /// Base units of these positions that resting orders tie up; nothing on futures.
+    pub locked: BTreeMap<Symbol, Qty>,
+    /// What is held beside the positions and too little to be sold; nothing on futures.
+    pub dust: BTreeMap<Symbol, Qty>,
 }
 
 /// What is known of an order after it was sent once.
 #[derive(Clone, Debug)]
-pub enum Reply {
+pub enum Reply<T = Order> {
     /// A 2xx answer with our id.
-    Accepted(Order),
+    Accepted(T),
     /// A definite refusal: nothing was placed.
     Rejected {
         /// The exchange's code.
@@ -221,8 +228,32 @@ pub trait Exchange {
     /// Cancels one of them; one that is gone already is a success.
     async fn cancel_resting(&self, order: &Resting) -> Result<(), ExchangeError>;
 
+    /// Every order that waits for its trigger, ours and others'. All or an error.
+    async fn conditionals(&self) -> Result<Vec<Conditional>, ExchangeError> {
+        Err(no_stops())
+    }
+
+    /// The conditional order with our id; `None` where the exchange knows none (`-2013`).
+    async fn conditional(&self, _client_id: &str) -> Result<Option<Conditional>, ExchangeError> {
+        Err(no_stops())
+    }
+
+    /// Sends one stop, once, signed with `stamp`.
+    async fn place_stop(&self, _stop: &ApprovedStop, _stamp: Time) -> Reply<Conditional> {
+        Reply::NotSent(no_stops().to_string())
+    }
+
+    /// The order with this number of the exchange's: what was born of a stop. `None` where it knows none.
+    async fn order_numbered(&self, _symbol: &Symbol, _number: i64) -> Result<Option<Order>, ExchangeError> {
+        Err(no_stops())
+    }
+
     /// What the key may do and how the exchange judges the account's trading.
     async fn health(&self) -> Health;
+}
+
+fn no_stops() -> ExchangeError {
+    ExchangeError::Incoherent("this market has no stops that close a position".into())
 }
 
 /// What funding was and how often it is due, where that can be told.

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection, Row};
 
-use super::{Ledger, LedgerError, database};
+use super::{Ledger, LedgerError, coins, database};
+use crate::domain::cost::Cost;
 use crate::domain::entry::Entry;
 use crate::domain::history::{AssetPrice, Sample};
 use crate::domain::num::{Notional, Price, Qty, Rate};
@@ -14,7 +15,7 @@ use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 
 /// Where the sum of booked funding is kept, by asset.
-const FUNDING_SUM: &str = "funding_sum";
+const FUNDING_SUM: &str = "funding_until";
 
 /// What a position must be, by our own books.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +28,16 @@ pub struct Holding {
     pub last_fill_at: Option<Time>,
     /// When the exchange last showed exactly this.
     pub confirmed_at: Time,
+    /// What all of it cost in the quote asset, on spot; zero on futures.
+    pub paid: Notional,
+}
+
+impl Holding {
+    /// How much of a coin of a spot account is held, and what it cost.
+    #[must_use]
+    pub fn cost(&self) -> Cost {
+        Cost { qty: self.qty, paid: self.paid }
+    }
 }
 
 /// One reading of the account.
@@ -64,6 +75,11 @@ impl Ledger {
                 managed: self.integer(row, "managed")? != 0,
                 last_fill_at: last_fill_at.and_then(Time::from_ms),
                 confirmed_at: self.time(row, "confirmed_at")?,
+                paid: match row.try_column("paid") {
+                    Ok(_) => self.parsed(row, "paid")?,
+                    // A ledger that is only looked at may still be of a schema without it.
+                    Err(_) => Notional::ZERO,
+                },
             };
             holdings.insert(self.parsed(row, "symbol")?, holding);
         }
@@ -184,14 +200,16 @@ impl Ledger {
 
     /// Funding that was booked since the ledger began, in `quote`: what was received less what was paid.
     ///
-    /// The sum is kept with the row up to which it goes, so that only new rows are read.
+    /// The sum is kept with the last reading that it contains, so that only rows booked since are read.
     pub async fn funding_sum(&mut self, quote: &str) -> Result<Notional, LedgerError> {
         let key = format!("{FUNDING_SUM} {quote}");
         let kept = self.meta(&key).await?.unwrap_or_default();
-        let parsed = kept.split_once(' ').and_then(|(sum, row)| Some((sum.parse().ok()?, row.parse().ok()?)));
+        let parsed =
+            kept.split_once(' ').and_then(|(sum, pass)| Some((sum.parse().ok()?, pass.parse().ok()?)));
         let (mut sum, mut upto): (Notional, i64) = parsed.unwrap_or((Notional::ZERO, 0));
+        // Rows that name no reading are older than all that do.
         let rows = sqlx::query(
-            "SELECT rowid AS number, amount FROM income WHERE rowid > ? AND kind = 'FUNDING_FEE' AND asset = ?",
+            "SELECT * FROM income WHERE (pass_id > ?1 OR (pass_id IS NULL AND ?1 = 0)) AND asset = ?2",
         )
         .bind(upto)
         .bind(quote)
@@ -199,8 +217,13 @@ impl Ledger {
         .await
         .map_err(|source| database(&self.path, source))?;
         for row in &rows {
-            sum += self.parsed(row, "amount")?;
-            upto = upto.max(self.integer(row, "number")?);
+            let booked: Option<i64> =
+                row.try_get("pass_id").map_err(|source| database(&self.path, source))?;
+            upto = upto.max(booked.unwrap_or(0));
+            let entry = self.entry(row)?;
+            if entry.is_funding() {
+                sum += entry.amount;
+            }
         }
         if !rows.is_empty() {
             // Where nothing may be written the rows are read again the next time.
@@ -289,14 +312,16 @@ impl Ledger {
             .collect()
     }
 
-    /// One transaction: a reading of the account, its coins, and the income rows that explain it, so
-    /// that no transfer can be counted without its reading or twice.
+    /// One transaction: a reading of the account, its coins, the income rows that explain it, and the
+    /// coins of a spot account that came or went with them (as differences), so that no transfer can be
+    /// counted without its reading or twice.
     pub async fn record_equity(
         &mut self,
         pass_id: i64,
         reading: &EquityRow,
         samples: &[Sample],
         unbooked: &[Entry],
+        taken: &[(Symbol, Cost)],
     ) -> Result<(), LedgerError> {
         let path = self.path.clone();
         let failed = |source| database(&path, source);
@@ -308,6 +333,9 @@ impl Ledger {
         sqlx::query("DELETE FROM reading").execute(&mut *transaction).await.map_err(failed)?;
         for sample in samples {
             insert_sample(&mut transaction, pass_id, sample).await.map_err(failed)?;
+        }
+        for (symbol, change) in taken {
+            coins::take_over(&mut transaction, symbol, *change, reading.at).await.map_err(failed)?;
         }
         transaction.commit().await.map_err(failed)
     }

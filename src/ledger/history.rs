@@ -7,21 +7,27 @@ use sqlx::sqlite::SqliteRow;
 use sqlx::{AssertSqlSafe, Row};
 
 use super::{Ledger, LedgerError, database};
-use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
 use crate::domain::history::{AssetPrice, BookedEntry, PastPass, Reading, Sample, Trade};
 use crate::domain::time::Time;
 
 /// How far an execution's time may lie from the readings around it.
 const SLACK_MS: i64 = 86_400_000;
+/// As many trades are read at once.
+const TRADES_AT_ONCE: i64 = 20_000;
+/// As many samples are asked for at once.
+const PASSES_AT_ONCE: usize = 500;
+
 /// A moment between trades: a reading, and the time before which what came after it counts as before.
 ///
-/// A trade is before a reading when its pass is an earlier one and it was executed until then: a reading
-/// is made before its own pass trades, and an order may execute long after its pass.
+/// A trade is before a reading when its pass is an earlier one and it was executed until then, or was booked
+/// with it: a reading is made before its own pass trades, an order may execute long after its pass, and
+/// times of readings are some milliseconds off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cut {
     pass_id: i64,
     reading_at: Time,
+    fill_seq: i64,
     until: Time,
 }
 
@@ -29,7 +35,8 @@ impl Cut {
     /// Just before the trades of the reading's own pass.
     #[must_use]
     pub fn before_trades(reading: &Reading) -> Cut {
-        Cut { pass_id: reading.pass_id, reading_at: reading.at, until: Time::default() }
+        let Reading { pass_id, at, fill_seq, .. } = *reading;
+        Cut { pass_id, reading_at: at, fill_seq, until: Time::default() }
     }
 
     /// After everything that was executed before then; what was executed at that very moment comes later.
@@ -41,19 +48,15 @@ impl Cut {
     /// Whether it comes after this trade.
     fn is_after(&self, trade: &Trade) -> bool {
         let at = trade.fill.at;
-        (trade.pass_id < self.pass_id && at <= self.reading_at) || at < self.until
+        let was_seen = at <= self.reading_at || trade.seq <= self.fill_seq;
+        (trade.pass_id < self.pass_id && was_seen) || at < self.until
     }
 }
-
-/// As many trades are read at once.
-const TRADES_AT_ONCE: i64 = 20_000;
-/// As many samples are asked for at once.
-const PASSES_AT_ONCE: usize = 500;
 
 impl Ledger {
     /// The last reading at or before `at`.
     pub async fn reading_at(&mut self, at: Time) -> Result<Option<Reading>, LedgerError> {
-        let row = sqlx::query("SELECT * FROM equity WHERE at <= ? ORDER BY at DESC, pass_id DESC LIMIT 1")
+        let row = sqlx::query("SELECT * FROM equity WHERE at <= ? ORDER BY pass_id DESC LIMIT 1")
             .bind(at.ms())
             .fetch_optional(&mut self.db)
             .await
@@ -63,7 +66,7 @@ impl Ledger {
 
     /// The first reading at or after `at`.
     pub async fn reading_from(&mut self, at: Time) -> Result<Option<Reading>, LedgerError> {
-        let row = sqlx::query("SELECT * FROM equity WHERE at >= ? ORDER BY at, pass_id LIMIT 1")
+        let row = sqlx::query("SELECT * FROM equity WHERE at >= ? ORDER BY pass_id LIMIT 1")
             .bind(at.ms())
             .fetch_optional(&mut self.db)
             .await
@@ -122,11 +125,11 @@ impl Ledger {
         row.map(|row| self.reading(&row)).transpose()
     }
 
-    /// Every reading from `from` to `to`, both included, in order.
-    pub async fn readings(&mut self, from: Time, to: Time) -> Result<Vec<Reading>, LedgerError> {
-        let rows = sqlx::query("SELECT * FROM equity WHERE at BETWEEN ? AND ? ORDER BY pass_id")
-            .bind(from.ms())
-            .bind(to.ms())
+    /// Every reading from one pass to another, both included, in order.
+    pub async fn readings(&mut self, from: i64, to: i64) -> Result<Vec<Reading>, LedgerError> {
+        let rows = sqlx::query("SELECT * FROM equity WHERE pass_id BETWEEN ? AND ? ORDER BY pass_id")
+            .bind(from)
+            .bind(to)
             .fetch_all(&mut self.db)
             .await
             .map_err(|source| database(&self.path, source))?;
@@ -137,6 +140,7 @@ impl Ledger {
         Ok(Reading {
             pass_id: self.integer(row, "pass_id")?,
             at: self.time(row, "at")?,
+            fill_seq: self.integer(row, "fill_seq")?,
             equity: self.parsed(row, "equity")?,
             nav: self.parsed(row, "nav")?,
             peak: self.parsed(row, "peak")?,
@@ -253,6 +257,7 @@ impl Ledger {
                 realized: self.parsed(row, "realized")?,
                 at: self.time(row, "at")?,
             },
+            seq: self.integer(row, "seq")?,
             pass_id: self.integer(row, "pass_id")?,
             client_id: self.text(row, "client_id")?,
             reason: self.text(row, "reason")?,
@@ -283,18 +288,6 @@ impl Ledger {
         rows.iter().map(|row| self.booked_entry(row)).collect()
     }
 
-    /// Income rows of one kind since `from`, in order of time.
-    pub async fn income_of(&mut self, kind: &str, from: Time) -> Result<Vec<Entry>, LedgerError> {
-        let rows =
-            sqlx::query("SELECT * FROM income WHERE kind = ? AND at >= ? ORDER BY at, symbol, ordinal")
-                .bind(kind)
-                .bind(from.ms())
-                .fetch_all(&mut self.db)
-                .await
-                .map_err(|source| database(&self.path, source))?;
-        rows.iter().map(|row| self.entry(row)).collect()
-    }
-
     fn booked_entry(&self, row: &SqliteRow) -> Result<BookedEntry, LedgerError> {
         let pass_id: Option<i64> = row.try_get("pass_id").map_err(|source| database(&self.path, source))?;
         let of_our_fill = self.integer(row, "of_our_fill")? != 0;
@@ -321,7 +314,7 @@ impl Ledger {
     pub async fn last_passes(&mut self, limit: u32) -> Result<Vec<PastPass>, LedgerError> {
         let rows = sqlx::query(
             "SELECT id, at, outcome, exit_code,
-                 (SELECT count(*) FROM intent WHERE intent.pass_id = pass.id) AS orders
+                 (SELECT count(*) FROM intent WHERE intent.pass_id = pass.id AND client_id NOT LIKE '%s') AS orders
              FROM pass ORDER BY id DESC LIMIT ?",
         )
         .bind(limit)

@@ -6,11 +6,12 @@ use serde::Serialize;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use sqlx::{Connection, Row};
 
-use super::{Ledger, LedgerError, database, keep_paper};
+use super::{Ledger, LedgerError, coins, database, keep_paper};
 use crate::domain::fill::Fill;
 use crate::domain::num::{Price, Qty};
-use crate::domain::order::{Order, OrderKind, OrderRequest, Side};
-use crate::domain::plan::Leg;
+use crate::domain::order::{ClientId, Order, OrderKind, OrderRequest, Purpose, Side};
+use crate::domain::plan::{Leg, Reason};
+use crate::domain::stop::StopRequest;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 
@@ -26,6 +27,8 @@ pub enum IntentState {
     Unknown,
     /// The exchange has the order; its fills are not all booked yet.
     Accepted,
+    /// A stop that the exchange keeps until its price is reached.
+    Resting,
     /// Final, all fills booked.
     Done,
     /// Definitely refused.
@@ -45,6 +48,7 @@ impl IntentState {
             IntentState::Sending => "sending",
             IntentState::Unknown => "unknown",
             IntentState::Accepted => "accepted",
+            IntentState::Resting => "resting",
             IntentState::Done => "done",
             IntentState::Rejected => "rejected",
             IntentState::NotSent => "not_sent",
@@ -54,8 +58,10 @@ impl IntentState {
     }
 
     fn read(text: &str) -> Option<IntentState> {
-        use IntentState::{Abandoned, Absent, Accepted, Done, NotSent, Planned, Rejected, Sending, Unknown};
-        [Planned, Sending, Unknown, Accepted, Done, Rejected, NotSent, Absent, Abandoned]
+        use IntentState::{
+            Abandoned, Absent, Accepted, Done, NotSent, Planned, Rejected, Resting, Sending, Unknown,
+        };
+        [Planned, Sending, Unknown, Accepted, Resting, Done, Rejected, NotSent, Absent, Abandoned]
             .into_iter()
             .find(|state| state.as_str() == text)
     }
@@ -84,6 +90,14 @@ pub struct Intent {
     pub state: IntentState,
     /// The signed timestamp, exchange time.
     pub sent_at: Option<Time>,
+}
+
+impl Intent {
+    /// Whether it is a stop that rests at the exchange rather than an order for now.
+    #[must_use]
+    pub fn is_stop(&self) -> bool {
+        ClientId::read(&self.client_id).is_some_and(|id| id.purpose == Purpose::Stop)
+    }
 }
 
 /// What became of an intent, to be written down in one transaction.
@@ -143,6 +157,19 @@ impl Ledger {
         self.integer(&row, "next")
     }
 
+    /// The last pass that read the account or planned an order; zero before the first. A pass that was
+    /// refused before that changed nothing.
+    pub async fn last_change(&mut self) -> Result<i64, LedgerError> {
+        let row = sqlx::query(
+            "SELECT max(coalesce((SELECT max(pass_id) FROM equity), 0),
+                        coalesce((SELECT max(pass_id) FROM intent), 0)) AS last",
+        )
+        .fetch_one(&mut self.db)
+        .await
+        .map_err(|source| database(&self.path, source))?;
+        self.integer(&row, "last")
+    }
+
     /// One transaction: the decision and all its intents as PLANNED. Nothing was sent before it.
     pub async fn plan_pass(
         &mut self,
@@ -165,6 +192,45 @@ impl Ledger {
         }
         transaction.commit().await.map_err(failed)?;
         Ok(pass_id)
+    }
+
+    /// One transaction: stops of a pass that is under way, as PLANNED.
+    pub async fn plan_stops(&mut self, pass_id: i64, stops: &[&StopRequest]) -> Result<(), LedgerError> {
+        self.insert_stops(pass_id, stops, IntentState::Planned).await
+    }
+
+    /// Takes over stops that an earlier ledger placed and that rest at the exchange.
+    pub async fn adopt_stops(&mut self, pass_id: i64, stops: &[&StopRequest]) -> Result<(), LedgerError> {
+        self.insert_stops(pass_id, stops, IntentState::Resting).await
+    }
+
+    async fn insert_stops(
+        &mut self,
+        pass_id: i64,
+        stops: &[&StopRequest],
+        state: IntentState,
+    ) -> Result<(), LedgerError> {
+        let path = self.path.clone();
+        let failed = |source| database(&path, source);
+        let mut transaction = self.db.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+        for stop in stops {
+            // How much it closes is known once it has.
+            sqlx::query(
+                "INSERT INTO intent (client_id, pass_id, symbol, side, qty, ref_price, reduce_only, reason, state)
+                 VALUES (?, ?, ?, ?, '0', ?, 1, ?, ?)",
+            )
+            .bind(&stop.client_id)
+            .bind(pass_id)
+            .bind(stop.symbol.as_str())
+            .bind(stop.side.as_str())
+            .bind(stop.trigger.to_string())
+            .bind(Reason::StopLoss.as_str())
+            .bind(state.as_str())
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        }
+        transaction.commit().await.map_err(failed)
     }
 
     /// Marks intents SENDING with their signed timestamp, all of them or none. When this returns, it is
@@ -198,13 +264,19 @@ impl Ledger {
         }
         let path = self.path.clone();
         let failed = |source| database(&path, source);
+        let coins_in = self.coins_in.clone();
         let mut transaction = self.db.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
         for outcome in outcomes {
             write_outcome(&mut transaction, outcome).await.map_err(failed)?;
             for fill in &outcome.fills {
-                if insert_fill(&mut transaction, &outcome.client_id, fill).await.map_err(failed)? {
-                    move_position(&mut transaction, fill).await.map_err(failed)?;
+                if !insert_fill(&mut transaction, &outcome.client_id, fill).await.map_err(failed)? {
+                    continue;
                 }
+                let moved = match &coins_in {
+                    None => move_position(&mut transaction, fill).await,
+                    Some(quote) => coins::book(&mut transaction, fill, quote).await,
+                };
+                moved.map_err(failed)?;
             }
         }
         if let Some(state) = paper {
@@ -233,6 +305,15 @@ impl Ledger {
         .fetch_all(&mut self.db)
         .await
         .map_err(|source| database(&self.path, source))?;
+        rows.iter().map(|row| self.intent(row)).collect()
+    }
+
+    /// Stops that rested at the exchange when it was last asked.
+    pub async fn resting(&mut self) -> Result<Vec<Intent>, LedgerError> {
+        let rows = sqlx::query("SELECT * FROM intent WHERE state = 'resting' ORDER BY client_id")
+            .fetch_all(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
         rows.iter().map(|row| self.intent(row)).collect()
     }
 

@@ -6,6 +6,7 @@ use sqlx::Connection;
 
 use super::{Ledger, LedgerError, database};
 use crate::domain::memory::{Allocation, High};
+use crate::domain::plan::Reason;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 
@@ -25,6 +26,26 @@ impl Ledger {
         .await
         .map_err(|source| database(&self.path, source))?;
         rows.iter().map(|row| Ok((self.parsed(row, "symbol")?, self.time(row, "at")?))).collect()
+    }
+
+    /// Positions of ours whose last execution is a sale at a stop, and why it sold: the book was too thin
+    /// for all of it.
+    pub async fn unfinished(&mut self) -> Result<BTreeMap<Symbol, Reason>, LedgerError> {
+        let rows = sqlx::query(
+            "SELECT position.symbol AS symbol, intent.reason AS reason FROM position
+             JOIN fill ON fill.symbol = position.symbol AND fill.trade_id =
+                 (SELECT max(trade_id) FROM fill AS other WHERE other.symbol = position.symbol)
+             JOIN intent USING (client_id)
+             WHERE position.managed AND intent.reason IN ('stop_loss', 'trailing_stop')",
+        )
+        .fetch_all(&mut self.db)
+        .await
+        .map_err(|source| database(&self.path, source))?;
+        let reason = |word: String| match word.as_str() {
+            "trailing_stop" => Reason::TrailingStop,
+            _ => Reason::StopLoss,
+        };
+        rows.iter().map(|row| Ok((self.parsed(row, "symbol")?, reason(self.text(row, "reason")?)))).collect()
     }
 
     /// The highest price of each position, as earlier passes saw it.

@@ -1,6 +1,8 @@
 //! What rebal remembers: one SQLite file per account, written before and after every order.
 
+mod arming;
 mod book;
+mod coins;
 mod halt;
 mod history;
 mod intent;
@@ -22,6 +24,7 @@ use sqlx::{ConnectOptions, Connection, Row};
 use crate::domain::num::Notional;
 use crate::domain::time::Time;
 
+pub use arming::Armed;
 pub use book::{EquityRow, Holding};
 pub use halt::Halt;
 pub use history::Cut;
@@ -32,6 +35,9 @@ pub use universe::Member;
 
 /// The row of `job` that holds the end of Telegram's pause.
 const TELEGRAM_PAUSE: &str = "telegram_not_before";
+
+/// What stands for the path of a ledger that has none.
+const MEMORY: &str = ":memory:";
 
 /// Why the ledger cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -92,6 +98,8 @@ pub enum LedgerError {
 pub struct Ledger {
     db: SqliteConnection,
     path: PathBuf,
+    /// The quote asset of a spot account, whose coins' costs are kept; `None` on futures.
+    coins_in: Option<String>,
 }
 
 /// What a fresh ledger does not have yet.
@@ -117,7 +125,7 @@ impl Ledger {
             .foreign_keys(true)
             .disable_statement_logging();
         let db = options.connect().await.map_err(|source| database(&path, source))?;
-        let mut ledger = Ledger { db, path };
+        let mut ledger = Ledger { db, path, coins_in: None };
         // Nothing is written, not even the journal mode, before the file is known to be ours.
         schema::recognise(&mut ledger).await?;
         let journal = sqlx::query("PRAGMA journal_mode = WAL").execute(&mut ledger.db).await;
@@ -138,7 +146,7 @@ impl Ledger {
             .busy_timeout(Duration::from_secs(5))
             .disable_statement_logging();
         let db = options.connect().await.map_err(|source| database(&path, source))?;
-        let mut ledger = Ledger { db, path };
+        let mut ledger = Ledger { db, path, coins_in: None };
         schema::recognise(&mut ledger).await?;
         Ok(Some(ledger))
     }
@@ -148,29 +156,42 @@ impl Ledger {
         Ok(schema::is_old(schema::recognise(self).await?))
     }
 
+    /// What SQLite finds wrong with the file; empty where it is whole.
+    pub async fn faults(&mut self) -> Result<Vec<String>, LedgerError> {
+        let found: Vec<String> = sqlx::query_scalar("PRAGMA quick_check")
+            .fetch_all(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+        Ok(found.into_iter().filter(|line| line != "ok").collect())
+    }
+
     /// Closes the file in order.
     pub async fn close(self) -> Result<(), LedgerError> {
-        let Ledger { db, path } = self;
+        let Ledger { db, path, .. } = self;
         db.close().await.map_err(|source| database(&path, source))
     }
 
     /// A ledger that forgets when it is dropped, for passes that must leave no trace.
     pub async fn in_memory() -> Result<Ledger, LedgerError> {
-        let path = PathBuf::from(":memory:");
+        let path = PathBuf::from(MEMORY);
         let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
         let db = options.connect().await.map_err(|source| database(&path, source))?;
-        let mut ledger = Ledger { db, path };
+        let mut ledger = Ledger { db, path, coins_in: None };
         schema::prepare(&mut ledger).await?;
         Ok(ledger)
     }
 
-    /// Whether the ledger is bound to this environment and account, or still to nothing.
+    /// Whether the ledger is bound to this environment and account, or still to nothing. One that was
+    /// armed before its first pass is that account's already, and fresh for it alone.
     pub async fn age(&mut self, environment: &str, account: &str) -> Result<Age, LedgerError> {
         let found = binding(environment, account);
-        match self.meta("binding").await? {
-            None => Ok(Age::Fresh),
-            Some(kept) if kept == found => Ok(Age::Known),
-            Some(kept) => Err(LedgerError::OtherAccount { kept, found }),
+        let (kept, age) = match self.meta("binding").await? {
+            Some(kept) => (Some(kept), Age::Known),
+            None => (self.armed().await?.map(|armed| armed.account), Age::Fresh),
+        };
+        match kept {
+            Some(kept) if kept != found => Err(LedgerError::OtherAccount { kept, found }),
+            _ => Ok(age),
         }
     }
 

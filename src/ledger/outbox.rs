@@ -53,6 +53,12 @@ impl Ledger {
         transaction.commit().await.map_err(failed)
     }
 
+    /// A message about something that happened once: it neither lasts nor ends.
+    pub async fn inform(&mut self, at: Time, alert: &Alert) -> Result<(), LedgerError> {
+        let written = write(&mut self.db, at, alert.level.as_str(), alert.kind, &alert.text).await;
+        written.map_err(|source| database(&self.path, source))
+    }
+
     /// The words of every alert that is raised.
     pub async fn alerts(&mut self) -> Result<Vec<String>, LedgerError> {
         sqlx::query_scalar("SELECT kind FROM alert ORDER BY kind")

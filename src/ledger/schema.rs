@@ -11,7 +11,7 @@ use super::{Ledger, LedgerError, database, show};
 const APPLICATION_ID: i64 = 0x7265_626c;
 
 /// Each step takes a ledger from its index to the next schema. Steps are only ever added.
-const MIGRATIONS: [&str; 6] = [FIRST, HALTS_AND_ALERTS, UNIVERSE, MONEY, MESSAGES, MOONSHOT];
+const MIGRATIONS: [&str; 8] = [FIRST, HALTS_AND_ALERTS, UNIVERSE, MONEY, MESSAGES, MOONSHOT, SPOT, STOPS];
 
 const FIRST: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -200,6 +200,16 @@ CREATE TABLE high (symbol TEXT PRIMARY KEY, entry TEXT NOT NULL, price TEXT NOT 
 
 -- Coins that were sold at a stop are looked for in every pass; they are few among many orders.
 CREATE INDEX intent_stopped ON intent (symbol) WHERE reason IN ('stop_loss', 'trailing_stop');
+";
+
+const SPOT: &str = "
+-- What all of a coin cost in the quote asset, on spot, where nobody else keeps it; 0 on futures.
+ALTER TABLE position ADD COLUMN paid TEXT NOT NULL DEFAULT '0';
+";
+
+const STOPS: &str = "
+-- Stops that rest at the exchange are looked for in every pass; they are few among many orders.
+CREATE INDEX intent_resting ON intent (client_id) WHERE state = 'resting';
 ";
 
 /// Makes or migrates the tables in one transaction, after recognising the file as ours.

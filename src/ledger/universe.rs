@@ -51,6 +51,15 @@ impl Ledger {
             .collect()
     }
 
+    /// When a scan was last applied.
+    pub async fn scanned_at(&mut self) -> Result<Option<Time>, LedgerError> {
+        let at: Option<i64> = sqlx::query_scalar("SELECT max(at) FROM scan")
+            .fetch_one(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+        Ok(at.and_then(Time::from_ms))
+    }
+
     /// One transaction: the universe as a scan chose it, and the whole scan as `report`. Coins that
     /// stay keep the time since which they are members.
     pub async fn apply_universe(
@@ -114,10 +123,12 @@ mod tests {
     async fn who_stays_keeps_its_time_and_who_left_is_gone() {
         let mut ledger = Ledger::in_memory().await.unwrap();
         assert!(ledger.universe().await.unwrap().is_empty());
+        assert_eq!(ledger.scanned_at().await.unwrap(), None);
         let at = |ms| Time::from_ms(ms).unwrap();
         ledger.apply_universe(at(10), &[member("B", 2, 10), member("A", 1, 10)], "1").await.unwrap();
         ledger.apply_universe(at(20), &[member("C", 1, 20), member("B", 5, 20)], "2").await.unwrap();
         let now = ledger.universe().await.unwrap();
         assert_eq!(now, [member("C", 1, 20), member("B", 5, 10)]);
+        assert_eq!(ledger.scanned_at().await.unwrap(), Some(at(20)));
     }
 }

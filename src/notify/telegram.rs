@@ -99,6 +99,18 @@ impl Telegram {
         Ok(())
     }
 
+    /// Asks whether the bot and its chat exist. Sends nothing to anybody.
+    ///
+    /// # Errors
+    /// Which of the two does not, with what to do.
+    pub async fn reach(&self) -> Result<(), SendError> {
+        for (method, body) in [("getMe", "{}".to_owned()), ("getChat", telegram::chat(&self.chat_id))] {
+            let request = self.request(method).header("content-type", "application/json").body(body);
+            self.answer(request.timeout(PATIENCE)).await?;
+        }
+        Ok(())
+    }
+
     fn request(&self, method: &str) -> RequestBuilder {
         self.client.post(format!("{}/bot{}/{method}", self.base, self.token.expose_secret()))
     }

@@ -7,7 +7,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
-use crate::decide::exposure::exposure;
 use crate::decide::risk::{self, Approved, ApprovedOrder, Limits};
 use crate::domain::num::{Notional, Qty};
 use crate::domain::order::Order;
@@ -15,10 +14,11 @@ use crate::domain::plan::{Leg, Plan, Setting};
 use crate::domain::snapshot::Snapshot;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
-use crate::exchange::{Exchange, ExchangeError, Observation, Reply};
+use crate::exchange::{Exchange, ExchangeError, Kind, Observation, Reply};
 use crate::ledger::{IntentState, Ledger, Outcome, PassRow};
 use crate::wire::binance::error;
 
+use super::stops::{self, Changed, Keeper};
 use super::{PassError, Prepared, Settings, Stop, Watch};
 
 /// One leg and what became of it.
@@ -39,6 +39,10 @@ pub struct Acted {
     pub sent: Vec<Sent>,
     /// The account after it, where it could be read.
     pub after: Option<Observation>,
+    /// What was changed about the stops at the exchange.
+    pub stops: Vec<Changed>,
+    /// Coins that are left without the stop that they should have there, and why.
+    pub unguarded: Vec<(Symbol, String)>,
     /// What went wrong besides single legs.
     pub notes: Vec<String>,
     /// A signal ended it early.
@@ -57,6 +61,12 @@ impl Acted {
             sent.outcome.state == IntentState::Done && filled == wanted
         };
         self.sent.iter().all(filled)
+    }
+
+    /// Whether every change to the stops at the exchange was made.
+    #[must_use]
+    pub fn stops_stand(&self) -> bool {
+        self.stops.iter().all(|changed| changed.error.is_none())
     }
 
     /// What the fills of this pass did to the wallet, in `quote`.
@@ -82,6 +92,10 @@ pub async fn act<E: Exchange>(
 ) -> Result<Acted, PassError> {
     let snapshot = &prepared.seen.snapshot;
     let (pass_id, orders) = decide(ledger, approved, snapshot.at).await?;
+    let mut keeper = Keeper::new(exchange, ledger, settings, prepared, pass_id).await?;
+    if let Some(keeper) = keeper.as_mut().filter(|_| !stop.asked()) {
+        keeper.clear(&snapshot.coins, &approved.plan().legs).await;
+    }
     let mut sending = Sending::new(exchange, ledger, (watch, stop), settings.concurrency, snapshot.at);
     let notes = match orders.is_empty() {
         true => Vec::new(),
@@ -100,7 +114,16 @@ pub async fn act<E: Exchange>(
         after.ok()
     };
     let sent = record(exchange, ledger, &orders, outcomes).await?;
-    Ok(Acted { pass_id, sent, after, notes, interrupted: stop.asked() })
+    // A signal is heeded where nothing was changed: what was bought, or lost its stop, gets one.
+    if let Some(keeper) = keeper.as_mut()
+        && (!stop.asked() || keeper.has_acted() || !sent.is_empty())
+    {
+        let coins = stops::coins_after(&snapshot.coins, &sent, after.as_ref());
+        let kept = keeper.protect(ledger, &coins).await;
+        kept.map_err(|error| super::unrecorded(error.into()))?;
+    }
+    let (stops, unguarded) = keeper.map(|keeper| (keeper.changed, keeper.unguarded)).unwrap_or_default();
+    Ok(Acted { pass_id, sent, after, stops, unguarded, notes, interrupted: stop.asked() })
 }
 
 /// Sends orders that only close, in one wave: nothing among them waits for anything.
@@ -119,7 +142,15 @@ pub(super) async fn close<E: Exchange>(
     let finished = read_back(exchange, &outcomes).await;
     outcomes.extend(finished);
     let sent = record(exchange, ledger, &orders, outcomes).await?;
-    Ok(Acted { pass_id, sent, after: None, notes: Vec::new(), interrupted: stop.asked() })
+    Ok(Acted {
+        pass_id,
+        sent,
+        after: None,
+        stops: Vec::new(),
+        unguarded: Vec::new(),
+        notes: Vec::new(),
+        interrupted: stop.asked(),
+    })
 }
 
 /// One transaction: the decision and all its intents, before anything is sent.
@@ -155,7 +186,7 @@ async fn record<E: Exchange>(
     orders: &[(ApprovedOrder, &Leg)],
     mut outcomes: BTreeMap<String, Outcome>,
 ) -> Result<Vec<Sent>, PassError> {
-    let sent: Vec<Sent> = orders
+    let mut sent: Vec<Sent> = orders
         .iter()
         .filter_map(|(order, leg)| {
             let outcome = outcomes.remove(&order.request().client_id)?;
@@ -165,6 +196,13 @@ async fn record<E: Exchange>(
     let booked: Vec<Outcome> = sent.iter().map(|sent| sent.outcome.clone()).collect();
     let written = ledger.book(&booked, exchange.state().as_deref()).await;
     written.map_err(|error| super::unrecorded(error.into()))?;
+    if exchange.kind() == Kind::Spot {
+        // What was realised is in our books alone.
+        for Sent { outcome, .. } in &mut sent {
+            let fills = ledger.booked_fills(&outcome.client_id).await;
+            outcome.fills = fills.map_err(|error| super::unrecorded(error.into()))?;
+        }
+    }
     Ok(sent)
 }
 
@@ -175,7 +213,6 @@ enum Trouble {
     None,
     Unknown,
     NoMargin,
-    NoRoom,
 }
 
 struct Sending<'a, E> {
@@ -189,6 +226,8 @@ struct Sending<'a, E> {
     /// When the account was looked at that all this was decided on.
     looked_at: Time,
 }
+
+const NO_ROOM: &str = "not sent: a reduction that was to make room for it did not fill";
 
 /// A wave that would leave later than this after the look it was decided on stays here.
 const OLDEST_LOOK: Duration = Duration::from_secs(30);
@@ -241,13 +280,13 @@ impl<'a, E: Exchange> Sending<'a, E> {
             let why = unset.get(&order.request().symbol).cloned().unwrap_or_default();
             self.give_up(order, &why);
         }
-        if self.may_increase() && !self.has_room(orders, snapshot, limits) {
-            self.trouble.set(Trouble::NoRoom);
-        }
-        if self.may_increase() {
-            let stamp = self.mark(&increases).await?;
-            let replies = self.send(&increases, stamp).await;
-            self.note(replies).await?;
+        let room = if self.may_increase() { self.room(orders, &increases, snapshot, limits) } else { 0 };
+        if self.may_increase() && room < increases.len() {
+            let (paid, unpaid) = increases.split_at(room);
+            self.increase(paid).await?;
+            unpaid.iter().for_each(|order| self.give_up(order, NO_ROOM));
+        } else if self.may_increase() {
+            self.increase(&increases).await?;
         } else {
             let why = self.why_not();
             increases.iter().for_each(|order| self.give_up(order, why));
@@ -256,8 +295,45 @@ impl<'a, E: Exchange> Sending<'a, E> {
         Ok(unset.iter().map(|(symbol, why)| format!("{symbol}: {why}")).collect())
     }
 
-    /// Whether the increases fit the leverage limit and the free margin with what the reductions really
-    /// filled.
+    async fn increase(&mut self, orders: &[&ApprovedOrder]) -> Result<(), PassError> {
+        let stamp = self.mark(orders).await?;
+        let replies = self.send(orders, stamp).await;
+        self.note(replies).await
+    }
+
+    /// How many of the increases, the first ones, may go: all or none of them on margin; on spot those that
+    /// what is there and what the sales really brought pay for.
+    fn room(
+        &self,
+        orders: &[(ApprovedOrder, &Leg)],
+        increases: &[&ApprovedOrder],
+        snapshot: &Snapshot,
+        limits: &Limits,
+    ) -> usize {
+        if self.exchange.kind() == Kind::Futures {
+            return if self.has_room(orders, snapshot, limits) { increases.len() } else { 0 };
+        }
+        let leg_of = |order: &&ApprovedOrder| {
+            let id = &order.request().client_id;
+            orders.iter().find(|(other, _)| other.request().client_id == *id).map(|(_, leg)| (*leg).clone())
+        };
+        let purchases: Vec<Leg> = increases.iter().filter_map(leg_of).collect();
+        let sold = orders.iter().filter_map(|(order, leg)| self.sold(order, leg)).collect::<Vec<_>>();
+        risk::affordable(snapshot, limits, &sold, &purchases)
+    }
+
+    /// A sale as it really filled.
+    fn sold(&self, order: &ApprovedOrder, leg: &Leg) -> Option<Leg> {
+        let outcome = self.outcomes.get(&order.request().client_id).filter(|_| leg.reduce_only)?;
+        let done = outcome.order.as_ref()?;
+        let price = done.avg_price.or(leg.limit_price).unwrap_or(leg.ref_price);
+        let notional = done.filled_qty * price;
+        let est_fee = leg.est_fee * done.filled_qty.over(leg.qty)?;
+        let (qty, limit_price) = (done.filled_qty, Some(price));
+        Some(Leg { qty, notional, est_fee, limit_price, ..leg.clone() })
+    }
+
+    /// Whether the increases keep to their limits with what the reductions really filled.
     fn has_room(&self, orders: &[(ApprovedOrder, &Leg)], snapshot: &Snapshot, limits: &Limits) -> bool {
         let outcome_of = |order: &ApprovedOrder| self.outcomes.get(&order.request().client_id);
         let filled = |order: &ApprovedOrder| {
@@ -276,8 +352,7 @@ impl<'a, E: Exchange> Sending<'a, E> {
                 Leg { qty, notional: qty * leg.ref_price, ..(*leg).clone() }
             })
             .collect();
-        exposure(snapshot, &legs).leverage <= limits.max_effective_leverage
-            && risk::margin_holds(snapshot, limits, &legs)
+        risk::has_room(snapshot, limits, &legs)
     }
 
     fn may_send(&self) -> bool {
@@ -298,7 +373,6 @@ impl<'a, E: Exchange> Sending<'a, E> {
         match self.trouble.get() {
             Trouble::Unknown => "not sent: the outcome of an earlier order of this pass is unknown",
             Trouble::NoMargin => "not sent: the exchange reports insufficient margin",
-            Trouble::NoRoom => "not sent: a reduction that was to make room for it did not fill",
             Trouble::None if self.stop.asked() => "not sent: the pass was interrupted",
             Trouble::None => "not sent: the look at the account is too old by now",
         }

@@ -11,14 +11,16 @@ use crate::decide::risk::Limits;
 use crate::domain::alert::{Alert, Level};
 use crate::domain::entry::Entry;
 use crate::domain::num::Rate;
+use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::exchange::ExchangeError;
-use crate::ledger::{Halt, Ledger, LedgerError};
+use crate::ledger::{Halt, Intent, Ledger, LedgerError, Outcome};
 use crate::report::funding::EXCEEDS_PROFIT as FUNDING_EXCEEDS;
 
 use super::act::Acted;
 use super::observe::INCOME_KEPT;
 use super::stop::Closed;
+use super::stops;
 use super::{PassError, Prepared};
 
 /// From this share of the drawdown limit on, the owner hears of it.
@@ -100,6 +102,36 @@ pub async fn failed(ledger: &mut Ledger, at: Time, error: &PassError) -> Result<
     let text = format!("{error}; until this is over nothing is traded AND THE HARD STOP DOES NOT WATCH");
     ledger.tell(at, &[Alert { kind, level, text }], &[]).await
 }
+
+/// Tells of what stops at the exchange sold, once: each is an event of its own.
+pub async fn sold(ledger: &mut Ledger, at: Time, settled: &[(Intent, Outcome)]) -> Result<(), LedgerError> {
+    let texts: Vec<String> = stops::executed(settled)
+        .iter()
+        .map(|sold| format!("{}: {}", sold.symbol.as_ref().map_or("", Symbol::as_str), sold.detail))
+        .collect();
+    if texts.is_empty() {
+        return Ok(());
+    }
+    let alert = Alert { kind: "exchange_stop", level: Level::Warning, text: texts.join("; ") };
+    ledger.inform(at, &alert).await
+}
+
+/// Tells of coins that have no stop at the exchange although they should.
+pub async fn unguarded(ledger: &mut Ledger, at: Time, acted: &Acted) -> Result<(), LedgerError> {
+    let failed = acted
+        .stops
+        .iter()
+        .filter_map(|changed| Some(format!("{}: {}", changed.change.symbol, changed.error.as_ref()?)));
+    let without = acted.unguarded.iter().map(|(symbol, why)| format!("{symbol}: {why}"));
+    let named: Vec<String> = failed.chain(without).collect();
+    let alerts = (!named.is_empty()).then(|| {
+        let text = format!("the stops at the exchange are not as they should be: {}", named.join("; "));
+        Alert { kind: STOP_MISSING, level: Level::Critical, text }
+    });
+    ledger.tell(at, &alerts.into_iter().collect::<Vec<_>>(), &[STOP_MISSING]).await
+}
+
+const STOP_MISSING: &str = "stop_missing";
 
 /// Tells of orders that did not do what they were sent for.
 pub async fn acted(ledger: &mut Ledger, at: Time, acted: &Acted) -> Result<(), LedgerError> {

@@ -5,6 +5,7 @@
 
 pub mod act;
 pub mod alarm;
+mod coins;
 pub mod deliver;
 pub mod digest;
 pub mod latch;
@@ -13,6 +14,7 @@ pub mod observe;
 pub mod record;
 pub mod settle;
 pub mod stop;
+pub mod stops;
 mod strangers;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,7 +27,7 @@ use crate::decide::risk::{self, Approved, Breach, Limits, Standing};
 use crate::decide::{self, Refusal, equity};
 use crate::domain::num::{Notional, Rate};
 use crate::domain::plan::Plan;
-use crate::domain::snapshot::Snapshot;
+use crate::domain::snapshot::{Coin, Snapshot};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::exchange::{Exchange, ExchangeError};
@@ -159,7 +161,7 @@ pub async fn prepare<E: Exchange>(
         Mode::Real => settle::settle(exchange, ledger).await?,
         Mode::Preview => settle::preview(exchange, ledger).await?,
     };
-    let mut seen = observe::observe(exchange, ledger, settings, &settled, mode).await?;
+    let mut seen = observe::observe(exchange, ledger, settings, &mut settled, mode).await?;
     // Before anything is written: a reading that is not believed moves no baseline.
     believe(ledger, &mut seen, mode).await?;
     if mode == Mode::Real {
@@ -219,6 +221,7 @@ const STANDING_GAP: Duration = Duration::from_secs(3600);
 /// Lets a reading pass that follows from the last one. One that does not is refused until its gap has
 /// stood for an hour; then it is booked as a transfer, which is neither profit nor loss, and told.
 async fn believe(ledger: &mut Ledger, seen: &mut Seen, mode: Mode) -> Result<(), PassError> {
+    coins::believe(ledger, seen, mode).await?;
     let known = ledger.gap().await?;
     let (gap, why) = match equity::explain(&seen.snapshot, seen.expected.as_ref()) {
         Err(why @ Unexplained::Wallet { found, expected }) => (found - expected, why),
@@ -261,13 +264,15 @@ async fn net_asset_value(ledger: &mut Ledger, seen: &Seen) -> Result<Nav, PassEr
 /// A slip of the keyboard is refused while nothing is held yet. Later on the same is a delisting: the
 /// plan names it, and the other coins are traded.
 fn refuse_unlisted(settings: &Settings, memory: &Memory, snapshot: &Snapshot) -> Result<(), PassError> {
-    let begins = memory.allocation.is_none() && snapshot.gross().is_zero();
+    let members = settings.strategy.symbols();
+    let holds =
+        |(symbol, coin): (&Symbol, &Coin)| coin.is_held() && (coin.managed || members.contains(symbol));
+    let begins = memory.allocation.is_none() && !snapshot.coins.iter().any(holds);
     if !begins || !settings.strategy.has_shares() {
         return Ok(());
     }
     let listed = |symbol: &Symbol| snapshot.coins.get(symbol).is_some_and(|coin| coin.rules.is_some());
-    let unlisted: Vec<Symbol> =
-        settings.strategy.symbols().iter().filter(|symbol| !listed(symbol)).cloned().collect();
+    let unlisted: Vec<Symbol> = members.iter().filter(|symbol| !listed(symbol)).cloned().collect();
     if unlisted.is_empty() { Ok(()) } else { Err(PassError::Unlisted(unlisted)) }
 }
 
@@ -281,6 +286,7 @@ async fn memory(ledger: &mut Ledger, settings: &Settings, now: Time) -> Result<M
         calendar_due,
         allocation: ledger.allocation().await?,
         stopped: ledger.stopped().await?,
+        unfinished: ledger.unfinished().await?,
         highs: ledger.highs().await?,
     })
 }

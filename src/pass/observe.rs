@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::decide::equity::Expected;
+use crate::decide::equity::{self, Expected};
 use crate::decide::nav::Transfer;
 use crate::domain::account::Position;
 use crate::domain::entry::{Entry, UNEXPLAINED};
@@ -11,12 +11,15 @@ use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::order::ClientId;
 use crate::domain::plan::Warning;
 use crate::domain::snapshot::{Block, Coin, Snapshot};
+use crate::domain::stop::Conditional;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
-use crate::exchange::{Exchange, Observation};
+use crate::exchange::{Exchange, Kind, Observation};
 use crate::ledger::{Age, EquityRow, Holding, Intent, IntentState, Ledger, Outcome};
 
+use super::coins::{self, Moved};
 use super::settle::Settled;
+use super::stops::{self, Rest};
 use super::strangers::{explain, refuse_unexplained, strangers};
 use super::{Mode, PassError, Settings};
 
@@ -48,10 +51,14 @@ pub struct Seen {
     pub fee_prices: BTreeMap<String, Price>,
     /// What the owner should know.
     pub warnings: Vec<Warning>,
+    /// Our stops at the exchange; `None` where they are of no concern.
+    pub rest: Option<Rest>,
     /// Positions to take over into our books as the exchange shows them.
     confirmed: Vec<(Symbol, Qty)>,
     /// Orders of ours that our books believed dead and the exchange shows filled.
     revived: Vec<(Symbol, String)>,
+    /// Coins of a spot account that differ from our books.
+    pub(super) moved: Moved,
     pub(super) quote: String,
 }
 
@@ -100,13 +107,16 @@ pub async fn observe<E: Exchange>(
     exchange: &E,
     ledger: &mut Ledger,
     settings: &Settings,
-    settled: &Settled,
+    settled: &mut Settled,
     mode: Mode,
 ) -> Result<Seen, PassError> {
-    let found = exchange.observe().await?;
-    refuse_priceless(&found, settings.strategy.symbols())?;
+    let (mut found, listed) = look(exchange, ledger, settings, settled, mode).await?;
+    let settled = &*settled;
     let age = ledger.age(&exchange.environment(), &found.account).await?;
     let holdings = ledger.holdings().await?;
+    if exchange.kind() == Kind::Spot {
+        coins::leave_out_priceless(&mut found, &holdings)?;
+    }
     let universe: BTreeSet<&Symbol> = settings.strategy.symbols().iter().collect();
     let mut comparing = Comparing { found: &found, holdings: &holdings, settled, coins: BTreeMap::new() };
     comparing.compare(&universe);
@@ -123,18 +133,43 @@ pub async fn observe<E: Exchange>(
         strangers.retain(|order| order.updated > accepted);
     }
     let revived = explain(ledger, strangers).await?;
+    let (rest, others_stops) = match listed {
+        Some(listed) => {
+            let (rest, others) = stops::tell_apart(ledger, listed).await?;
+            (Some(rest), others)
+        }
+        None => (None, Vec::new()),
+    };
     comparing.wait_for(&revived);
-    refuse_unexplained(exchange, ledger, &comparing).await?;
-    let (confirmed, mut warnings) = comparing.findings();
+    let quote = &settings.quote;
+    let expectation = Expectation::of(ledger, quote, found.at).await?;
+    let moved = match exchange.kind() {
+        Kind::Futures => {
+            refuse_unexplained(exchange, ledger, &comparing).await?;
+            Moved::default()
+        }
+        Kind::Spot => {
+            let last = expectation.as_ref().map(|expectation| expectation.at);
+            coins::account_for(exchange, ledger, &mut comparing, last, quote).await?
+        }
+    };
+    let (mut confirmed, mut warnings) = comparing.findings();
+    let coins = comparing.coins;
+    if exchange.kind() == Kind::Spot {
+        // Coins are taken over with the reading that their worth is counted in.
+        confirmed.clear();
+        found.balance = coins::balance(found.balance, &coins);
+    }
+    warnings.extend(stops::executed(&settled.resolved));
+    warnings.extend(others_stops);
     warnings.extend(found.spot.iter().flat_map(|spot| spot.warnings.iter().cloned()));
-    let expectation = Expectation::of(ledger, &settings.quote, found.at).await?;
-    let unbooked = unbooked_income(exchange, ledger, &found, expectation.as_ref(), past).await?;
+    let mut unbooked = unbooked_income(exchange, ledger, &found, expectation.as_ref(), past).await?;
+    unbooked.extend(moved.entries());
     let expected = match expectation {
-        Some(expectation) => Some(expectation.with(ledger, &unbooked, &settings.quote).await?),
+        Some(expectation) => Some(expectation.with(ledger, &unbooked, quote).await?),
         None => None,
     };
-    let coins = comparing.coins;
-    let fee_prices = fee_prices(&found, &settings.quote);
+    let fee_prices = fee_prices(&found, quote);
     Ok(Seen {
         snapshot: Snapshot { at: found.at, balance: found.balance, modes: found.modes, coins },
         account: found.account,
@@ -143,10 +178,45 @@ pub async fn observe<E: Exchange>(
         expected,
         fee_prices,
         warnings,
+        rest,
         confirmed,
         revived,
-        quote: settings.quote.clone(),
+        moved,
+        quote: quote.clone(),
     })
+}
+
+/// Where a stop traded between two looks, the first of them is out of date. More often than this nothing
+/// follows from the look, and the coin waits for the next pass.
+const MOST_LOOKS: usize = 3;
+
+/// The account, and in the same wave the orders that wait for their trigger where stops are of concern.
+/// What stops did is booked before anything is compared: it was us.
+async fn look<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    settings: &Settings,
+    settled: &mut Settled,
+    mode: Mode,
+) -> Result<(Observation, Option<Vec<Conditional>>), PassError> {
+    let concern = stops::concern(ledger, settings).await?;
+    let mut looks = 0;
+    loop {
+        looks += 1;
+        let conditionals = async { if concern { exchange.conditionals().await.map(Some) } else { Ok(None) } };
+        let (found, listed) = futures_util::future::join(exchange.observe(), conditionals).await;
+        let found = found?;
+        refuse_priceless(&found, settings.strategy.symbols())?;
+        // Another account's answers say nothing about our stops.
+        ledger.age(&exchange.environment(), &found.account).await?;
+        let Some(mut listed) = listed? else { return Ok((found, None)) };
+        let moved = stops::moved(ledger, &found).await?;
+        let traded = stops::settle(exchange, ledger, settled, &mut listed, &moved, mode).await?;
+        if !traded || looks == MOST_LOOKS {
+            settled.unfound.retain(|intent| listed.iter().all(|stop| stop.client_id != intent.client_id));
+            return Ok((found, Some(listed)));
+        }
+    }
 }
 
 /// Assets that the exchange takes fees in, beside the quote asset.
@@ -182,6 +252,8 @@ pub async fn remember<E: Exchange>(
     ledger.confirm_positions(&seen.confirmed, seen.snapshot.at).await?;
     let mut outcomes: Vec<Outcome> =
         seen.revived.iter().map(|(_, client_id)| Outcome::state(client_id, IntentState::Unknown)).collect();
+    let noted = seen.rest.iter().flat_map(|rest| &rest.noted);
+    outcomes.extend(noted.map(|client_id| Outcome::state(client_id, IntentState::Resting)));
     for intent in std::mem::take(&mut settled.unfound) {
         // Absent needs a position that is explained without the order.
         let block = seen.snapshot.coins.get(&intent.symbol).and_then(|coin| coin.block.as_ref());
@@ -191,7 +263,7 @@ pub async fn remember<E: Exchange>(
         }
         let outcome = Outcome::state(&intent.client_id, IntentState::Absent);
         outcomes.push(outcome.clone());
-        settled.resolved.push((intent, outcome));
+        settled.resolve(&intent, outcome);
     }
     ledger.book(&outcomes, None).await?;
     Ok(())
@@ -372,13 +444,14 @@ async fn moved_by_others<E: Exchange>(
 
 /// Whether the exchange still has every row between that reading and now (it keeps three months).
 /// After a longer absence nothing can be explained, and the account is read as if for the first time.
-#[must_use]
-pub fn is_recent(last: &EquityRow, now: Time) -> bool {
+pub(super) fn is_recent(last: &EquityRow, now: Time) -> bool {
     now.since(last.at) <= INCOME_KEPT
 }
 
 /// What the wallet must hold by our own books alone: the last reading and our fills since.
 struct Expectation {
+    /// When the account was read last.
+    at: Time,
     wallet: Notional,
     untouched: BTreeMap<Symbol, (Qty, Price)>,
 }
@@ -391,7 +464,7 @@ impl Expectation {
         let (change, traded) = ledger.fills_after(last.fill_seq, quote).await?;
         let mut untouched = ledger.last_positions().await?;
         untouched.retain(|symbol, _| !traded.contains(symbol));
-        Ok(Some(Expectation { wallet: last.wallet + change, untouched }))
+        Ok(Some(Expectation { at: last.at, wallet: last.wallet + change, untouched }))
     }
 
     /// Completed by the income rows that our fills do not contain already.
@@ -414,6 +487,19 @@ impl Expectation {
         }
         Ok(Expected { wallet, untouched: self.untouched })
     }
+}
+
+/// Holds the wallet against the books and the rows that are not booked yet, for whoever only asks what the
+/// account came to.
+pub async fn explain_wallet(
+    ledger: &mut Ledger,
+    found: &Observation,
+    unread: &[Entry],
+    quote: &str,
+) -> Result<(), PassError> {
+    let Some(expectation) = Expectation::of(ledger, quote, found.at).await? else { return Ok(()) };
+    let expected = expectation.with(ledger, unread, quote).await?;
+    equity::wallet(found.balance.wallet, expected.wallet).map_err(PassError::Unexplained)
 }
 
 /// Income rows are read only when the wallet holds something else than our own fills explain: the

@@ -31,7 +31,9 @@ pub fn verdict(prepared: &Prepared, acted: &Acted) -> (&'static str, u8) {
     let open_ends = !prepared.settled.quarantined.is_empty();
     match acted {
         _ if acted.interrupted => ("interrupted", INTERRUPTED),
-        _ if !acted.complete() || !acted.notes.is_empty() || open_ends => ("partial", PARTIAL),
+        _ if !acted.complete() || !acted.stops_stand() || !acted.notes.is_empty() || open_ends => {
+            ("partial", PARTIAL)
+        }
         _ if acted.sent.is_empty() => ("nothing_to_do", 0),
         _ => ("traded", 0),
     }
@@ -110,7 +112,8 @@ async fn read(
             ledger.keep_asset_price(&AssetPrice { asset, at: reading.at, price: *price }).await?;
         }
     }
-    ledger.record_equity(pass_id, &reading, &samples(prepared), &seen.unbooked).await?;
+    let taken = seen.moved.changes();
+    ledger.record_equity(pass_id, &reading, &samples(prepared), &seen.unbooked, &taken).await?;
     note_funding_due(ledger, prepared).await
 }
 
@@ -135,7 +138,7 @@ async fn note_funding_due(ledger: &mut Ledger, prepared: &Prepared) -> Result<()
 pub fn look(prepared: &Prepared) -> (Reading, Vec<Sample>) {
     let (snapshot, nav) = (&prepared.seen.snapshot, &prepared.nav);
     let (at, equity) = (snapshot.at, snapshot.balance.equity);
-    (Reading { pass_id: 0, at, equity, nav: nav.nav, peak: nav.peak }, samples(prepared))
+    (Reading { pass_id: 0, at, fill_seq: 0, equity, nav: nav.nav, peak: nav.peak }, samples(prepared))
 }
 
 /// What is held, and what should be.

@@ -16,14 +16,15 @@ use crate::domain::time::Time;
 use crate::exchange::{Exchange, ExchangeError};
 use crate::ledger::{Intent, IntentState, Ledger, LedgerError, Outcome};
 
-use super::PassError;
+use super::stops::{self, Became};
+use super::{PassError, alarm};
 
 /// Added to the receive window: reads lag behind the engine.
 const READ_LAG: Duration = Duration::from_secs(10);
 /// How often an order must be not found to be believed absent …
-const ABSENT_VOTES: u32 = 3;
+pub(super) const ABSENT_VOTES: u32 = 3;
 /// … and over how long.
-const ABSENT_OVER: Duration = Duration::from_secs(3);
+pub(super) const ABSENT_OVER: Duration = Duration::from_secs(3);
 
 /// What earlier passes left.
 #[derive(Clone, Debug, Default)]
@@ -48,12 +49,16 @@ pub fn fence(sent_at: Time, recv_window: Duration) -> Time {
 pub async fn settle<E: Exchange>(exchange: &E, ledger: &mut Ledger) -> Result<Settled, PassError> {
     let sent = abandon_planned(ledger).await?;
     let mut settled = Settled::default();
+    let mut outcomes = Vec::new();
     // "Not found" says something only if the question was put behind the fence.
     let asked_at = exchange.now();
     let lives_here = exchange.recv_window().is_zero();
     for (intent, found) in sent.iter().zip(look_up(exchange, &sent).await?) {
         match found {
-            Found::Final(outcome) => settled.resolved.push((intent.clone(), *outcome)),
+            Found::Final(outcome) => {
+                outcomes.push((*outcome).clone());
+                settled.resolve(intent, *outcome);
+            }
             Found::Pending => settled.quarantine(intent, exchange),
             Found::Nothing if !lives_here && asked_at <= until(intent, exchange) => {
                 settled.quarantine(intent, exchange)
@@ -61,8 +66,9 @@ pub async fn settle<E: Exchange>(exchange: &E, ledger: &mut Ledger) -> Result<Se
             Found::Nothing => settled.unfound.push(intent.clone()),
         }
     }
-    let outcomes: Vec<_> = settled.resolved.iter().map(|(_, outcome)| outcome.clone()).collect();
     ledger.book(&outcomes, exchange.state().as_deref()).await?;
+    // Whether the owner hears of it decides nothing.
+    let _ = alarm::sold(ledger, asked_at, &settled.resolved).await;
     settled.unfound = vote(exchange, std::mem::take(&mut settled.unfound), &mut settled).await?;
     Ok(settled)
 }
@@ -89,6 +95,13 @@ pub async fn preview<E: Exchange>(exchange: &E, ledger: &mut Ledger) -> Result<S
 }
 
 impl Settled {
+    /// Keeps what became of an intent, to be told. A stop that nothing came of is no news.
+    pub(super) fn resolve(&mut self, intent: &Intent, outcome: Outcome) {
+        if !intent.is_stop() || !outcome.fills.is_empty() {
+            self.resolved.push((intent.clone(), outcome));
+        }
+    }
+
     fn quarantine<E: Exchange>(&mut self, intent: &Intent, exchange: &E) {
         let until = until(intent, exchange);
         let latest = self.quarantined.entry(intent.symbol.clone()).or_insert(until);
@@ -105,7 +118,7 @@ fn sent_at<E: Exchange>(intent: &Intent, exchange: &E) -> Time {
 }
 
 /// What the exchange says of an intent.
-enum Found {
+pub(super) enum Found {
     /// Its final state, with every execution.
     Final(Box<Outcome>),
     /// It exists and is not final, or its executions are not all visible yet.
@@ -119,6 +132,14 @@ async fn look_up<E: Exchange>(exchange: &E, intents: &[Intent]) -> Result<Vec<Fo
 }
 
 async fn look_up_one<E: Exchange>(exchange: &E, intent: &Intent) -> Result<Found, ExchangeError> {
+    if intent.is_stop() {
+        return Ok(match stops::became(exchange, intent).await? {
+            Became::Waiting(_) => {
+                Found::Final(Box::new(Outcome::state(&intent.client_id, IntentState::Resting)))
+            }
+            Became::Known(found) => found,
+        });
+    }
     let Some(mut order) = exchange.order(&intent.symbol, &intent.client_id).await? else {
         return Ok(Found::Nothing);
     };
@@ -133,7 +154,11 @@ async fn look_up_one<E: Exchange>(exchange: &E, intent: &Intent) -> Result<Found
 }
 
 /// A final order with all its executions, or pending while some are not visible yet.
-async fn complete<E: Exchange>(exchange: &E, client_id: &str, order: Order) -> Result<Found, ExchangeError> {
+pub(super) async fn complete<E: Exchange>(
+    exchange: &E,
+    client_id: &str,
+    order: Order,
+) -> Result<Found, ExchangeError> {
     if !order.status.is_final() {
         return Ok(Found::Pending);
     }

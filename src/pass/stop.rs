@@ -2,9 +2,11 @@
 //!
 //! Looks, cancels what waits, closes reduce-only, and looks again, until the exchange shows nothing
 //! and no order that could open something can appear any more. A close that was sent twice cannot
-//! turn a position round: that is why this loop, unlike a pass, may try again at once.
+//! turn a position round: that is why this loop, unlike a pass, may try again at once. On spot the same
+//! holds of a sale of all that is free, and everything means what the ledger manages: other coins of the
+//! owner's lie in the same account.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -12,17 +14,20 @@ use futures_util::future::join_all;
 
 use crate::decide::flatten::flatten;
 use crate::decide::risk::Limits;
+use crate::domain::account::Position;
 use crate::domain::num::{Notional, Qty};
 use crate::domain::plan::Reason;
 use crate::domain::scope::Scope;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
-use crate::exchange::{Exchange, ExchangeError, Exposed};
+use crate::exchange::{Exchange, ExchangeError, Exposed, Kind};
 use crate::ledger::{Halt, IntentState, Ledger, LedgerError};
 
 use super::act::{self, Sent};
 use super::lock::Lock;
-use super::{Mode, PassError, Prepared, Settings, Stop, Watch, alarm, latch, record, settle, strangers};
+use super::{
+    Mode, PassError, Prepared, Settings, Stop, Watch, alarm, latch, record, settle, stops, strangers,
+};
 
 /// A pass that has not closed everything after this long leaves the rest to the next one.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -38,6 +43,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 const HEDGED: &str =
     "the account is in hedge mode, where rebal cannot close: close by hand, then switch to one-way mode";
+
+const NO_BOOKS: &str = "which coins rebal bought stands in its ledger, which cannot be used: name what is to be sold, `rebal flatten --symbols BTC,ETH`";
+const TIED_UP: &str = "resting orders of somebody's tie it up; cancel those, then close again";
 
 /// Ended with everything closed, because the hard stop fired.
 pub const STOPPED: u8 = 7;
@@ -325,7 +333,8 @@ pub async fn until_flat<E: Exchange>(
 ) -> Result<Closed, PassError> {
     let mut closing = Closing {
         hands,
-        scope,
+        scope: scope.clone(),
+        is_all: *scope == Scope::All,
         reason,
         closed: Closed::default(),
         idle: 0,
@@ -338,9 +347,40 @@ pub async fn until_flat<E: Exchange>(
     Ok(closing.closed)
 }
 
+/// The coins that orders of ours bought or may still buy; `None` where the ledger is not the account's own.
+async fn managed(ledger: &mut Ledger) -> Result<Option<BTreeSet<Symbol>>, LedgerError> {
+    if ledger.forgets() {
+        return Ok(None);
+    }
+    let held = ledger.holdings().await?.into_iter().filter(|(_, holding)| holding.managed);
+    let mut symbols: BTreeSet<Symbol> = held.map(|(symbol, _)| symbol).collect();
+    symbols.extend(ledger.unresolved().await?.into_iter().map(|intent| intent.symbol));
+    Ok(Some(symbols))
+}
+
+/// Whether so much of a coin is locked that what is free of it cannot be sold.
+fn is_tied_up(exposed: &Exposed, position: &Position) -> bool {
+    let Some(locked) = exposed.locked.get(&position.symbol) else { return false };
+    let (free, price) = (position.qty - *locked, position.mark_price);
+    let rules = exposed.rules.get(&position.symbol).filter(|_| price.is_positive());
+    rules.map_or(free, |rules| rules.rounded(free, price, true, true)).is_zero()
+}
+
+/// The positions without what resting orders tie up.
+fn free(exposed: &Exposed) -> BTreeMap<Symbol, Position> {
+    let without = |(symbol, position): (&Symbol, &Position)| {
+        let locked = exposed.locked.get(symbol).copied().unwrap_or_default();
+        (symbol.clone(), Position { qty: position.qty - locked, ..position.clone() })
+    };
+    exposed.positions.iter().map(without).collect()
+}
+
 struct Closing<'a, 'h, E> {
     hands: &'a mut Hands<'h, E>,
-    scope: &'a Scope,
+    /// What is to be closed.
+    scope: Scope,
+    /// Everything is to be closed; what that is on spot is asked of the ledger before every round.
+    is_all: bool,
     reason: Reason,
     closed: Closed,
     /// Looks in a row that changed nothing.
@@ -359,6 +399,9 @@ struct Complaint {
 
 impl<E: Exchange> Closing<'_, '_, E> {
     async fn run(&mut self) -> Result<(), PassError> {
+        if !self.find_scope().await {
+            return Ok(());
+        }
         self.cancel_waiting().await;
         for _ in 0..MOST_ROUNDS {
             if self.hands.stop.asked() {
@@ -376,10 +419,14 @@ impl<E: Exchange> Closing<'_, '_, E> {
                     return Ok(());
                 }
                 Ok(exposed) => {
+                    if !self.find_scope().await {
+                        return Ok(());
+                    }
                     self.show(&exposed);
                     match self.closed.remaining.is_empty() {
-                        true if self.is_over().await => {
+                        true if self.is_over(&exposed).await => {
                             self.closed.flat = true;
+                            self.name_what_stays(&exposed);
                             return Ok(());
                         }
                         false if self.round(&exposed).await? => true,
@@ -396,13 +443,16 @@ impl<E: Exchange> Closing<'_, '_, E> {
 
     /// Whether trying again may help: a contract that is closed stays closed for longer than a pass.
     fn may_change(&self) -> bool {
-        let refused = |left: &Left| self.complaints.get(&left.symbol).is_some_and(|said| said.final_for_now);
+        let refused = |left: &Left| {
+            let said = self.complaints.get(&left.symbol);
+            left.reason == TIED_UP || said.is_some_and(|said| said.final_for_now)
+        };
         self.closed.remaining.is_empty() || !self.closed.remaining.iter().all(refused)
     }
 
     /// Whether a look that showed nothing is the last one: nothing waits at the exchange, no order of
     /// ours can still appear, and our books agree.
-    async fn is_over(&mut self) -> bool {
+    async fn is_over(&mut self, exposed: &Exposed) -> bool {
         match self.last_fence().await {
             Some(until) if until > self.hands.exchange.now() => {
                 if !self.wait_until(until).await {
@@ -415,7 +465,55 @@ impl<E: Exchange> Closing<'_, '_, E> {
         // What became of earlier orders comes before the question: one of them may hold a position that
         // this look does not show yet.
         self.settle().await;
-        self.cancel_waiting().await == Some(0) && !self.is_doubtful().await
+        self.cancel_waiting().await == Some(0) && !self.is_doubtful(exposed).await
+    }
+
+    /// On spot everything is what the ledger manages, and whatever an order of ours may still buy. False
+    /// where that is not known: what is not named is not sold.
+    async fn find_scope(&mut self) -> bool {
+        if !self.is_all || self.hands.exchange.kind() == Kind::Futures || self.closed.unrecorded {
+            return true;
+        }
+        match managed(self.hands.ledger).await {
+            Ok(Some(mut symbols)) => {
+                if let Scope::Symbols(before) = &self.scope {
+                    symbols.extend(before.iter().cloned());
+                }
+                self.scope = Scope::Symbols(symbols);
+                true
+            }
+            Ok(None) => {
+                self.closed.note(NO_BOOKS.into());
+                false
+            }
+            // What was known before is still to be sold.
+            Err(error) if self.scope != Scope::All => {
+                self.lose_ledger(&error.to_string()).await;
+                true
+            }
+            Err(error) => {
+                self.closed.note(format!("{NO_BOOKS} ({error})"));
+                false
+            }
+        }
+    }
+
+    /// What is neither sold nor to be sold, once that is all there is.
+    fn name_what_stays(&mut self, exposed: &Exposed) {
+        let named = |(symbol, qty): (&Symbol, &Qty)| format!("{symbol} {qty}");
+        let dust = exposed.dust.iter().filter(|(symbol, _)| self.scope.covers(symbol));
+        let dust: Vec<String> = dust.map(named).collect();
+        if !dust.is_empty() {
+            self.closed.note(format!("too little to be sold, left as it is: {}", dust.join(", ")));
+        }
+        let others = exposed.positions.iter().filter(|(symbol, _)| !self.scope.covers(symbol));
+        let others: Vec<String> = others.map(|(symbol, held)| named((symbol, &held.qty))).collect();
+        if self.is_all && !others.is_empty() {
+            self.closed.note(format!(
+                "rebal did not buy these and leaves them alone: {}; `rebal flatten --symbols` sells what it names",
+                others.join(", ")
+            ));
+        }
     }
 
     /// Intents of an earlier pass that were never sent must not be sent by anybody now.
@@ -436,7 +534,8 @@ impl<E: Exchange> Closing<'_, '_, E> {
                 return None;
             }
         };
-        let of_ours: Vec<_> = resting.into_iter().filter(|order| self.scope.covers(&order.symbol)).collect();
+        let of_ours: Vec<_> =
+            resting.into_iter().filter(|order| self.is_all || self.scope.covers(&order.symbol)).collect();
         let cancelled = join_all(of_ours.iter().map(|order| exchange.cancel_resting(order))).await;
         let found = of_ours.len();
         for (order, cancelled) in of_ours.iter().zip(cancelled) {
@@ -459,14 +558,16 @@ impl<E: Exchange> Closing<'_, '_, E> {
             .positions
             .values()
             .filter(|position| self.scope.covers(&position.symbol) && !position.qty.is_zero());
+        let reason = |position: &Position| match self.complaints.get(&position.symbol) {
+            _ if is_tied_up(exposed, position) => TIED_UP.to_owned(),
+            Some(said) => said.text.clone(),
+            None => "the exchange still shows it".to_owned(),
+        };
         self.closed.remaining = meant
             .map(|position| Left {
                 symbol: position.symbol.clone(),
                 qty: position.qty,
-                reason: self
-                    .complaints
-                    .get(&position.symbol)
-                    .map_or_else(|| "the exchange still shows it".to_owned(), |said| said.text.clone()),
+                reason: reason(position),
             })
             .collect();
     }
@@ -474,19 +575,24 @@ impl<E: Exchange> Closing<'_, '_, E> {
     /// Whether the exchange shows nothing where our books still hold something, and no trade explains
     /// it: answers that forget every position for half an hour have been seen. Books that are explained
     /// are brought in line.
-    async fn is_doubtful(&mut self) -> bool {
-        let unresolved = self.hands.ledger.unresolved().await.unwrap_or_default();
+    async fn is_doubtful(&mut self, exposed: &Exposed) -> bool {
+        let mut unresolved = self.hands.ledger.unresolved().await.unwrap_or_default();
+        unresolved.extend(self.hands.ledger.resting().await.unwrap_or_default());
         let held = self.hands.ledger.holdings().await.unwrap_or_default();
         let missing =
             held.iter().filter(|(symbol, holding)| self.scope.covers(symbol) && !holding.qty.is_zero());
         let mut closed = Vec::new();
+        let spot = self.hands.exchange.kind() == Kind::Spot;
         for (symbol, holding) in missing {
+            let dust = exposed.dust.get(symbol).copied().unwrap_or_default();
             // The exchange said itself that this was executed; only the executions are not booked yet.
-            if holding.qty + self.executed_unbooked(symbol) == Qty::ZERO {
+            if holding.qty + self.executed_unbooked(symbol) == dust {
                 continue;
             }
             let Hands { exchange, ledger, .. } = &mut *self.hands;
-            match strangers::is_explained(*exchange, ledger, symbol, holding, Qty::ZERO).await {
+            match strangers::is_explained(*exchange, ledger, symbol, holding, dust).await {
+                // There the next look brings the books in line, with what the trade earned.
+                Ok(true) if spot => {}
                 Ok(true) => closed.push((symbol.clone(), Qty::ZERO)),
                 Ok(false) => {
                     let reason = "the exchange shows nothing, but no trade closed it".to_owned();
@@ -519,13 +625,17 @@ impl<E: Exchange> Closing<'_, '_, E> {
 
     /// One wave of closes; true where something was executed.
     async fn round(&mut self, exposed: &Exposed) -> Result<bool, PassError> {
-        let approved = flatten(&exposed.positions, &exposed.rules, self.scope, self.reason);
+        let free = free(exposed);
+        let approved = flatten(&free, &exposed.rules, &self.scope, self.reason);
         if let Some(lock) = self.hands.lock.as_deref_mut()
             && let (Ok(install), Ok(next)) =
                 (self.hands.ledger.install().await, self.hands.ledger.next_pass_id().await)
             && let Err(error) = lock.note(install, next)
         {
             self.closed.note(format!("the lock file could not be written: {error}"));
+        }
+        if approved.plan().legs.is_empty() {
+            return Ok(false);
         }
         self.closed.rounds += 1;
         let hands = &mut *self.hands;
@@ -565,7 +675,7 @@ impl<E: Exchange> Closing<'_, '_, E> {
         }
         self.closed.unrecorded = true;
         self.closed.note(format!("the ledger failed, what is sent now is not in it: {why}"));
-        if let Ok(memory) = Ledger::in_memory().await {
+        if let Ok(memory) = self.hands.ledger.successor().await {
             *self.hands.ledger = memory;
         }
     }
@@ -584,11 +694,15 @@ impl<E: Exchange> Closing<'_, '_, E> {
     /// Books what became of orders whose answer was lost. Money is safe by now: what fails here is
     /// done by the next pass.
     async fn settle(&mut self) {
-        let left = self.hands.ledger.unresolved().await.unwrap_or_default();
-        if left.is_empty() {
-            return;
+        let (exchange, ledger) = (self.hands.exchange, &mut *self.hands.ledger);
+        let mut settled = Ok(());
+        if !ledger.unresolved().await.unwrap_or_default().is_empty() {
+            settled = settle::settle(exchange, ledger).await.map(drop);
         }
-        if let Err(error) = settle::settle(self.hands.exchange, self.hands.ledger).await {
+        if !ledger.resting().await.unwrap_or_default().is_empty() {
+            settled = settled.and(stops::settle_all(exchange, ledger).await.map(drop));
+        }
+        if let Err(error) = settled {
             self.closed.note(format!("what became of earlier orders is not known yet: {error}"));
         }
     }

@@ -15,6 +15,7 @@ use crate::exchange::{Exchange, ExchangeError};
 use crate::ledger::{Holding, IntentState, Ledger};
 
 use super::PassError;
+use super::coins;
 use super::observe::{Comparing, LAG_AT_MOST, LATE_ROWS};
 
 /// How far back orders of another ledger are looked for where nothing points further back.
@@ -96,9 +97,11 @@ pub(super) async fn is_explained<E: Exchange>(
         return Ok(true);
     }
     let mut unbooked = Vec::new();
+    let quote = ledger.coins_in().map(str::to_owned);
     for fill in exchange.fills_since(symbol, holding.confirmed_at - LATE_ROWS).await? {
         if !ledger.has_fill(symbol, fill.trade_id).await? {
-            unbooked.push(fill.signed_qty());
+            let of_coin = quote.as_ref().map(|quote| coins::effect(&fill, symbol, quote));
+            unbooked.push(of_coin.unwrap_or(fill.signed_qty()));
         }
     }
     let differs_by = found - holding.qty;

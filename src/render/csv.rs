@@ -6,6 +6,7 @@ use crate::domain::order::Side;
 use crate::domain::time::Time;
 use crate::render::text::clean;
 use crate::report::dashboard::{DashboardReport, PositionRow};
+use crate::report::doctor::DoctorReport;
 use crate::report::flatten::{Closed, FlattenReport, Remaining};
 use crate::report::funding::{CoinFunding, FundingReport};
 use crate::report::lines::{Action, Line};
@@ -55,6 +56,9 @@ const PASS: [&str; 15] = [
 
 /// Columns of a risk check.
 const RISK: [&str; 8] = ["at", "name", "status", "value", "bound", "limit", "subject", "detail"];
+
+/// Columns of a doctor's report.
+const DOCTOR: [&str; 7] = ["at", "group", "name", "status", "found", "needed", "fix"];
 
 /// Columns of a flatten; `what` is `closed` or `remaining`.
 const FLATTEN: [&str; 10] =
@@ -172,6 +176,23 @@ pub fn risk(report: &RiskReport) -> String {
         ]
     };
     table(&RISK, report.checks.iter().map(row))
+}
+
+/// One row per check.
+#[must_use]
+pub fn doctor(report: &DoctorReport) -> String {
+    let row = |check: &crate::report::doctor::Row| {
+        vec![
+            report.heading.at.to_string(),
+            check.group.as_str().to_owned(),
+            check.name.to_owned(),
+            check.status.as_str().to_owned(),
+            check.found.clone(),
+            check.needed.clone(),
+            check.fix.clone(),
+        ]
+    };
+    table(&DOCTOR, report.checks.iter().map(row))
 }
 
 /// One row per position: what was closed, then what is left.

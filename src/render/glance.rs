@@ -61,8 +61,8 @@ pub(crate) fn account(report: &DashboardReport) -> Vec<Remark> {
     ]
 }
 
-/// What came of it since the start of the ledger.
-pub(crate) fn since_start(report: &DashboardReport) -> Vec<Remark> {
+/// What came of it in the last 30 days.
+pub(crate) fn lately(report: &DashboardReport) -> Vec<Remark> {
     let all = &report.period;
     let quote = clean(&all.quote);
     let row = |label: &str, text: String| (Tone::Plain, label.to_owned(), text);

@@ -41,7 +41,7 @@ fn halted(report: &PeriodReport) -> Vec<Html> {
     earnings::halt(report).into_iter().map(alarm).collect()
 }
 
-/// The dashboard's page: a halt, the account, every position, then the period since the start.
+/// The dashboard's page: a halt, the account, every position, then the last 30 days.
 #[must_use]
 pub fn dashboard(report: &DashboardReport) -> String {
     let all = &report.period;

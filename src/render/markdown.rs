@@ -6,9 +6,11 @@ use crate::render::paint::Tone;
 use crate::render::remarks::{self, Remark};
 use crate::render::text::{clean, instant, money, percent};
 use crate::render::{
-    charges, coins, earnings, figures, glance, orders, positions, settings, summary, universe, words,
+    charges, coins, earnings, figures, glance, orders, positions, preflight, settings, summary, universe,
+    words,
 };
 use crate::report::dashboard::DashboardReport;
+use crate::report::doctor::DoctorReport;
 use crate::report::flatten::FlattenReport;
 use crate::report::funding::FundingReport;
 use crate::report::heading::Heading;
@@ -20,12 +22,16 @@ use crate::report::risk::RiskReport;
 use crate::report::scan::ScanReport;
 use crate::report::sweep::SweepReport;
 
+/// The heading over changes to stops.
+const STOPS: &str = "Stops at the exchange";
+
 /// A plan: the verdict, one row per coin, what could not be done, the totals.
 #[must_use]
 pub fn plan(report: &PlanReport) -> String {
     let mut text = halt(report.halt_id.as_deref(), "") + &head("plan", &report.heading);
     text.push_str(&format!("{}\n", escape(&summary::plan_verdict(report).1)));
     text.push_str(&standings(report));
+    text.push_str(&bullets(STOPS, remarks::stops(report.stops.iter(), &report.quote)));
     text.push_str(&bullets("Not traded", remarks::not_traded(report)));
     text.push_str(&bullets("Worth knowing", remarks::warnings(report)));
     text.push_str(&bullets("Account", summary::totals(report)));
@@ -44,9 +50,12 @@ pub fn pass(report: &PassReport) -> String {
     text.push_str(&format!("{}\n", escape(&summary::pass_verdict(report).1)));
     if let Some(plan) = report.plan.as_ref().filter(|_| report.outcome == Outcome::DryRun) {
         text.push_str(&standings(plan));
+        text.push_str(&bullets(STOPS, remarks::stops(plan.stops.iter(), quote)));
     }
     text.push_str(&sent("Orders", &report.orders, quote));
     text.push_str(&sent("Settled from earlier passes", &report.settled, quote));
+    text.push_str(&bullets(STOPS, remarks::stops(report.stops.iter().map(|stop| &stop.change), quote)));
+    text.push_str(&bullets("Stops that could not be changed", remarks::stops_in_trouble(report, quote)));
     text.push_str(&bullets("What happens next", remarks::troubled(report, quote)));
     if let Some(plan) = &report.plan {
         text.push_str(&bullets("Not traded", remarks::not_traded(plan)));
@@ -70,6 +79,16 @@ pub fn risk(report: &RiskReport) -> String {
     text.push_str(&drawn(&full));
     text.push_str(&bullets("Account", figures::totals(report)));
     text.push_str(&notes(&report.notes));
+    text
+}
+
+/// A doctor's report: the verdict, one row per check, the values where they were asked for.
+#[must_use]
+pub fn doctor(report: &DoctorReport) -> String {
+    let mut text = head("doctor", &report.heading);
+    text.push_str(&format!("{}\n", escape(&preflight::verdict(report).1)));
+    text.push_str(&drawn(&preflight::grid(report)));
+    text.push_str(&bullets("Every value and where it came from", preflight::settings(report)));
     text
 }
 
@@ -151,7 +170,7 @@ pub fn period(report: &PeriodReport) -> String {
     text
 }
 
-/// The dashboard: a halt, the account, every position, what came of it since the start, the last
+/// The dashboard: a halt, the account, every position, what came of it in the last 30 days, the last
 /// passes.
 #[must_use]
 pub fn dashboard(report: &DashboardReport) -> String {
@@ -163,7 +182,7 @@ pub fn dashboard(report: &DashboardReport) -> String {
         text.push_str(&format!("\n### Positions\n{}", drawn(&glance::every_column(report))));
     }
     let since = format!("Since {}", instant(report.period.from));
-    text.push_str(&bullets(&since, glance::since_start(report)));
+    text.push_str(&bullets(&since, glance::lately(report)));
     if !report.passes.is_empty() {
         text.push_str(&format!("\n### Last passes\n{}", drawn(&glance::passes(report))));
     }

@@ -136,6 +136,7 @@ mod tests {
         let reading = Reading {
             pass_id: 1,
             at: at(1_767_225_600_050),
+            fill_seq: 0,
             equity: Notional::new(20_050, 2),
             nav: Notional::new(99, 2),
             peak: Notional::new(110, 2),

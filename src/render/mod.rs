@@ -5,11 +5,13 @@ mod charges;
 mod chart;
 mod coins;
 pub mod csv;
+
 mod earnings;
 mod figures;
 mod glance;
 mod grid;
 pub mod html;
+mod init;
 pub mod json;
 pub mod markdown;
 pub mod message;
@@ -18,6 +20,7 @@ mod orders;
 mod paint;
 mod pictures;
 mod positions;
+mod preflight;
 mod remarks;
 mod settings;
 mod summary;
@@ -30,9 +33,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::report::dashboard::DashboardReport;
+use crate::report::doctor::DoctorReport;
 use crate::report::error::ErrorReport;
 use crate::report::flatten::FlattenReport;
 use crate::report::funding::FundingReport;
+use crate::report::init::{ArmReport, InitReport};
 use crate::report::pass::PassReport;
 use crate::report::period::PeriodReport;
 use crate::report::plan::PlanReport;
@@ -153,6 +158,21 @@ pub fn sweep_fits(format: Format) -> Result<(), Unsupported> {
     no_page("a sweep", format)
 }
 
+/// Whether what `init` says comes in `format`: asked before the first question.
+pub fn init_fits(format: Format) -> Result<(), Unsupported> {
+    match format {
+        Format::Table | Format::Json => Ok(()),
+        Format::Csv | Format::Markdown | Format::Html => {
+            Err(Unsupported { what: "init", format, fitting: "table or json" })
+        }
+    }
+}
+
+/// Whether a doctor's report comes in `format`: asked before anything is read, not after.
+pub fn doctor_fits(format: Format) -> Result<(), Unsupported> {
+    no_page("a doctor's report", format)
+}
+
 fn no_page(what: &'static str, format: Format) -> Result<(), Unsupported> {
     match format {
         Format::Html => Err(unsupported(what, format)),
@@ -204,6 +224,18 @@ pub fn flatten(report: &FlattenReport, format: Format, style: &Style) -> Result<
     }
 }
 
+/// What was written, in `format`; every text ends with one line break.
+pub fn init(report: &InitReport, format: Format) -> Result<String, Unsupported> {
+    init_fits(format)?;
+    Ok(if format == Format::Json { json::object(report) } else { init::written(report) })
+}
+
+/// What was armed, in `format`; every text ends with one line break.
+pub fn arm(report: &ArmReport, format: Format) -> Result<String, Unsupported> {
+    init_fits(format)?;
+    Ok(if format == Format::Json { json::object(report) } else { init::armed(report) })
+}
+
 /// A scan in `format`; every text ends with one line break.
 pub fn scan(report: &ScanReport, format: Format, style: &Style) -> Result<String, Unsupported> {
     match format {
@@ -234,6 +266,17 @@ pub fn sweep(report: &SweepReport, format: Format, style: &Style) -> Result<Stri
         Format::Csv => Ok(csv::sweep(report)),
         Format::Markdown => Ok(markdown::sweep(report)),
         Format::Html => Err(unsupported("a sweep", format)),
+    }
+}
+
+/// A doctor's report in `format`; every text ends with one line break.
+pub fn doctor(report: &DoctorReport, format: Format, style: &Style) -> Result<String, Unsupported> {
+    match format {
+        Format::Table => Ok(table::doctor(report, style)),
+        Format::Json => Ok(json::object(report)),
+        Format::Csv => Ok(csv::doctor(report)),
+        Format::Markdown => Ok(markdown::doctor(report)),
+        Format::Html => Err(unsupported("a doctor's report", format)),
     }
 }
 

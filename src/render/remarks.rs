@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use crate::domain::stop::{StopAction, StopChange};
 use crate::domain::symbol::Symbol;
 use crate::render::paint::Tone;
-use crate::render::text::{clean, coins, count, money, short_percent};
+use crate::render::text::{clean, coins, count, money, price, short_percent};
 use crate::render::words;
 use crate::report::pass::{OrderOutcome, OrderReport, Outcome, PassReport};
 use crate::report::plan::PlanReport;
@@ -33,6 +34,33 @@ pub(crate) fn warnings(plan: &PlanReport) -> Vec<Remark> {
         .into_iter()
         .map(|group| (Tone::Plain, clean(&group.about).replace('_', " "), told(&group.rows, &plan.quote)));
     bands.chain(others).collect()
+}
+
+/// Changes to the stops at the exchange, one remark per kind.
+pub(crate) fn stops<'a>(changes: impl Iterator<Item = &'a StopChange>, quote: &str) -> Vec<Remark> {
+    let mut by_action: BTreeMap<StopAction, Vec<String>> = BTreeMap::new();
+    for change in changes {
+        let coin = clean(change.symbol.coin(quote));
+        let said = match (change.was, change.trigger) {
+            (Some(was), Some(to)) => format!("{coin} {} → {}", price(was), price(to)),
+            (None, Some(at)) => format!("{coin} at {}", price(at)),
+            (_, None) => format!("{coin} ({})", clean(&change.detail)),
+        };
+        by_action.entry(change.action).or_default().push(said);
+    }
+    let remark = |(action, said): (StopAction, Vec<String>)| {
+        (Tone::Plain, action.as_str().to_owned(), said.join(", "))
+    };
+    by_action.into_iter().map(remark).collect()
+}
+
+/// Those that could not be made, with what stood in the way.
+pub(crate) fn stops_in_trouble(pass: &PassReport, quote: &str) -> Vec<Remark> {
+    let failed = pass.stops.iter().filter_map(|stop| {
+        let coin = clean(stop.change.symbol.coin(quote));
+        Some((Tone::Bad, coin, format!("{}; the next pass looks again", clean(stop.error.as_ref()?))))
+    });
+    failed.collect()
 }
 
 /// What happens next with orders that did not do all they were sent for, one remark per status.

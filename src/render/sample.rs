@@ -46,6 +46,7 @@ pub(crate) fn figures() -> PlanFigures {
         liquidation_before: Some(Rate::new(4912, 4)),
         liquidation_after: Some(Rate::new(4833, 4)),
         halted: None,
+        stops: Vec::new(),
     }
 }
 

@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_person_sees_the_best_the_choices_and_what_was_refused() {
-        let text = shown(Format::Table, 110);
+        let text = shown(Format::Table, 130);
         let lines: Vec<String> =
             text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
         for expected in [

@@ -14,8 +14,9 @@ use crate::report::plan::PlanReport;
 /// What a plan comes to.
 pub(crate) fn plan_verdict(plan: &PlanReport) -> (Tone, String) {
     let counts = plan.counts();
-    if !plan.has_changes {
-        return nothing_to_do(plan, counts);
+    if plan.legs.is_empty() {
+        let (tone, text) = nothing_to_do(plan, counts);
+        return (tone, text + &stops_to_change(plan));
     }
     let directions = [(counts.sell, "sell"), (counts.buy, "buy")].into_iter().filter(|(coins, _)| *coins > 0);
     let directions: Vec<String> =
@@ -28,7 +29,15 @@ pub(crate) fn plan_verdict(plan: &PlanReport) -> (Tone, String) {
         directions.join(", ")
     );
     text.push_str(&cannot(counts));
+    text.push_str(&stops_to_change(plan));
     (Tone::Strong, text)
+}
+
+fn stops_to_change(plan: &PlanReport) -> String {
+    match plan.stops.len() {
+        0 => String::new(),
+        stops => format!(" {} at the exchange to change.", count(stops, "stop")),
+    }
 }
 
 /// Not being able to act is said as loudly as acting.
@@ -112,9 +121,17 @@ pub(crate) fn pass_verdict(pass: &PassReport) -> (Tone, String) {
     let orders = count(pass.orders.len(), "order");
     let cannot = pass.plan.as_ref().map_or_else(String::new, |plan| cannot(plan.counts()));
     match (pass.outcome, &pass.plan) {
-        (Outcome::NothingToDo, Some(plan)) => plan_verdict(plan),
+        (Outcome::NothingToDo, Some(plan)) => {
+            let (tone, text) = nothing_to_do(plan, plan.counts());
+            (tone, text + &stops_changed(pass))
+        }
         (Outcome::NothingToDo, None) => (Tone::Good, "Nothing to do.".to_owned()),
-        (Outcome::Traded, _) => (Tone::Good, format!("Traded: {orders}, all filled.{cannot}")),
+        (Outcome::Traded, _) => {
+            (Tone::Good, format!("Traded: {orders}, all filled.{cannot}{}", stops_changed(pass)))
+        }
+        (Outcome::Partial, _) if pass.stops.iter().any(|stop| stop.error.is_some()) => {
+            (Tone::Bad, format!("Partly done: {}.{cannot}{}", tally(&pass.orders), stops_changed(pass)))
+        }
         (Outcome::Partial, _) if pass.orders.is_empty() => {
             (Tone::Bad, format!("Nothing was sent, and an earlier order is still unsettled.{cannot}"))
         }
@@ -133,6 +150,16 @@ pub(crate) fn pass_verdict(pass: &PassReport) -> (Tone, String) {
             Tone::Bad,
             format!("Interrupted after {orders}; what was in flight is recorded and settled next."),
         ),
+    }
+}
+
+/// What became of the stops at the exchange; empty where nothing was changed.
+fn stops_changed(pass: &PassReport) -> String {
+    let failed = pass.stops.iter().filter(|stop| stop.error.is_some()).count();
+    match (pass.stops.len(), failed) {
+        (0, _) => String::new(),
+        (all, 0) => format!(" {} at the exchange changed.", count(all, "stop")),
+        (all, failed) => format!(" {failed} of {} at the exchange could not be changed.", count(all, "stop")),
     }
 }
 
@@ -162,7 +189,7 @@ pub(crate) fn totals(plan: &PlanReport) -> Vec<Remark> {
     let mut rows = vec![row("equity", equity)];
     rows.extend(account(plan));
     rows.extend(shares(&ShareRow::of(plan, &[]), &plan.quote));
-    if plan.has_changes {
+    if !plan.legs.is_empty() {
         rows.push(turnover(plan));
     }
     rows.push(counts(plan));
@@ -205,7 +232,7 @@ pub(crate) fn pass_totals(pass: &PassReport, quote: &str) -> Vec<Remark> {
     let Some(plan) = &pass.plan else { return rows };
     rows.extend(account(plan));
     rows.extend(shares(&pass.shares, quote));
-    if plan.has_changes && pass.orders.is_empty() {
+    if !plan.legs.is_empty() && pass.orders.is_empty() {
         rows.push(turnover(plan));
     }
     rows.push(counts(plan));

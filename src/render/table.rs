@@ -5,9 +5,11 @@ use crate::render::paint::{Tone, in_ascii, paint};
 use crate::render::remarks::{self, Remark};
 use crate::render::text::{clean, instant};
 use crate::render::{
-    Style, charges, coins, earnings, figures, glance, orders, positions, settings, summary, universe, words,
+    Style, charges, coins, earnings, figures, glance, orders, positions, preflight, settings, summary,
+    universe, words,
 };
 use crate::report::dashboard::DashboardReport;
+use crate::report::doctor::DoctorReport;
 use crate::report::error::ErrorReport;
 use crate::report::flatten::FlattenReport;
 use crate::report::funding::FundingReport;
@@ -19,6 +21,9 @@ use crate::report::risk::RiskReport;
 use crate::report::scan::ScanReport;
 use crate::report::sweep::SweepReport;
 
+/// The heading over changes to stops.
+const STOPS: &str = "Stops at the exchange";
+
 /// A plan: the verdict, one line per coin, the totals, then what could not be done.
 #[must_use]
 pub fn plan(report: &PlanReport, style: &Style) -> String {
@@ -28,6 +33,7 @@ pub fn plan(report: &PlanReport, style: &Style) -> String {
     let (tone, verdict) = summary::plan_verdict(report);
     page.say(tone, &verdict);
     page.coins(report);
+    page.remarks(STOPS, remarks::stops(report.stops.iter(), &report.quote));
     page.remarks("Not traded", remarks::not_traded(report));
     page.remarks("Worth knowing", remarks::warnings(report));
     page.remarks("", summary::totals(report));
@@ -48,9 +54,12 @@ pub fn pass(report: &PassReport, style: &Style) -> String {
     let quote = report.plan.as_ref().map_or("USDT", |plan| plan.quote.as_str());
     if let Some(plan) = report.plan.as_ref().filter(|_| report.outcome == Outcome::DryRun) {
         page.coins(plan);
+        page.remarks(STOPS, remarks::stops(plan.stops.iter(), quote));
     }
     page.orders("", &report.orders, quote);
     page.orders("Settled from earlier passes", &report.settled, quote);
+    page.remarks(STOPS, remarks::stops(report.stops.iter().map(|stop| &stop.change), quote));
+    page.remarks("Stops that could not be changed", remarks::stops_in_trouble(report, quote));
     page.remarks("What happens next", remarks::troubled(report, quote));
     if let Some(plan) = &report.plan {
         page.remarks("Not traded", remarks::not_traded(plan));
@@ -81,6 +90,21 @@ pub fn risk(report: &RiskReport, style: &Style) -> String {
     }
     page.remarks("", figures::totals(report));
     page.notes(&report.notes);
+    page.finish()
+}
+
+/// A doctor's report: the verdict, then every row under its group, with what is needed and what to do
+/// where it is not as it should be.
+#[must_use]
+pub fn doctor(report: &DoctorReport, style: &Style) -> String {
+    let mut page = Page::new(*style);
+    page.heading("doctor", &report.heading);
+    let (tone, verdict) = preflight::verdict(report);
+    page.say(tone, &verdict);
+    for (title, remarks) in preflight::groups(report) {
+        page.remarks(title, remarks);
+    }
+    page.remarks("Every value and where it came from", preflight::settings(report));
     page.finish()
 }
 
@@ -181,7 +205,7 @@ pub fn period(report: &PeriodReport, style: &Style) -> String {
     page.finish()
 }
 
-/// The dashboard: a halt, the account, every position, what came of it since the start, the last
+/// The dashboard: a halt, the account, every position, what came of it in the last 30 days, the last
 /// passes.
 #[must_use]
 pub fn dashboard(report: &DashboardReport, style: &Style) -> String {
@@ -201,7 +225,7 @@ pub fn dashboard(report: &DashboardReport, style: &Style) -> String {
     }
     let since = format!("Since {}", instant(report.period.from));
     let spark = earnings::sparkline(&report.period, usize::from(style.width / 2), style.unicode);
-    let figures = glance::since_start(report);
+    let figures = glance::lately(report);
     page.remarks(&since, spark.into_iter().chain(figures).collect());
     if !report.passes.is_empty() {
         page.titled("Last passes", &first_that_fits(&[glance::passes(report)], style));

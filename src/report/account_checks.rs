@@ -11,8 +11,8 @@ use crate::domain::num::{Notional, Price, Rate};
 use crate::domain::snapshot::Coin;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
-use crate::report::check::{Bound, Check, Figure, Status};
-use crate::report::risk::RiskInputs;
+use crate::report::check::{Bound, Check, Figure, PASSES_MISSED, Status};
+use crate::report::risk::{RiskInputs, StopsStanding};
 
 /// From this part of the drawdown limit on it is near: the last chance to step in by hand.
 const NEAR_DRAWDOWN: (i64, u32) = (7, 1);
@@ -25,12 +25,9 @@ const NEAR: (i64, u32) = (9, 1);
 const MARGIN_WARN: (i64, u32) = (5, 1);
 const MARGIN_BREACH: (i64, u32) = (8, 1);
 
-/// Passes that may fail or be missed before the silence is worth a warning.
-const PASSES_MISSED: u32 = 3;
-
 /// One check per figure, the most dangerous first.
 pub(super) fn all(inputs: &RiskInputs<'_>) -> Vec<Check> {
-    vec![
+    let mut checks = vec![
         drawdown(inputs),
         leverage(inputs),
         margin(inputs),
@@ -42,7 +39,9 @@ pub(super) fn all(inputs: &RiskInputs<'_>) -> Vec<Check> {
         mark_gap(inputs),
         unresolved(inputs),
         pass_age(inputs),
-    ]
+    ];
+    checks.extend(inputs.stops.as_ref().map(exchange_stops));
+    checks
 }
 
 /// Maintenance margin over equity; 999 where there is no equity to carry any.
@@ -287,6 +286,25 @@ fn unresolved(inputs: &RiskInputs<'_>) -> Check {
             (0, _) => "the outcome of every order is known".to_owned(),
             (_, true) => "the next pass asks the exchange first".to_owned(),
             (_, false) => format!("the next pass asks first; may appear: {}", named.join(", ")),
+        },
+    }
+}
+
+/// A coin without its stop is what the stops at the exchange are there to prevent.
+fn exchange_stops(stops: &StopsStanding) -> Check {
+    let named: Vec<String> = stops.missing.iter().map(|(symbol, why)| format!("{symbol}: {why}")).collect();
+    Check {
+        name: "exchange_stops_missing",
+        status: Status::of(!named.is_empty(), false),
+        value: Figure::Count(named.len()),
+        bound: Bound::Max,
+        limit: Figure::Count(0),
+        subject: stops.missing.first().map(|(symbol, _)| symbol.to_string()),
+        detail: match (named.is_empty(), stops.guarded) {
+            (false, _) => format!("the next pass mends it; {}", named.join("; ")),
+            (true, 0) => "nothing is held".to_owned(),
+            (true, 1) => "the one coin has its stop at the exchange".to_owned(),
+            (true, all) => format!("all {all} coins have their stop at the exchange"),
         },
     }
 }

@@ -58,11 +58,13 @@ impl Account {
             halt: self.halt.clone(),
             flat: false,
             unresolved: self.unresolved,
+            stops: None,
             quarantined: &self.quarantined,
             last_good_pass: self.last_good_pass,
             interval: Duration::from_secs(300),
             health: &health,
             paper: true,
+            spot: false,
         })
     }
 

@@ -8,6 +8,9 @@ use serde::{Serialize, Serializer};
 use crate::domain::num::Rate;
 use crate::domain::time::Time;
 
+/// Passes that may fail or be missed before the silence is worth a warning.
+pub(super) const PASSES_MISSED: u32 = 3;
+
 /// What a figure means against its limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use crate::domain::entry::Entry;
 use crate::domain::history::{BookedEntry, PastPass, Reading, Sample};
 use crate::domain::num::{Notional, Rate};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::report::heading::Heading;
 
+/// Digits kept of quotients; sums and products stay exact.
+const RATE_DIGITS: u32 = 8;
 /// As many coins are named at either end.
 const NAMED: usize = 3;
 
@@ -103,13 +106,11 @@ impl Digest {
     #[must_use]
     pub fn new(inputs: DigestInputs<'_>) -> Digest {
         let DigestInputs { before, now, quote, .. } = inputs;
-        let sum = |kinds: &[&str]| -> Notional {
-            let meant = |entry: &&BookedEntry| {
-                kinds.contains(&entry.entry.kind.as_str()) && entry.entry.asset == quote
-            };
-            inputs.income.iter().filter(meant).map(|booked| booked.entry.amount).sum()
+        let sum = |meant: fn(&Entry) -> bool| -> Notional {
+            let rows = inputs.income.iter().map(|booked| &booked.entry);
+            rows.filter(|entry| meant(entry) && entry.asset == quote).map(|entry| entry.amount).sum()
         };
-        let transfers = sum(&["TRANSFER", "INTERNAL_TRANSFER", "UNEXPLAINED"]);
+        let transfers = sum(Entry::is_transfer);
         let held = || inputs.coins_now.iter().filter(|coin| !coin.qty.is_zero());
         let mut moves: Vec<Move> = held().filter_map(|coin| moved(coin, inputs.coins_before)).collect();
         moves.sort_by(|a, b| b.change.cmp(&a.change).then_with(|| a.symbol.cmp(&b.symbol)));
@@ -127,7 +128,7 @@ impl Digest {
             positions: held().count(),
             worst: moves.iter().rev().filter(|one| one.change.is_negative()).take(NAMED).cloned().collect(),
             best: moves.iter().filter(|one| one.change.is_positive()).take(NAMED).cloned().collect(),
-            funding: sum(&["FUNDING_FEE"]),
+            funding: sum(Entry::is_funding),
             drawdown: drawdown(now),
             last_pass: inputs.last_pass,
             halt: inputs.halt,
@@ -138,7 +139,7 @@ impl Digest {
 
 /// The loss from the peak at a reading.
 pub(crate) fn drawdown(reading: &Reading) -> Rate {
-    reading.nav.over(reading.peak).map_or(Rate::ZERO, |ratio| Rate::ONE - ratio)
+    reading.nav.over(reading.peak).map_or(Rate::ZERO, |ratio| (Rate::ONE - ratio).rounded(RATE_DIGITS))
 }
 
 /// How a coin's mark moved; a coin that was not there before is measured from its entry.
@@ -152,7 +153,6 @@ fn moved(coin: &Sample, before: &[Sample]) -> Option<Move> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::entry::Entry;
 
     fn at(minutes: i64) -> Time {
         Time::from_ms(1_760_000_000_000 + minutes * 60_000).unwrap()
@@ -211,6 +211,7 @@ mod tests {
         let before = Reading {
             pass_id: 1,
             at: at(0),
+            fill_seq: 0,
             equity: Notional::from(200),
             nav: Notional::ONE,
             peak: Notional::new(120, 2),
@@ -218,6 +219,7 @@ mod tests {
         let now = Reading {
             pass_id: 2,
             at: at(240),
+            fill_seq: 0,
             equity: Notional::from(255),
             nav: Notional::new(102, 2),
             peak: Notional::new(120, 2),
@@ -234,7 +236,7 @@ mod tests {
             row("TRANSFER", "USDT", 500_000),
             row("TRANSFER", "BNB", 10_000),
             row("FUNDING_FEE", "USDT", -1234),
-            row("FUNDING_FEE", "USDT", 34),
+            row("SPECIAL_FUNDING_FEE", "USDT", 34),
             row("COMMISSION", "USDT", -9999),
         ];
         let digest = Digest::new(DigestInputs {

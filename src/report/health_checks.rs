@@ -25,13 +25,16 @@ const RATIOS: [(&str, &str, &str); 4] = [
 ];
 
 /// One check per indicator and permission. What could not be read is a warning, never a pass.
-pub(super) fn all(health: &Health, now: Time) -> Vec<Check> {
+///
+/// A spot account has no indicators, and its key needs another permission.
+pub(super) fn all(health: &Health, spot: bool, now: Time) -> Vec<Check> {
     let mut checks = match &health.indicators {
+        Ok(rows) if spot && rows.is_empty() => Vec::new(),
         Ok(rows) => indicators(rows),
         Err(reason) => vec![unverifiable("indicators", reason)],
     };
     match &health.key {
-        Ok(key) => checks.extend(permissions(key, now)),
+        Ok(key) => checks.extend(permissions(key, spot, now)),
         Err(reason) => checks.push(unverifiable("key", reason)),
     }
     checks
@@ -98,7 +101,7 @@ fn indicator(name: &'static str, row: &Indicator, unit: fn(Rate) -> Figure, coun
     }
 }
 
-fn permissions(key: &KeyPermissions, now: Time) -> Vec<Check> {
+fn permissions(key: &KeyPermissions, spot: bool, now: Time) -> Vec<Check> {
     let flag = |name, has: bool, wanted: bool, otherwise: Status, detail: &str| Check {
         name,
         status: if has == wanted { Status::Ok } else { otherwise },
@@ -131,7 +134,10 @@ fn permissions(key: &KeyPermissions, now: Time) -> Vec<Check> {
         ),
         forbidden("key_margin", key.margin, Status::Warn, "rebal never borrows: forbid it"),
         forbidden("key_options", key.options, Status::Warn, "rebal never trades options: forbid it"),
-        wanted("key_futures", key.futures, "without it the hard stop can close nothing"),
+        match spot {
+            true => wanted("key_spot", key.spot, "without it nothing can be traded, and no stop can sell"),
+            false => wanted("key_futures", key.futures, "without it the hard stop can close nothing"),
+        },
         wanted(
             "key_ip_restriction",
             key.ip_restricted,

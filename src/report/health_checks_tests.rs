@@ -22,11 +22,11 @@ fn row(name: &str, scope: &str, value: i64, locked: bool) -> Indicator {
 }
 
 fn with_key(key: KeyPermissions) -> Vec<Check> {
-    all(&Health { key: Ok(key), indicators: Ok(vec![]) }, now())
+    all(&Health { key: Ok(key), indicators: Ok(vec![]) }, false, now())
 }
 
 fn with_rows(rows: Vec<Indicator>) -> Vec<Check> {
-    all(&Health { key: Ok(sound()), indicators: Ok(rows) }, now())
+    all(&Health { key: Ok(sound()), indicators: Ok(rows) }, false, now())
 }
 
 /// What is not ok: `name status value`.
@@ -67,6 +67,14 @@ fn each_permission_has_its_own_verdict() {
 }
 
 #[test]
+fn a_key_of_a_spot_account_needs_spot_and_not_futures() {
+    let of = |key| all(&Health { key: Ok(key), indicators: Ok(vec![]) }, true, now());
+    let key = KeyPermissions { futures: false, spot: true, ..sound() };
+    assert_eq!((remarkable(&of(key)), of(key).len()), (Vec::new(), 8));
+    assert_eq!(remarkable(&of(sound())), ["key_spot warn no"]);
+}
+
+#[test]
 fn an_indicator_warns_near_its_trigger_and_breaks_when_locked() {
     // Nine tenths of 0.99 are 0.891.
     assert_eq!(remarkable(&with_rows(vec![row("UFR", "AUSDT", 890, false)])), Vec::<String>::new());
@@ -99,7 +107,7 @@ fn violations_are_told_where_the_exchange_counts_them() {
 #[test]
 fn what_cannot_be_read_is_never_a_pass() {
     let health = Health { key: Err("testnet has no such call".into()), indicators: Err("timeout".into()) };
-    let checks = all(&health, now());
+    let checks = all(&health, false, now());
     assert_eq!(remarkable(&checks), ["indicators warn not verifiable", "key warn not verifiable"]);
     assert_eq!(checks[1].detail, "testnet has no such call");
 }

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::order::{OrderStatus, Side};
 use crate::domain::plan::Standing;
+use crate::domain::stop::StopChange;
 use crate::domain::symbol::Symbol;
 use crate::report::flatten::Remaining;
 use crate::report::heading::Heading;
@@ -103,6 +104,19 @@ impl OrderReport {
     }
 }
 
+/// One change to the stops at the exchange and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StopReport {
+    /// The change.
+    #[serde(flatten)]
+    pub change: StopChange,
+    /// Our id of the stop that was placed or cancelled.
+    pub client_order_id: String,
+    /// The exchange's or the network's words; absent where all went well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
 /// How a pass ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -166,6 +180,9 @@ pub struct PassReport {
     /// Positions that should have been closed and were not.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub remaining: Vec<Remaining>,
+    /// What was changed about the stops at the exchange; absent where nothing was.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stops: Vec<StopReport>,
     /// Orders of earlier passes whose outcome became known in this one.
     pub settled: Vec<OrderReport>,
     /// Equity in the quote before the first order; `None` where it was not read.
@@ -233,6 +250,7 @@ impl PassReport {
             plan: None,
             orders: Vec::new(),
             remaining: Vec::new(),
+            stops: Vec::new(),
             settled: Vec::new(),
             equity_before: None,
             equity_after: None,

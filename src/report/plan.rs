@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use crate::domain::num::{Notional, Rate};
 use crate::domain::plan::{Held, Leg, Plan, Setting, Skipped, Standing, Warning};
+use crate::domain::stop::StopChange;
 use crate::report::heading::Heading;
 
 /// Digits kept of figures that are quotients; products and sums stay exact.
@@ -34,6 +35,8 @@ pub struct PlanFigures {
     pub liquidation_after: Option<Rate>,
     /// The halt's id while trading is refused.
     pub halted: Option<String>,
+    /// What is to change about the stops at the exchange.
+    pub stops: Vec<StopChange>,
 }
 
 /// `rebal.plan/1`: what would be sent, what is left alone, and why.
@@ -69,7 +72,7 @@ pub struct PlanReport {
     pub liquidation_distance_before: Option<Rate>,
     /// The same after the plan.
     pub liquidation_distance_after: Option<Rate>,
-    /// Whether there is any leg.
+    /// Whether there is any leg, or any change to the stops at the exchange.
     pub has_changes: bool,
     /// Sum of the legs' notional, in the quote.
     pub turnover: Notional,
@@ -87,6 +90,9 @@ pub struct PlanReport {
     pub coins: Vec<Standing>,
     /// Margin type and leverage to set before the first order.
     pub settings: Vec<Setting>,
+    /// Stops to place, move or remove at the exchange; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub stops: Vec<StopChange>,
 }
 
 impl PlanReport {
@@ -108,7 +114,7 @@ impl PlanReport {
             leverage_after: tidy(figures.leverage_after),
             liquidation_distance_before: figures.liquidation_before.map(tidy),
             liquidation_distance_after: figures.liquidation_after.map(tidy),
-            has_changes: !plan.legs.is_empty(),
+            has_changes: !plan.legs.is_empty() || !figures.stops.is_empty(),
             turnover: plan.turnover(),
             est_fees: plan.est_fees(),
             legs: plan.legs.iter().cloned().map(tidy_leg).collect(),
@@ -117,6 +123,7 @@ impl PlanReport {
             warnings: plan.warnings.clone(),
             coins: plan.coins.iter().cloned().map(tidy_standing).collect(),
             settings: plan.settings.clone(),
+            stops: figures.stops,
         }
     }
 }

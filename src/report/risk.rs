@@ -45,6 +45,8 @@ pub struct RiskInputs<'a> {
     pub flat: bool,
     /// Orders of earlier passes whose outcome is unknown.
     pub unresolved: usize,
+    /// The stops at the exchange; `None` where the strategy wants none there.
+    pub stops: Option<StopsStanding>,
     /// The contracts of those orders, and until when they may appear.
     pub quarantined: &'a BTreeMap<Symbol, Time>,
     /// When a pass last ended as it should; `None` where none did yet.
@@ -55,6 +57,17 @@ pub struct RiskInputs<'a> {
     pub health: &'a Health,
     /// On paper there is neither a key nor an exchange that judges it: those figures are left out.
     pub paper: bool,
+    /// A spot account, whose key needs to trade there.
+    pub spot: bool,
+}
+
+/// How many coins have the stop at the exchange that they should have.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StopsStanding {
+    /// Coins whose stop rests as it should.
+    pub guarded: usize,
+    /// The others, with what is amiss.
+    pub missing: Vec<(Symbol, String)>,
 }
 
 /// A halt that was lifted by hand.
@@ -117,7 +130,7 @@ impl RiskReport {
     pub fn new(inputs: RiskInputs<'_>) -> RiskReport {
         let mut checks = account_checks::all(&inputs);
         if !inputs.paper {
-            checks.extend(health_checks::all(inputs.health, inputs.snapshot.at));
+            checks.extend(health_checks::all(inputs.health, inputs.spot, inputs.snapshot.at));
         }
         let broken = checks.iter().any(|check| check.status == Status::Breach);
         RiskReport {

@@ -55,11 +55,13 @@ fn report_of(snapshot: &Snapshot, nav: &Nav, health: &Health, paper: bool) -> Ri
         halt: None,
         flat: false,
         unresolved: 0,
+        stops: None,
         quarantined: &BTreeMap::new(),
         last_good_pass: Some(snapshot.at - Duration::from_secs(312)),
         interval: Duration::from_secs(300),
         health,
         paper,
+        spot: false,
     })
 }
 

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::domain::num::{Price, Qty, Rate};
 use crate::domain::order::{OrderKind, OrderRequest, Side, TimeInForce};
+use crate::domain::stop::{Conditional, STOP_MARKET, StopRequest, StopStatus};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::sim::refusal::Refusal;
@@ -81,6 +82,36 @@ pub struct AlgoRequest {
     pub client_id: String,
 }
 
+impl AlgoRequest {
+    /// A stop that closes the whole position once the mark price is there.
+    #[must_use]
+    pub fn stop(stop: &StopRequest) -> AlgoRequest {
+        AlgoRequest {
+            symbol: stop.symbol.clone(),
+            side: stop.side,
+            trigger: Trigger::Stop(stop.trigger),
+            qty: Qty::ZERO,
+            limit: None,
+            reduce_only: false,
+            close_position: true,
+            on_mark: true,
+            client_id: stop.client_id.clone(),
+        }
+    }
+
+    /// The exchange's word for what it becomes.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match (self.trigger, self.limit.is_some()) {
+            (Trigger::Stop(_), true) => "STOP",
+            (Trigger::Stop(_), false) => STOP_MARKET,
+            (Trigger::TakeProfit(_), true) => "TAKE_PROFIT",
+            (Trigger::TakeProfit(_), false) => "TAKE_PROFIT_MARKET",
+            (Trigger::Trailing { .. }, _) => "TRAILING_STOP_MARKET",
+        }
+    }
+}
+
 /// A conditional order as the exchange keeps it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlgoOrder {
@@ -107,6 +138,27 @@ impl AlgoOrder {
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.status == AlgoStatus::New
+    }
+
+    /// The order as the exchange reports it.
+    #[must_use]
+    pub fn reported(&self) -> Conditional {
+        let request = &self.request;
+        Conditional {
+            symbol: request.symbol.clone(),
+            client_id: request.client_id.clone(),
+            side: request.side,
+            kind: request.kind().to_owned(),
+            trigger: match request.trigger {
+                Trigger::Stop(at) | Trigger::TakeProfit(at) => at,
+                Trigger::Trailing { .. } => Price::ZERO,
+            },
+            closes: request.close_position,
+            on_mark: request.on_mark,
+            status: StopStatus::read(self.status.as_str()),
+            order_id: self.order_id,
+            created: self.created,
+        }
     }
 
     /// Notes a price and says whether it sets the order off.
@@ -229,6 +281,12 @@ impl Exchange {
             symbol.is_none_or(|symbol| algo.request.symbol == *symbol) && (!open_only || algo.is_open())
         };
         self.state.algos.iter().filter(wanted).collect()
+    }
+
+    /// The newest conditional order with its sender's id.
+    #[must_use]
+    pub fn algo(&self, client_id: &str) -> Option<&AlgoOrder> {
+        self.state.algos.iter().rfind(|algo| algo.request.client_id == client_id)
     }
 
     /// Cancels a waiting conditional order by number or by its sender's id.

@@ -99,7 +99,7 @@ impl Basket {
     }
 
     fn leaver(&self, symbol: &Symbol, coin: &Coin) -> Option<Wish> {
-        let ours = coin.managed && !coin.qty().is_zero() && !self.symbols.contains(symbol);
+        let ours = coin.managed && coin.is_held() && !self.symbols.contains(symbol);
         let action = match self.on_exit {
             OnExit::Close => Action::Close { reason: Reason::LeftUniverse },
             OnExit::Hold => Action::Hold,
@@ -122,7 +122,7 @@ impl Strategy for Basket {
     }
 
     fn wishes(&self, snapshot: &Snapshot, memory: &Memory) -> Vec<Wish> {
-        let target = self.target(snapshot.balance.equity);
+        let target = self.target(snapshot.equity_of(&self.symbols));
         let member = |symbol: &Symbol| Wish {
             symbol: symbol.clone(),
             target,

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use crate::domain::memory::{Allocation, High};
 use crate::domain::num::{Notional, Price, Rate};
 use crate::domain::plan::{Reason, SkipReason};
-use crate::domain::snapshot::Snapshot;
+use crate::domain::snapshot::{Coin, Snapshot};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 
@@ -72,6 +72,8 @@ pub struct Memory {
     pub allocation: Option<Allocation>,
     /// When each coin was last sold at a stop.
     pub stopped: BTreeMap<Symbol, Time>,
+    /// Coins of which a stop has sold a part, nothing was bought since, and why it sold.
+    pub unfinished: BTreeMap<Symbol, Reason>,
     /// The highest price of each position, as earlier passes saw it.
     pub highs: BTreeMap<Symbol, High>,
 }
@@ -155,6 +157,16 @@ pub trait Strategy {
     /// Whether it needs more of its memory than the calendar.
     fn has_memory(&self) -> bool {
         false
+    }
+
+    /// Whether its stops rest at the exchange too.
+    fn rests_stops(&self) -> bool {
+        false
+    }
+
+    /// Where the stop of a held coin lies that rests at the exchange; `None` where there is to be none.
+    fn resting_stop(&self, _symbol: &Symbol, _coin: &Coin) -> Option<Price> {
+        None
     }
 
     /// Whether it asks what a position was bought at.

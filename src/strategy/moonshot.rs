@@ -47,6 +47,8 @@ pub struct Moonshot {
     pub refill: bool,
     /// The stop that follows winners, where it is on.
     pub trailing: Option<Trailing>,
+    /// Whether the stop under the entry price rests at the exchange too.
+    pub exchange_stop: bool,
 }
 
 impl Moonshot {
@@ -62,7 +64,7 @@ impl Moonshot {
     /// Whether a held coin is one of its own. After a lost ledger the list still knows its coins: their
     /// stops must not depend on our memory.
     fn is_ours(&self, symbol: &Symbol, coin: &Coin) -> bool {
-        !coin.qty().is_zero() && (coin.managed || self.symbols.contains(symbol))
+        coin.is_held() && (coin.managed || self.symbols.contains(symbol))
     }
 
     /// The highest price since the entry, this look included.
@@ -72,9 +74,14 @@ impl Moonshot {
         before.max(mark).max(entry)
     }
 
+    /// The price that a position is sold whole at, whatever it has been worth since.
+    fn loss(&self, entry: Price) -> Price {
+        entry * (Rate::ONE - self.stop_loss)
+    }
+
     /// The price at or below which a position is sold whole, and why it would be.
     fn stop(&self, entry: Price, high: Price) -> (Price, Reason) {
-        let loss = (entry * (Rate::ONE - self.stop_loss), Reason::StopLoss);
+        let loss = (self.loss(entry), Reason::StopLoss);
         let guards = |trailing: &Trailing| high >= entry * (Rate::ONE + trailing.start);
         match self.trailing.filter(guards) {
             Some(trailing) => {
@@ -117,7 +124,10 @@ impl Moonshot {
         let mark = market.mark.price;
         let (level, reason) = self.stop(entry, Self::high(position, mark, memory.highs.get(symbol)));
         let stop = Rate::ONE - level.over(entry).unwrap_or_default();
-        Some(wish(stop, if mark <= level { Action::Close { reason } } else { Action::Hold }))
+        // A stop that has sold a part goes on whatever the price has done since: half a loser is one too.
+        let begun = memory.unfinished.get(symbol).copied();
+        let closes = if mark <= level { Some(reason) } else { begun };
+        Some(wish(stop, closes.map_or(Action::Hold, |reason| Action::Close { reason })))
     }
 
     /// Slots that are taken: positions, orders whose outcome is not known yet, and without refill those
@@ -136,7 +146,7 @@ impl Moonshot {
 
     /// A coin that is not held, on its turn while `free` slots are left.
     fn candidate(&self, symbol: &Symbol, snapshot: &Snapshot, memory: &Memory, free: &mut usize) -> Wish {
-        let target = self.slot(snapshot.balance.equity);
+        let target = self.slot(snapshot.equity_of(&self.symbols));
         let coin = snapshot.coins.get(symbol);
         let wait = |reason, detail| Action::Wait { reason, detail };
         let action = if let Some(until) = self.cools_until(symbol, snapshot.at, memory) {
@@ -207,7 +217,7 @@ impl Strategy for Moonshot {
         let mut wishes: Vec<Wish> = kept.collect();
         let slots = usize::try_from(self.slots).unwrap_or(usize::MAX);
         let mut free = slots.saturating_sub(self.taken(snapshot, memory));
-        let is_held = |symbol: &Symbol| snapshot.coins.get(symbol).is_some_and(|coin| !coin.qty().is_zero());
+        let is_held = |symbol: &Symbol| snapshot.coins.get(symbol).is_some_and(Coin::is_held);
         for symbol in self.symbols.iter().filter(|symbol| !is_held(symbol)) {
             wishes.push(self.candidate(symbol, snapshot, memory, &mut free));
         }
@@ -216,6 +226,17 @@ impl Strategy for Moonshot {
 
     fn has_memory(&self) -> bool {
         true
+    }
+
+    fn rests_stops(&self) -> bool {
+        self.exchange_stop
+    }
+
+    /// The one that follows a winner does not rest: its price is known to the pass alone.
+    fn resting_stop(&self, symbol: &Symbol, coin: &Coin) -> Option<Price> {
+        let position = coin.position.as_ref().filter(|_| self.exchange_stop && self.is_ours(symbol, coin))?;
+        let known = position.qty.is_positive() && position.entry_price.is_positive();
+        known.then(|| self.loss(position.entry_price))
     }
 
     fn has_entries(&self) -> bool {
@@ -278,6 +299,7 @@ mod tests {
             cooldown: DAY * 30,
             refill: true,
             trailing: None,
+            exchange_stop: false,
         }
     }
 
@@ -356,6 +378,20 @@ mod tests {
         assert_eq!(shown(&moonshot, coins(), &stopped(DAY)), ["A cooldown", "B no_slot"]);
     }
 
+    /// On spot a sale leaves less than a step of a coin: that keeps no slot. A coin whose worth fell below
+    /// the smallest order does: it was no less before.
+    #[test]
+    fn what_a_sale_left_over_keeps_no_slot() {
+        let on_spot = |qty: &str, mark: &str| {
+            let mut coin = coin("AUSDT", qty, "10", mark);
+            coin.rules.as_mut().unwrap().spot = Some(crate::domain::rules::SpotTerms::default());
+            vec![coin]
+        };
+        let none = Memory::default();
+        assert_eq!(shown(&moonshot(&["AUSDT"], 1), on_spot("0.01", "9"), &none), ["A entry 20"]);
+        assert_eq!(shown(&moonshot(&["AUSDT"], 1), on_spot("2", "1"), &none), ["A stop_loss 0"]);
+    }
+
     #[test]
     fn a_winner_that_left_the_list_stays_and_a_strangers_position_is_not_touched() {
         let mut theirs = coin("BUSDT", "5", "10", "1");
@@ -408,6 +444,41 @@ mod tests {
         assert_eq!(remembered("25", &seen(high("9", "30"))), Some(high("10", "25")));
         let flat = moonshot.remember(&snapshot(1000, Vec::new()), &seen(high("10", "30")));
         assert!(flat.highs.is_empty());
+    }
+
+    /// Entry 10, stop 7. A part was sold at the stop, the rest recovered to 9.
+    #[test]
+    fn a_stop_that_has_begun_is_finished() {
+        let begun = Memory {
+            unfinished: BTreeMap::from([(symbol("AUSDT"), Reason::TrailingStop)]),
+            ..Memory::default()
+        };
+        let coins = |mark| vec![coin("AUSDT", "1", "10", mark), coin("BUSDT", "1", "10", mark)];
+        let moonshot = moonshot(&["AUSDT", "BUSDT"], 2);
+        assert_eq!(shown(&moonshot, coins("9"), &begun), ["A trailing_stop 0", "B hold"]);
+        assert_eq!(shown(&moonshot, coins("7"), &begun), ["A stop_loss 0", "B stop_loss 0"]);
+    }
+
+    /// Entry 10: it rests at 7, wherever the one lies that follows the winner.
+    #[test]
+    fn the_stop_under_the_entry_rests_and_the_one_that_follows_does_not() {
+        let mut moonshot = moonshot(&["AUSDT"], 1);
+        moonshot.trailing = Some(Trailing { start: Rate::ONE, stop: Rate::new(5, 1) });
+        let at = |moonshot: &Moonshot, coin: &Coin| {
+            moonshot.resting_stop(&symbol("AUSDT"), coin).map(|price| price.to_string())
+        };
+        let held = coin("AUSDT", "2", "10", "90");
+        assert_eq!((moonshot.rests_stops(), at(&moonshot, &held)), (false, None));
+        moonshot.exchange_stop = true;
+        assert_eq!((moonshot.rests_stops(), at(&moonshot, &held).as_deref()), (true, Some("7")));
+        let mut theirs = coin("BUSDT", "2", "10", "9");
+        theirs.managed = false;
+        assert_eq!(moonshot.resting_stop(&symbol("BUSDT"), &theirs), None);
+        for none in
+            [coin("AUSDT", "0", "0", "9"), coin("AUSDT", "-2", "10", "9"), coin("AUSDT", "2", "0", "9")]
+        {
+            assert_eq!(at(&moonshot, &none), None, "{none:?}");
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ impl Weights {
     #[must_use]
     pub fn whole(&self, snapshot: &Snapshot, memory: &Memory) -> Notional {
         let first = memory.allocation.unwrap_or_else(|| self.allocation(snapshot));
-        let managed = snapshot.balance.equity - self.left_out(first);
+        let managed = snapshot.equity_of(&self.symbols) - self.left_out(first);
         managed.max(Notional::ZERO) * self.effective_leverage
     }
 
@@ -61,8 +61,8 @@ impl Weights {
     }
 
     fn allocation(&self, snapshot: &Snapshot) -> Allocation {
-        let equity = snapshot.balance.equity;
-        let held = |symbol: &Symbol| snapshot.coins.get(symbol).is_some_and(|coin| !coin.qty().is_zero());
+        let equity = snapshot.equity_of(&self.symbols);
+        let held = |symbol: &Symbol| snapshot.coins.get(symbol).is_some_and(Coin::is_held);
         // Coins that are there already are part of the portfolio, so the margin below them is as well.
         let available = if self.symbols.iter().any(held) {
             equity
@@ -112,7 +112,7 @@ impl Weights {
 
     /// A coin of ours that has no share any more.
     fn leaver(&self, symbol: &Symbol, coin: &Coin, whole: Notional) -> Option<Wish> {
-        let ours = coin.managed && !coin.qty().is_zero() && !self.shares.contains_key(symbol);
+        let ours = coin.managed && coin.is_held() && !self.shares.contains_key(symbol);
         ours.then(|| Wish {
             symbol: symbol.clone(),
             target: Notional::ZERO,
@@ -282,6 +282,20 @@ mod tests {
         let mut tied = snapshot(1000, Vec::new());
         tied.balance.available = Notional::from(250);
         assert_eq!(wanting(300).whole(&tied, &Memory::default()).to_string(), "250");
+    }
+
+    /// 400 of 1000 are a coin of the owner's on spot: the shares are of the other 600. As a contract it would
+    /// take nothing away.
+    #[test]
+    fn coins_that_are_not_ours_are_no_part_of_the_whole() {
+        let mut theirs = coin("ZUSDT", "40", "10", "10");
+        theirs.managed = false;
+        let contract = snapshot(1000, vec![theirs.clone()]);
+        assert_eq!(relative().whole(&contract, &Memory::default()).to_string(), "1000");
+        theirs.rules.as_mut().unwrap().spot = Some(crate::domain::rules::SpotTerms::default());
+        let mut spot = snapshot(1000, vec![theirs]);
+        spot.balance.available = Notional::from(600);
+        assert_eq!(relative().whole(&spot, &Memory::default()).to_string(), "600");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use dialoguer::console::Term;
 use dialoguer::{Confirm, Input, Select};
 
 use crate::ui::Ui;
@@ -23,6 +24,8 @@ pub enum PromptError {
 impl From<dialoguer::Error> for PromptError {
     fn from(error: dialoguer::Error) -> PromptError {
         let dialoguer::Error::IO(error) = error;
+        // A question that was broken off leaves the cursor hidden; where even this fails nobody looks.
+        let _ = Term::stderr().show_cursor();
         match error.kind() {
             io::ErrorKind::Interrupted => PromptError::Interrupted,
             _ => PromptError::Io(error),
@@ -44,11 +47,12 @@ pub fn typed(ui: &Ui, question: &str, expected: &str) -> Result<bool, PromptErro
     Ok(answer.trim() == expected)
 }
 
-/// Asks for a line of text; Enter is `default`.
+/// Asks for a line of text; Enter is `default`, which is shown unless it is empty.
 pub fn input(ui: &Ui, question: &str, default: &str) -> Result<String, PromptError> {
     somebody(ui, question)?;
     let prompt = Input::new().with_prompt(question).allow_empty(true);
-    let answer: String = prompt.default(default.to_owned()).interact_text()?;
+    let prompt = prompt.show_default(!default.is_empty()).default(default.to_owned());
+    let answer: String = prompt.interact_text()?;
     Ok(answer.trim().to_owned())
 }
 

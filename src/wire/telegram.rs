@@ -44,6 +44,12 @@ pub fn message(chat_id: &str, text: &str, form: Form) -> String {
     body.to_string()
 }
 
+/// The JSON body of `getChat`.
+#[must_use]
+pub fn chat(chat_id: &str) -> String {
+    json!({ "chat_id": chat_id }).to_string()
+}
+
 /// The body of `sendDocument` as `multipart/form-data`, and its content type. The caption is plain text.
 ///
 /// The boundary is the first of its kind that neither file nor caption contains.

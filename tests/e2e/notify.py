@@ -390,6 +390,8 @@ def documents():
         telegram.say = (401, "Unauthorized", {})
         code, out, err = home.run("report", "--since", "1d", "--send")
         that("a revoked token is said, after the report was shown", code == 4 and "net profit" in out.lower() and "token" in err, (code, err))
+        code, _, err, shown = home.measured("report", "--since", "1d", "--send")
+        that("and the metrics tell what it ended with", (code, shown and shown["rebal_exit_code"]) == (4, 4), shown)
         code, _, err = home.run("report", "--send")
         that("--send without a period is refused", code == 2 and "--send needs a period" in err, (code, err))
         code, _, err, shown = home.measured("report", "--since", "1d")

@@ -322,7 +322,6 @@ def wrong_configuration():
         refused("a sector file that is no text", [path], *sectors)
         refused("a folder for a sector file", [home.folder], "--set", f"scan.sectors={home.folder}")
         refused("a cap of no coin", ["scan.sector_cap", "basket.size"], "--set", "basket.size=4")
-        refused("a venue that cannot be scanned", ["binance-spot"], "--set", "venue=binance-spot")
         code, out, err = home.run("scan", "--format", "html")
         that("a page: exit 2 and what it comes as instead", code == 2 and not out and "table, json, csv or markdown" in err, (code, err))
         refused("included and excluded", ["scan.include"], "--set", "scan.include=BTC", "--set", "scan.exclude=BTC")

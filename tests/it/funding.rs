@@ -9,6 +9,7 @@ use rebal::decide::funding::Balance;
 use rebal::decide::plan::Execution;
 use rebal::decide::risk::Limits;
 use rebal::domain::entry::Entry;
+use rebal::domain::history::Reading;
 use rebal::domain::market::{Mark, Market, Quote};
 use rebal::domain::num::{Notional, Price, Qty, Rate};
 use rebal::domain::symbol::Symbol;
@@ -131,7 +132,7 @@ impl Bench {
     }
 
     async fn booked(&mut self) -> Vec<String> {
-        let rows = self.ledger.income_of("FUNDING_FEE", Time::default()).await.unwrap();
+        let rows = funding_rows(&mut self.ledger).await;
         let mut rows: Vec<String> = rows.iter().map(|row| format!("{} {}", row.symbol, row.amount)).collect();
         rows.sort();
         rows
@@ -146,6 +147,16 @@ impl Bench {
 
 /// A pays what B receives: the wallet is what it was, and both rows are booked by the next pass. So are
 /// rows of nothing.
+/// Every funding row of the ledger.
+async fn funding_rows(ledger: &mut Ledger) -> Vec<Entry> {
+    let first = ledger.reading_from(Time::default()).await.unwrap();
+    let Some(first) = first else { return Vec::new() };
+    let before = Reading { pass_id: 0, at: Time::default(), ..first };
+    let newest = ledger.reading_at(Time::clamped(i64::MAX)).await.unwrap().unwrap();
+    let rows = ledger.income_between(&before, &newest).await.unwrap();
+    rows.into_iter().map(|row| row.entry).filter(Entry::is_funding).collect()
+}
+
 #[tokio::test]
 async fn rows_that_cancel_each_other_out_are_booked() {
     let mut bench = Bench::new().await;
@@ -222,7 +233,7 @@ async fn counting_begins_after_the_last_hole() {
             nav: Notional::ONE,
             peak: Notional::ONE,
         };
-        ledger.record_equity(pass_id, &equity, &[], &[]).await.unwrap();
+        ledger.record_equity(pass_id, &equity, &[], &[], &[]).await.unwrap();
     }
     for (most, start) in [(80, 100), (99, 0), (98, 100), (60, 170)] {
         let most = Duration::from_secs(86_400) * most;
@@ -266,7 +277,7 @@ async fn charged_funding_is_the_sum_over_the_recorded_rates() {
     looks.push(Look { pass_id: 2, at: end, held: Some(held.clone()) });
     let past = Past { looks, moves: BTreeMap::new() };
 
-    let entries: Vec<Entry> = ledger.income_of("FUNDING_FEE", Time::default()).await.unwrap();
+    let entries = funding_rows(&mut ledger).await;
     let (mut total, mut stamps) = (Notional::ZERO, 0);
     for (symbol, qty) in &held {
         // By hand: each recorded rate on the whole minute, at the close of the bar that ended then.

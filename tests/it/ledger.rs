@@ -1,7 +1,9 @@
 //! The ledger and its projection, as a pass uses them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use rebal::domain::cost::Cost;
 use rebal::domain::entry::Entry;
 use rebal::domain::fill::Fill;
 use rebal::domain::num::{Notional, Price, Qty, Rate};
@@ -82,6 +84,18 @@ fn done(client_id: &str, fills: Vec<Fill>) -> Outcome {
     Outcome { order: Some(order), fills, ..Outcome::state(client_id, IntentState::Done) }
 }
 
+fn reading() -> EquityRow {
+    EquityRow {
+        at: at(1000),
+        equity: Notional::from(200),
+        wallet: Notional::from(200),
+        fill_seq: 0,
+        units: Rate::from(200),
+        nav: Notional::ONE,
+        peak: Notional::ONE,
+    }
+}
+
 /// A ledger in `folder` with one pass of one intent `a`.
 async fn with_one_intent(folder: &Path) -> Ledger {
     let mut ledger = Ledger::open(folder).await.unwrap();
@@ -108,6 +122,58 @@ fn a_fill_that_is_booked_twice_counts_once() {
         assert_eq!(holding.last_fill_at, Some(at(2002)));
         ledger.write_trades(folder.path()).await.unwrap();
         assert_eq!(trades(folder.path()).lines().count(), 3);
+    });
+}
+
+/// Bought 3 A at 10 and paid in A, then 2 sold at 16 paid in BNB, of which 2 that cost 100 are held. By hand:
+/// 3 − 0.3 = 2.7 A cost 30; 2 of them cost 30 × 2 / 2.7 = 22.22 and brought 32.
+#[test]
+fn on_spot_the_books_keep_what_coins_cost_and_fees_leave_what_paid_them() {
+    let folder = tempfile::tempdir().unwrap();
+    run(async {
+        let mut ledger = with_one_intent(folder.path()).await;
+        ledger.of_coins("USDT");
+        let taken = [("BNBUSDT".parse().unwrap(), Cost { qty: Qty::from(2), paid: Notional::from(100) })];
+        ledger.record_equity(1, &reading(), &[], &[], &taken).await.unwrap();
+        let bought = Fill { fee: Notional::new(3, 1), fee_asset: "A".into(), ..fill(1, 3) };
+        let sold = Fill {
+            side: Side::Sell,
+            price: Price::from(16),
+            fee: Notional::new(5, 1),
+            fee_asset: "BNB".into(),
+            ..fill(2, 2)
+        };
+        for _ in 0..2 {
+            ledger.book(&[done("a", vec![bought.clone(), sold.clone()])], None).await.unwrap();
+        }
+        let held = ledger.holdings().await.unwrap();
+        let of = |name: &str| held[&name.parse::<Symbol>().unwrap()].cost();
+        assert_eq!(of("BNBUSDT"), Cost { qty: Qty::new(15, 1), paid: Notional::from(100) });
+        let (a, realized) = (of("AUSDT"), ledger.booked_fills("a").await.unwrap()[1].realized);
+        assert_eq!((a.qty, a.paid.rounded(6)), (Qty::new(7, 1), "7.777778".parse().unwrap()));
+        assert_eq!(realized.rounded(6), "9.777778".parse().unwrap());
+        assert_eq!(a.paid - realized, -Notional::from(2), "nothing is lost on the way");
+        // Fees that use up the last of a coin take what it cost with them.
+        let last = Fill { trade_id: 3, fee: Notional::new(15, 1), ..sold };
+        let last = Fill { qty: Qty::new(7, 1), ..last };
+        ledger.book(&[done("a", vec![last])], None).await.unwrap();
+        let held = ledger.holdings().await.unwrap();
+        let bnb = &held[&"BNBUSDT".parse::<Symbol>().unwrap()];
+        assert_eq!((bnb.cost(), held[&symbol()].managed), (Cost::default(), false));
+        let realized = ledger.booked_fills("a").await.unwrap()[2].realized;
+        assert_eq!(realized, Notional::new(112, 1) - a.paid - Notional::from(100));
+    });
+}
+
+#[test]
+fn differences_of_coins_are_kept_with_the_time_since_which_they_stand() {
+    run(async {
+        let mut ledger = Ledger::in_memory().await.unwrap();
+        let gaps = BTreeMap::from([(symbol(), (-Qty::new(25, 1), at(7)))]);
+        ledger.set_coin_gaps(&gaps).await.unwrap();
+        assert_eq!(ledger.coin_gaps().await.unwrap(), gaps);
+        ledger.set_coin_gaps(&BTreeMap::new()).await.unwrap();
+        assert_eq!(ledger.coin_gaps().await.unwrap(), BTreeMap::new());
     });
 }
 
@@ -206,16 +272,8 @@ fn transfers_are_new_once_even_when_two_are_equal_in_every_field() {
         let mut ledger = with_one_intent(folder.path()).await;
         let twice = vec![transfer.clone(), transfer.clone()];
         assert_eq!(ledger.unbooked(twice.clone()).await.unwrap().len(), 2);
-        let reading = EquityRow {
-            at: at(1000),
-            equity: Notional::from(200),
-            wallet: Notional::from(200),
-            fill_seq: 0,
-            units: Rate::from(200),
-            nav: Notional::ONE,
-            peak: Notional::ONE,
-        };
-        ledger.record_equity(1, &reading, &[], &twice).await.unwrap();
+        let reading = reading();
+        ledger.record_equity(1, &reading, &[], &twice, &[]).await.unwrap();
         assert_eq!(ledger.unbooked(twice.clone()).await.unwrap(), vec![]);
         let thrice = [twice, vec![transfer.clone()]].concat();
         assert_eq!(ledger.unbooked(thrice).await.unwrap(), vec![transfer]);

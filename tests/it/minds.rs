@@ -220,6 +220,7 @@ proptest! {
             cooldown: Duration::from_secs(30 * 86_400),
             refill,
             trailing: None,
+            exchange_stop: false,
         };
         let ago = |days: u64| snapshot.at - Duration::from_secs(days * 86_400);
         let stopped: BTreeMap<Symbol, Time> =

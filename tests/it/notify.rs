@@ -317,7 +317,7 @@ async fn read(ledger: &mut Ledger, minute: i64, nav: i64) {
         unrealized: Notional::new((nav - 100) * 10, 2),
         target: None,
     };
-    ledger.record_equity(pass_id, &reading, &[sample], &[]).await.unwrap();
+    ledger.record_equity(pass_id, &reading, &[sample], &[], &[]).await.unwrap();
     ledger.end_pass(pass_id, "traded", 0).await.unwrap();
 }
 

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use rebal::decide::plan::{self, Execution};
 use rebal::decide::risk::{self, ApprovedOrder, Breach, Limits, Standing};
+use rebal::decide::stops::ApprovedStop;
 use rebal::domain::account::{AccountModes, Bracket, Health, Position};
 use rebal::domain::entry::Entry;
 use rebal::domain::fill::Fill;
@@ -18,6 +19,7 @@ use rebal::domain::plan::Reason;
 use rebal::domain::plan::{Plan, SkipReason, Warning};
 use rebal::domain::scope::Scope;
 use rebal::domain::snapshot::{Coin, Snapshot};
+use rebal::domain::stop::Conditional;
 use rebal::domain::symbol::Symbol;
 use rebal::domain::time::Time;
 use rebal::exchange::paper::{Clock, Paper};
@@ -262,6 +264,18 @@ impl Exchange for Desk {
             return self.cancel(&order.symbol, &order.client_id).await;
         }
         self.paper.cancel_resting(order).await
+    }
+    async fn conditionals(&self) -> Result<Vec<Conditional>, ExchangeError> {
+        self.paper.conditionals().await
+    }
+    async fn conditional(&self, client_id: &str) -> Result<Option<Conditional>, ExchangeError> {
+        self.paper.conditional(client_id).await
+    }
+    async fn place_stop(&self, stop: &ApprovedStop, stamp: Time) -> Reply<Conditional> {
+        self.paper.place_stop(stop, stamp).await
+    }
+    async fn order_numbered(&self, symbol: &Symbol, number: i64) -> Result<Option<Order>, ExchangeError> {
+        self.paper.order_numbered(symbol, number).await
     }
     async fn health(&self) -> Health {
         self.paper.health().await

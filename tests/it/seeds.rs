@@ -8,6 +8,7 @@
 //! `REBAL_SEEDS=5000 cargo test --test it seeds:: -- --nocapture` runs as many seeds (from `REBAL_FROM` on),
 //! `REBAL_SEED=17 cargo test --test it seeds:: -- --nocapture` one of them, telling every call.
 
+mod coins;
 mod fault;
 mod invariant;
 mod process;

@@ -8,7 +8,8 @@ use crate::archive;
 use crate::archive::error::ArchiveError;
 use crate::backtest::{Market, Recording};
 use crate::command::context::Context;
-use crate::command::{settings, venue};
+use crate::command::settings;
+use crate::command::venue::paper;
 use crate::config::words::Venue;
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::rules::Lot;
@@ -117,8 +118,8 @@ fn rules(
         return Ok((series.iter().filter_map(free).collect(), "none: any quantity can be traded".into()));
     };
     let rows = match context.config.venue {
-        Venue::BinanceUsdm => venue::read_listing(file)?,
-        Venue::BinanceSpot => venue::read_spot_listing(file, &context.config.quote)?,
+        Venue::BinanceUsdm => paper::read_listing(file)?,
+        Venue::BinanceSpot => paper::read_spot_listing(file, &context.config.quote)?,
     };
     let listed: BTreeMap<Symbol, Listed> =
         rows.into_iter().map(|listed| (listed.rules.symbol.clone(), listed)).collect();

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::config::words::{Mode, Prices, RankSource};
+use crate::config::words::{RankSource, Venue};
 use crate::decide::scan::Wanted;
 use crate::domain::candidate::Candidate;
 use crate::domain::num::Notional;
@@ -12,6 +12,7 @@ use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::error::{CommandError, Kind};
 use crate::exchange::Exchange;
+use crate::exchange::binance::spot::Spot;
 use crate::exchange::binance::usdm::Usdm;
 use crate::exchange::paper::Paper;
 use crate::ledger::Ledger;
@@ -20,7 +21,7 @@ use crate::screener::{self, Screened, Screener};
 use crate::ui::Progress;
 
 use crate::command::context::Context;
-use crate::command::venue::{self, Venue};
+use crate::command::venue;
 
 /// How long the screener may take for one answer.
 const SCREENER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -78,14 +79,14 @@ pub(super) async fn ranking(context: &Context, now: Time) -> Ranked {
     if config.scan.source == RankSource::Exchange {
         return Ranked::Exchange(None);
     }
-    if has_own_market(context) && !config.scan.tradingview_url.is_loopback() {
+    if context.has_own_market() && !config.scan.tradingview_url.is_loopback() {
         return Ranked::Exchange(Some("the prices of this paper account are not the world's".into()));
     }
     let screener = Screener::new(screener::Settings {
         url: config.scan.tradingview_url.as_str().to_owned(),
         timeout: SCREENER_TIMEOUT,
         cache: Some(context.folders.state.clone()).filter(|folder| folder.is_dir()),
-        spot: false,
+        spot: is_spot(context),
         quote: config.quote.clone(),
     });
     match screener {
@@ -97,38 +98,40 @@ pub(super) async fn ranking(context: &Context, now: Time) -> Ranked {
     }
 }
 
-/// Paper money on prices that are not those of this moment.
-fn has_own_market(context: &Context) -> bool {
-    context.config.mode == Mode::Paper && context.config.paper.prices != Prices::Live
+fn is_spot(context: &Context) -> bool {
+    context.config.venue == Venue::BinanceSpot
 }
 
 /// Who lists the contracts.
 pub(super) enum Source {
     Own(Box<Paper>),
-    Binance(Box<Usdm>),
+    Usdm(Box<Usdm>),
+    Spot(Box<Spot>),
 }
 
 impl Source {
     /// Opens it and asks for the time.
     pub(super) async fn open(context: &Context, ledger: &mut Ledger) -> Result<Source, CommandError> {
-        if !has_own_market(context) {
-            let mut binance = venue::public(context)?;
-            binance.connect().await?;
-            return Ok(Source::Binance(Box::new(binance)));
+        if context.has_own_market() {
+            let mut paper = venue::open_whole(context, ledger).await?;
+            paper.connect().await?;
+            return Ok(Source::Own(Box::new(paper)));
         }
-        match venue::open_whole(context, ledger).await? {
-            Venue::Paper(mut paper) => {
-                paper.connect().await?;
-                Ok(Source::Own(paper))
-            }
-            Venue::Usdm(_) => Err(CommandError::new(Kind::Internal, "paper opened an exchange", "")),
+        if is_spot(context) {
+            let mut spot = venue::public_spot(context)?;
+            spot.connect().await?;
+            return Ok(Source::Spot(Box::new(spot)));
         }
+        let mut usdm = venue::public_usdm(context)?;
+        usdm.connect().await?;
+        Ok(Source::Usdm(Box::new(usdm)))
     }
 
     pub(super) fn now(&self) -> Time {
         match self {
             Source::Own(paper) => paper.now(),
-            Source::Binance(binance) => binance.now(),
+            Source::Usdm(usdm) => usdm.now(),
+            Source::Spot(spot) => spot.now(),
         }
     }
 
@@ -136,7 +139,8 @@ impl Source {
     pub(super) async fn listing(&self) -> Result<Listing, CommandError> {
         let (at, candidates) = match self {
             Source::Own(paper) => paper.candidates(),
-            Source::Binance(binance) => binance.candidates().await?,
+            Source::Usdm(usdm) => usdm.candidates().await?,
+            Source::Spot(spot) => spot.candidates().await?,
         };
         Ok(Listing { at, candidates, notes: Vec::new() })
     }
@@ -175,7 +179,7 @@ impl Listing {
         let left = listed.len() - self.candidates.len();
         if left > 0 {
             self.notes.push(format!(
-                "{left} of {} listed contracts are not among the {} that the screener ranks",
+                "{left} of {} that are listed are not among the {} that the screener ranks",
                 listed.len(),
                 volumes.len()
             ));
@@ -190,7 +194,7 @@ impl Listing {
         source: &Source,
         mut judged: Vec<Symbol>,
     ) -> Result<(), CommandError> {
-        let Source::Binance(binance) = source else { return Ok(()) };
+        let Source::Usdm(usdm) = source else { return Ok(()) };
         if judged.len() > MOST_HISTORIES {
             self.notes.push(format!(
                 "funding was read of the {MOST_HISTORIES} most traded of {}: the exchange answers no more",
@@ -200,7 +204,7 @@ impl Listing {
         }
         let total = u64::try_from(judged.len()).unwrap_or(0);
         let progress = RefCell::new(Progress::start(&context.ui, total, "reading funding"));
-        let past = binance.funding_past(&judged, &|| progress.borrow().step("reading funding")).await?;
+        let past = usdm.funding_past(&judged, &|| progress.borrow().step("reading funding")).await?;
         progress.into_inner().done();
         let unread: Vec<&Symbol> = judged.iter().filter(|symbol| !past.contains_key(*symbol)).collect();
         // A market of which a tenth is unknown would empty the universe for no reason of its own.

@@ -1,5 +1,6 @@
 //! What a contract must be to be ranked, and what it must not be to be chosen.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::decide::scan::{RejectReason, Wanted, names};
@@ -7,7 +8,7 @@ use crate::decide::sector::Sectors;
 use crate::domain::candidate::{Candidate, FundingPast};
 use crate::domain::market::Market;
 use crate::domain::num::{Notional, Rate, show_large};
-use crate::domain::rules::{Rules, Status};
+use crate::domain::rules::{LEVERAGED, Rules, Status};
 use crate::domain::time::{Time, show_span};
 
 /// A reason and its words.
@@ -15,9 +16,11 @@ type Against = (RejectReason, String);
 
 const DAY_S: u64 = 86_400;
 
-/// The 24 h volume that a contract is ranked by, or the first requirement that it does not meet.
+/// The 24 h volume that a contract is ranked by, or the first requirement that it does not meet. `coins` are
+/// those that are listed.
 pub(crate) fn requirements(
     candidate: &Candidate,
+    coins: &BTreeSet<&str>,
     wanted: &Wanted,
     sectors: &Sectors,
 ) -> Result<Notional, Against> {
@@ -39,6 +42,9 @@ pub(crate) fn requirements(
     if !wanted.spot && rules.margin_asset != wanted.quote {
         return refuse(RejectReason::NotInQuote, format!("margin is posted in {}", rules.margin_asset));
     }
+    if wanted.spot && is_leveraged(rules, coins) {
+        return refuse(RejectReason::Leveraged, "a leveraged token, which decays".to_owned());
+    }
     if let Some(what) = no_coin(rules) {
         return refuse(RejectReason::Underlying, format!("follows {what}, which is no coin"));
     }
@@ -53,6 +59,13 @@ pub(crate) fn requirements(
         return refuse(RejectReason::Excluded, "excluded by scan.exclude".to_owned());
     }
     candidate.volume.ok_or_else(|| (RejectReason::NoVolume, "no volume known".to_owned()))
+}
+
+/// Whether a pair's coin holds a leveraged position in another: by the exchange's word, or by a name such as
+/// `BTCUP` beside a listed `BTC`. `JUP` and `SYRUP` are coins.
+fn is_leveraged(rules: &Rules, coins: &BTreeSet<&str>) -> bool {
+    let of = |ending| rules.base.strip_suffix(ending).is_some_and(|coin| coins.contains(coin));
+    rules.underlying == LEVERAGED || ["UP", "DOWN", "BULL", "BEAR"].into_iter().any(of)
 }
 
 /// What the exchange says is priced, where that is no coin. Its tags are asked only where it says

@@ -19,6 +19,8 @@ pub enum RejectReason {
     Underlying,
     /// It is pegged to money or to another coin.
     Pegged,
+    /// It is a token that holds a leveraged position in a coin, and decays.
+    Leveraged,
     /// Its end is announced.
     Delisting,
     /// The configuration excludes it.
@@ -62,13 +64,14 @@ pub enum Stage {
 
 impl RejectReason {
     /// Every reason, in the order in which they are asked for.
-    pub const ALL: [RejectReason; 20] = [
+    pub const ALL: [RejectReason; 21] = [
         RejectReason::NotListed,
         RejectReason::NotTrading,
         RejectReason::NotPerpetual,
         RejectReason::NotInQuote,
         RejectReason::Underlying,
         RejectReason::Pegged,
+        RejectReason::Leveraged,
         RejectReason::Delisting,
         RejectReason::Excluded,
         RejectReason::NoVolume,
@@ -95,6 +98,7 @@ impl RejectReason {
             RejectReason::NotInQuote => "not_in_quote",
             RejectReason::Underlying => "underlying",
             RejectReason::Pegged => "pegged",
+            RejectReason::Leveraged => "leveraged",
             RejectReason::Delisting => "delisting",
             RejectReason::Excluded => "excluded",
             RejectReason::NoVolume => "no_volume",
@@ -122,6 +126,7 @@ impl RejectReason {
             | RejectReason::NotInQuote
             | RejectReason::Underlying
             | RejectReason::Pegged
+            | RejectReason::Leveraged
             | RejectReason::Delisting
             | RejectReason::Excluded
             | RejectReason::NoVolume => Stage::Requirement,

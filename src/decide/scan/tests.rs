@@ -172,7 +172,7 @@ fn every_reason_has_its_contract() {
         assert_eq!(alone(candidate, &include).unwrap_err().0, reason);
         seen.insert(reason);
     }
-    let elsewhere = [NotListed, Excluded, SectorCap, Rank, Size];
+    let elsewhere = [NotListed, Leveraged, Excluded, SectorCap, Rank, Size];
     assert_eq!(seen.len() + elsewhere.len(), RejectReason::ALL.len());
     assert!(elsewhere.iter().all(|reason| !seen.contains(reason)));
 }
@@ -226,6 +226,26 @@ fn spot_pairs_need_neither_funding_nor_a_date() {
     assert_eq!((coin.funding_annualised, coin.interval_hours, coin.age_days), (None, None, None));
     pair.rules.onboard = now() - DAY * 29;
     assert_eq!(alone(pair, &spot).unwrap_err().0, RejectReason::TooYoung);
+}
+
+/// BTC is listed, so BTCUP is a token on it; J and SYR are not, so JUP and SYRUP are coins.
+#[test]
+fn leveraged_tokens_are_no_coins_of_spot() {
+    let spot = Wanted { spot: true, size: 9, ..wanted() };
+    let mut told = good("ODDUSDT");
+    told.rules.underlying = "LEVERAGED".into();
+    let mut candidates: Vec<Candidate> =
+        ["BTCUSDT", "BTCUPUSDT", "BTCDOWNUSDT", "BTCBULLUSDT", "BTCBEARUSDT", "JUPUSDT", "SYRUPUSDT"]
+            .map(good)
+            .into();
+    candidates.push(told);
+    let universe = run(&candidates, &[], &spot);
+    assert_eq!(chosen(&universe), ["BTCUSDT", "JUPUSDT", "SYRUPUSDT"]);
+    assert_eq!(universe.rejected.len(), 5);
+    assert!(universe.rejected.iter().all(|row| row.reason == RejectReason::Leveraged));
+    assert!(universe.rejected.iter().all(|row| row.detail == "a leveraged token, which decays"));
+    // Contracts of that name are contracts.
+    assert_eq!(run(&candidates[..7], &[], &Wanted { spot: false, ..spot }).chosen.len(), 7);
 }
 
 #[test]

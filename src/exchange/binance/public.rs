@@ -16,6 +16,9 @@ use crate::wire::json::WireError;
 /// Nothing is signed here, so no time is ever refused.
 const RECV_WINDOW: Duration = Duration::from_secs(5);
 
+/// Reads the answer of a request for candles.
+type Reader = fn(&[u8]) -> Result<Vec<Kline>, WireError>;
+
 /// A reader of one host's history. Opens nothing until asked.
 pub struct PublicHistory {
     api: Api,
@@ -60,7 +63,7 @@ impl PublicHistory {
         (interval, length): (&str, Duration),
         since: Time,
     ) -> Result<(Vec<Kline>, bool), ExchangeError> {
-        let (call, read): (Call, fn(&[u8]) -> Result<Vec<Kline>, WireError>) = match self.api {
+        let (call, read): (Call, Reader) = match self.api {
             Api::Usdm => (Call::Klines, market::klines),
             Api::Spot => (Call::SpotKlines, spot::market::klines),
         };

@@ -8,6 +8,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::Semaphore;
 
 use crate::domain::order::OrderRequest;
+use crate::domain::stop::{Conditional, StopRequest};
 use crate::domain::time::Time;
 use crate::exchange::binance::client::{Answer, Http};
 use crate::exchange::binance::limits::Limits;
@@ -275,13 +276,32 @@ impl Session {
 
     /// Sends an order once, signed with `stamp`, and sorts the answer. Nothing is ever repeated.
     pub(super) async fn place(&self, order: &OrderRequest, stamp: Time) -> Reply {
+        self.send_once(&self.api.place(order), stamp, |answer| {
+            error::order_answer(self.api, answer.status, &answer.body, &order.client_id, &order.symbol)
+        })
+        .await
+    }
+
+    /// The same of a stop.
+    pub(super) async fn place_stop(&self, stop: &StopRequest, stamp: Time) -> Reply<Conditional> {
+        self.send_once(&Request::place_stop(stop), stamp, |answer| {
+            error::stop_answer(answer.status, &answer.body, stop)
+        })
+        .await
+    }
+
+    async fn send_once<T>(
+        &self,
+        request: &Request,
+        stamp: Time,
+        sort: impl Fn(&Answer) -> OrderAnswer<T>,
+    ) -> Reply<T> {
         let Some(credentials) = &self.credentials else {
             return Reply::NotSent("no API key".into());
         };
         if let Some(until) = self.limits().silent(self.now_or_local()) {
             return Reply::NotSent(format!("rate-limited until {until}"));
         }
-        let request = self.api.place(order);
         let params = match request.signed(&credentials.signer, stamp, self.recv_window) {
             Ok(params) => params,
             Err(error) => return Reply::NotSent(error.to_string()),
@@ -298,7 +318,7 @@ impl Session {
         if let Some(until) = limit {
             self.hold(until);
         }
-        match error::order_answer(self.api, answer.status, &answer.body, &order.client_id, &order.symbol) {
+        match sort(&answer) {
             OrderAnswer::Accepted(order) => Reply::Accepted(order),
             OrderAnswer::Rejected(refusal) => {
                 Reply::Rejected { code: refusal.code, msg: self.scrub(&refusal.msg) }

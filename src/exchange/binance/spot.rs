@@ -1,21 +1,26 @@
 //! Binance Spot as a venue.
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::decide::risk::ApprovedOrder;
 use crate::domain::account::{Health, KeyPermissions};
+use crate::domain::candidate::Candidate;
 use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
+use crate::domain::funding::Settlement;
 use crate::domain::order::{Order, OrderRequest, Resting};
+use crate::domain::rules::Rules;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
-use crate::exchange::binance::cache::Cache;
+use crate::exchange::binance::cache::{Cache, Listing};
 use crate::exchange::binance::client::{Http, SetupError};
 use crate::exchange::binance::history as books;
 use crate::exchange::binance::session::{Credentials, Session, unreadable};
-use crate::exchange::binance::usdm::{Settings, unverified};
-use crate::exchange::{Exchange, ExchangeError, Exposed, Kind, Observation, Reply};
+use crate::exchange::binance::usdm::{PublicMarkets, Settings, unverified};
+use crate::exchange::coins::{self, Sellable};
+use crate::exchange::{Exchange, ExchangeError, Exposed, Kind, Observation, Reply, Settles};
 use crate::wire::binance::api::Api;
 use crate::wire::binance::error;
 use crate::wire::binance::listed::Problem;
@@ -64,6 +69,38 @@ impl Spot {
     /// Request weight spent in the present minute, by the exchange's count where it told.
     fn used_weight(&self) -> u32 {
         self.session.limits().used(self.session.now())
+    }
+
+    /// Rules (cached) and prices of every pair, without key or signature, for paper trading on live prices.
+    pub async fn public_markets(&self) -> Result<PublicMarkets, ExchangeError> {
+        self.markets(self.cache.load(self.session.now(), false)).await
+    }
+
+    async fn markets(&self, cached: Option<Arc<Listing>>) -> Result<PublicMarkets, ExchangeError> {
+        let priced = look::priced(&self.session, &self.cache, cached, &self.quote).await?;
+        self.note(priced.problems);
+        let rules = priced.listing.rules.clone();
+        let markets = priced.prices.markets(&rules);
+        Ok((priced.prices.at, rules, markets))
+    }
+
+    /// Everything that is listed, with prices and what it traded in 24 hours, in one wave. Needs no key. The
+    /// listing is never a cached one: a pair that stopped within the hour must not be chosen.
+    pub async fn candidates(&self) -> Result<(Time, Vec<Candidate>), ExchangeError> {
+        let days = self.read(Request::new(Call::SpotTicker24h), market::ticker_24h);
+        let ((at, rules, markets), days) = tokio::try_join!(self.markets(None), days)?;
+        let candidate = |(symbol, rules): (Symbol, Rules)| Candidate {
+            market: markets.get(&symbol).copied(),
+            // A pair that no longer trades keeps showing its last day.
+            volume: days.rows.get(&symbol).and_then(|day| day.volume(at)),
+            funding: None,
+            rules,
+        };
+        Ok((at, rules.into_iter().map(candidate).collect()))
+    }
+
+    fn note(&self, problems: Vec<Problem>) {
+        *self.problems.lock().unwrap_or_else(PoisonError::into_inner) = problems;
     }
 
     /// What the key may do, or why nobody can tell.
@@ -127,7 +164,7 @@ impl Exchange for Spot {
 
     async fn observe(&self) -> Result<Observation, ExchangeError> {
         let (observation, problems) = look::observe(&self.session, &self.cache, &self.quote).await?;
-        *self.problems.lock().unwrap_or_else(PoisonError::into_inner) = problems;
+        self.note(problems);
         Ok(observation)
     }
 
@@ -143,8 +180,8 @@ impl Exchange for Spot {
             self.cache.some_rules(at, info),
         );
         let books = books.map(|books| books.rows).unwrap_or_default();
-        let positions = look::sellable(&held?, &rules, &books, &self.quote);
-        Ok(Exposed { at, positions, rules, hedge: false })
+        let Sellable { positions, locked, dust } = coins::sellable(&held?, &rules, &books, &self.quote);
+        Ok(Exposed { at, positions, rules, hedge: false, locked, dust })
     }
 
     fn remarks(&self) -> Vec<String> {
@@ -225,6 +262,20 @@ impl Exchange for Spot {
     /// Spot keeps no indicators of how an account trades.
     async fn health(&self) -> Health {
         Health { key: self.key_permissions().await, indicators: Ok(Vec::new()) }
+    }
+}
+
+/// Nothing settles: a coin that is paid in full is charged nothing for being held.
+impl Settles for Spot {
+    async fn settlements(&self, _symbol: &Symbol, _since: Time) -> Result<Vec<Settlement>, ExchangeError> {
+        Ok(Vec::new())
+    }
+
+    async fn funding_hours(
+        &self,
+        _listed: &BTreeMap<Symbol, Rules>,
+    ) -> Result<BTreeMap<Symbol, u32>, ExchangeError> {
+        Ok(BTreeMap::new())
     }
 }
 

@@ -9,6 +9,7 @@ use futures_util::stream::{self, StreamExt};
 use secrecy::SecretString;
 
 use crate::decide::risk::ApprovedOrder;
+use crate::decide::stops::ApprovedStop;
 use crate::domain::account::{Health, KeyPermissions};
 use crate::domain::candidate::{Candidate, FundingPast};
 use crate::domain::entry::Entry;
@@ -17,6 +18,7 @@ use crate::domain::funding::Settlement;
 use crate::domain::market::Market;
 use crate::domain::order::{Order, OrderRequest, Resting};
 use crate::domain::rules::Rules;
+use crate::domain::stop::Conditional;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::exchange::binance::cache::{Cache, Listing};
@@ -28,9 +30,9 @@ use crate::wire::binance::api::Api;
 use crate::wire::binance::error;
 use crate::wire::binance::listed::Problem;
 use crate::wire::binance::request::{Call, Request};
-use crate::wire::binance::usdm::account;
 use crate::wire::binance::usdm::history::user_trades;
 use crate::wire::binance::usdm::market::{self, DayStats, FundingPrint, FundingTerms, Kline};
+use crate::wire::binance::usdm::{account, algo};
 use crate::wire::binance::usdm::{listing, order};
 use crate::wire::json::WireError;
 use crate::wire::sign::Signer;
@@ -71,8 +73,6 @@ pub struct Usdm {
     problems: Mutex<Vec<Problem>>,
 }
 
-/// Figures of a day that ended longer ago than this are of a contract that no longer trades.
-const STATS_AGE: Duration = Duration::from_secs(3600);
 /// Most settlements that one answer holds.
 const FUNDING_ROWS: usize = 1000;
 /// Contracts that the exchange does not name among those with terms of their own settle this often.
@@ -168,15 +168,12 @@ impl Usdm {
     /// cached one: a contract whose end was announced in the last hour must not be chosen.
     pub async fn candidates(&self) -> Result<(Time, Vec<Candidate>), ExchangeError> {
         let ((at, rules, markets), stats) = tokio::try_join!(self.markets(None), self.day_stats())?;
-        let candidate = |(symbol, rules): (Symbol, Rules)| {
+        let candidate = |(symbol, rules): (Symbol, Rules)| Candidate {
+            market: markets.get(&symbol).copied(),
             // A contract that no longer trades keeps showing its last day.
-            let fresh = stats.get(&symbol).filter(|stats| at.since(stats.close) <= STATS_AGE);
-            Candidate {
-                market: markets.get(&symbol).copied(),
-                volume: fresh.map(|stats| stats.quote_volume),
-                funding: None,
-                rules,
-            }
+            volume: stats.get(&symbol).and_then(|stats| stats.volume(at)),
+            funding: None,
+            rules,
         };
         Ok((at, rules.into_iter().map(candidate).collect()))
     }
@@ -243,6 +240,24 @@ impl Usdm {
         read(&self.session.ask(&request).await?).map_err(unreadable)
     }
 
+    /// The same of one order; `None` where the exchange knows none. An answer about another one is none.
+    async fn known<T>(
+        &self,
+        request: Request,
+        read: impl Fn(&[u8]) -> Result<T, WireError>,
+        same: impl Fn(&T) -> bool,
+    ) -> Result<Option<T>, ExchangeError> {
+        let endpoint = request.call.name();
+        let found = match self.read(request, read).await {
+            Err(ExchangeError::Rejected { code: -2013, .. }) => return Ok(None),
+            answer => answer?,
+        };
+        if same(&found) {
+            return Ok(Some(found));
+        }
+        Err(unreadable(WireError { endpoint, detail: "the answer is about another order".into() }))
+    }
+
     fn note(&self, problems: Vec<Problem>) {
         *self.problems.lock().unwrap_or_else(PoisonError::into_inner) = problems;
     }
@@ -291,7 +306,7 @@ impl Exchange for Usdm {
         let held = self.read(Request::new(Call::PositionRisk), account::exposed);
         let (held, rules) = tokio::join!(held, self.some_rules());
         let (positions, hedge) = held?;
-        Ok(Exposed { at, positions, rules, hedge })
+        Ok(Exposed { at, positions, rules, hedge, locked: BTreeMap::new(), dust: BTreeMap::new() })
     }
 
     fn remarks(&self) -> Vec<String> {
@@ -306,15 +321,8 @@ impl Exchange for Usdm {
 
     async fn order(&self, symbol: &Symbol, client_id: &str) -> Result<Option<Order>, ExchangeError> {
         let request = Request::by_client_id(Call::QueryOrder, symbol, client_id);
-        let order = match self.read(request, order::queried).await {
-            Err(ExchangeError::Rejected { code: -2013, .. }) => return Ok(None),
-            answer => answer?,
-        };
-        if order.symbol != *symbol || order.client_id != client_id {
-            let detail = "the answer is about another order".into();
-            return Err(unreadable(WireError { endpoint: Call::QueryOrder.name(), detail }));
-        }
-        Ok(Some(order))
+        let same = |order: &Order| order.symbol == *symbol && order.client_id == client_id;
+        self.known(request, order::queried, same).await
     }
 
     async fn orders_since(&self, symbol: &Symbol, since: Time) -> Result<Vec<Order>, ExchangeError> {
@@ -383,6 +391,25 @@ impl Exchange for Usdm {
                 Err(unreadable(WireError { endpoint: request.call.name(), detail }))
             }
         }
+    }
+
+    async fn conditionals(&self) -> Result<Vec<Conditional>, ExchangeError> {
+        self.read(Request::new(Call::OpenAlgoOrders), algo::open).await
+    }
+
+    async fn conditional(&self, client_id: &str) -> Result<Option<Conditional>, ExchangeError> {
+        let request = Request::new(Call::QueryAlgo).with("clientAlgoId", client_id);
+        self.known(request, algo::queried, |found: &Conditional| found.client_id == client_id).await
+    }
+
+    async fn place_stop(&self, stop: &ApprovedStop, stamp: Time) -> Reply<Conditional> {
+        self.session.place_stop(stop.request(), stamp).await
+    }
+
+    async fn order_numbered(&self, symbol: &Symbol, number: i64) -> Result<Option<Order>, ExchangeError> {
+        let request = Request::new(Call::QueryOrder).with("symbol", symbol).with("orderId", number);
+        let same = |order: &Order| order.symbol == *symbol && order.order_id == number;
+        self.known(request, order::queried, same).await
     }
 
     async fn health(&self) -> Health {

@@ -6,14 +6,13 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use crate::domain::entry::UNEXPLAINED;
 use crate::domain::history::{AssetPrice, BookedEntry, Trade};
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::plan::Reason;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 
-/// The kind under which a change of the wallet is booked that nothing explained.
-pub(super) const UNEXPLAINED: &str = "UNEXPLAINED";
 const DAY: Duration = Duration::from_secs(86_400);
 
 /// What one coin did to the account; every amount signed and in the quote asset.
@@ -87,6 +86,10 @@ pub struct Accounts {
     pub(super) fills: u64,
     /// Fees of buying what the hold twin holds.
     pub(super) twin_fees: Notional,
+    /// A spot account: fees in other assets leave what is held.
+    of_coins: bool,
+    /// What such fees took from each holding: its floating profit lost that much, and is told without it.
+    pub(super) in_kind: BTreeMap<Symbol, Notional>,
 }
 
 impl Accounts {
@@ -111,15 +114,29 @@ impl Accounts {
             foreign_rows: 0,
             fills: 0,
             twin_fees: Notional::ZERO,
+            of_coins: false,
+            in_kind: BTreeMap::new(),
         }
+    }
+
+    /// The same of a spot account, whose equity contains the assets that fees are paid in.
+    #[must_use]
+    pub fn of_coins(self) -> Accounts {
+        Accounts { of_coins: true, ..self }
     }
 
     /// Books one execution.
     pub fn trade(&mut self, trade: &Trade) {
         let fill = &trade.fill;
-        let own = fill.fee_asset == self.quote;
-        let fee = if own { -fill.fee } else { self.valued(&fill.fee_asset, -fill.fee, fill.at) };
-        if self.twin_from.get(&fill.symbol).is_some_and(|first| trade.pass_id < *first) {
+        let in_coin = self.of_coins && fill.fee_asset == fill.symbol.coin(&self.quote);
+        let fee = match fill.fee_asset == self.quote {
+            true => -fill.fee,
+            false if in_coin => -(fill.fee_qty() * fill.price),
+            false => self.valued(&fill.fee_asset, -fill.fee, fill.at),
+        };
+        let own = fill.fee_asset == self.quote || self.took_in_kind(&fill.fee_asset, fee);
+        // A fee in the coin itself is in its entry price, at which the twin starts.
+        if !in_coin && self.twin_from.get(&fill.symbol).is_some_and(|first| trade.pass_id < *first) {
             self.twin_fees += fee;
         }
         self.fills += 1;
@@ -161,18 +178,21 @@ impl Accounts {
             match entry.symbol.parse() {
                 Ok(symbol) if kind == "COMMISSION" => {
                     let fee = self.valued(&entry.asset, entry.amount, entry.at);
-                    self.coin(symbol).fees_elsewhere += fee;
+                    let own = self.took_in_kind(&entry.asset, fee);
+                    let account = self.coin(symbol);
+                    if own { account.fees += fee } else { account.fees_elsewhere += fee }
                 }
                 _ => self.foreign_rows += 1,
             }
             return;
         }
         match (kind, entry.symbol.parse()) {
-            ("TRANSFER" | "INTERNAL_TRANSFER", _) => self.transfers += entry.amount,
+            // To the drawdown it is a transfer, but nobody is told that it was one.
             (UNEXPLAINED, _) => self.unexplained += entry.amount,
+            _ if entry.is_transfer() => self.transfers += entry.amount,
+            (_, Ok(symbol)) if entry.is_funding() => self.coin(symbol).funding += entry.amount,
             ("REALIZED_PNL", Ok(symbol)) => self.coin(symbol).realized += entry.amount,
             ("COMMISSION", Ok(symbol)) => self.coin(symbol).fees += entry.amount,
-            ("FUNDING_FEE", Ok(symbol)) => self.coin(symbol).funding += entry.amount,
             (other, _) => *self.other.entry(other.to_owned()).or_default() += entry.amount,
         }
     }
@@ -187,6 +207,17 @@ impl Accounts {
             if order.harvests {
                 account.harvest += profit;
             }
+        }
+    }
+
+    /// Whether a fee (negative) in `asset` left what a spot account holds, and so is in its equity.
+    fn took_in_kind(&mut self, asset: &str, fee: Notional) -> bool {
+        match format!("{asset}{}", self.quote).parse() {
+            Ok(symbol) if self.of_coins => {
+                *self.in_kind.entry(symbol).or_default() -= fee;
+                true
+            }
+            _ => false,
         }
     }
 

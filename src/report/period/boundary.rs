@@ -1,8 +1,10 @@
 //! The account after the trades that followed a reading: where one period ends and the next begins.
 //!
 //! A reading is made before its pass trades. Bought or sold at `p` while the mark price is `m`, a quantity
-//! `q` (signed) changes the equity by `q × (m − p)` less the fee, whatever part of that is realised.
+//! `q` (signed) changes the equity by `q × (m − p)` less the fee, whatever part of that is realised. On spot a
+//! fee in another asset is taken from what is held of it.
 
+use crate::domain::fill::Fill;
 use crate::domain::history::{Reading, Sample, Trade};
 use crate::domain::num::{Notional, Price, Qty};
 
@@ -14,6 +16,7 @@ pub fn after_trades(
     samples: &[Sample],
     trades: &[Trade],
     quote: &str,
+    of_coins: bool,
 ) -> (Reading, Vec<Sample>) {
     let (mut reading, mut samples) = (reading.clone(), samples.to_vec());
     let before = reading.equity;
@@ -43,12 +46,29 @@ pub fn after_trades(
         let fee = if fill.fee_asset == quote { fill.fee } else { Notional::ZERO };
         reading.equity += fill.realized - fee + change;
         reading.at = reading.at.max(fill.at);
+        if of_coins {
+            reading.equity -= take_fee(&mut samples, fill, quote);
+        }
     }
     if let Some(grown) = reading.equity.over(before) {
         reading.nav = reading.nav * grown;
         reading.peak = reading.peak.max(reading.nav);
     }
     (reading, samples)
+}
+
+/// Takes a fee from the holding that paid it, which cost as much as before; and what it was worth.
+fn take_fee(samples: &mut [Sample], fill: &Fill, quote: &str) -> Notional {
+    let paid_it = |sample: &&mut Sample| sample.symbol.coin(quote) == fill.fee_asset;
+    let Some(sample) = samples.iter_mut().find(paid_it).filter(|_| fill.fee_asset != quote) else {
+        return Notional::ZERO;
+    };
+    let worth = fill.fee_qty() * sample.mark.unwrap_or(fill.price);
+    let paid = sample.qty * sample.entry;
+    sample.qty -= fill.fee_qty();
+    sample.entry = paid.over_qty(sample.qty).unwrap_or_default();
+    sample.unrealized -= worth;
+    worth
 }
 
 /// The average price of what is held after a trade; one that only reduces leaves it as it is.

@@ -66,7 +66,7 @@ mod tests {
     fn reading(pass_id: i64, nav: u32) -> Reading {
         let at = Time::from_ms(1_760_000_000_000 + pass_id * 300_000).unwrap();
         let nav = Notional::from(nav);
-        Reading { pass_id, at, equity: nav * Rate::from(2), nav, peak: nav }
+        Reading { pass_id, at, fill_seq: 0, equity: nav * Rate::from(2), nav, peak: nav }
     }
 
     /// 100 → 120 → 90 → 110: the deepest fall is 30 of 120, whatever the peak before the period was.

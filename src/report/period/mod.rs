@@ -279,6 +279,7 @@ impl PeriodReport {
             fees: accounts.twin_fees,
             samples,
             income: inputs.income,
+            quote: inputs.quote,
             moves: inputs.moves,
             equity: equity_start,
         };
@@ -354,13 +355,14 @@ fn rows(
     let (first, last) = (coins(samples.first()), coins(samples.last()));
     let nothing = Account::default();
     let named: std::collections::BTreeSet<&Symbol> =
-        accounts.coins.keys().chain(first.keys()).chain(last.keys()).collect();
+        accounts.coins.keys().chain(accounts.in_kind.keys()).chain(first.keys()).chain(last.keys()).collect();
     let row = |symbol: &Symbol| {
         let account = accounts.coins.get(symbol).unwrap_or(&nothing);
         let floating = |coins: &BTreeMap<Symbol, Sample>| {
             coins.get(symbol).map_or(Notional::ZERO, |coin| coin.unrealized)
         };
-        let unrealized_change = floating(&last) - floating(&first);
+        let in_kind = accounts.in_kind.get(symbol).copied().unwrap_or_default();
+        let unrealized_change = floating(&last) - floating(&first) + in_kind;
         let net_profit = account.booked() + unrealized_change;
         CoinRow {
             symbol: symbol.clone(),

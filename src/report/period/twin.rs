@@ -63,8 +63,9 @@ pub(super) struct Basis<'a> {
     pub(super) fees: Notional,
     /// Readings of the period with their coins, in order, the last one included.
     pub(super) samples: &'a [(Time, Vec<Sample>)],
-    /// Income rows of the period.
+    /// Income rows of the period, and the asset of those that count.
     pub(super) income: &'a [BookedEntry],
+    pub(super) quote: &'a str,
     /// What the passes of some readings traded, by the time of the reading.
     pub(super) moves: &'a BTreeMap<Time, BTreeMap<Symbol, Qty>>,
     /// What the twin can lose at most.
@@ -129,7 +130,7 @@ fn charge(twin: &mut Twin, basis: &Basis<'_>) {
     let mut coins: BTreeMap<Symbol, &mut TwinCoin> =
         twin.coins.iter_mut().map(|coin| (coin.symbol.clone(), coin)).collect();
     let (mut unknown, mut absent) = (0, BTreeSet::new());
-    for row in basis.income.iter().filter(|row| row.entry.kind == "FUNDING_FEE") {
+    for row in basis.income.iter().filter(|row| row.entry.is_funding() && row.entry.asset == basis.quote) {
         let next = basis.samples.partition_point(|(at, _)| *at < row.entry.at);
         let after = basis.samples.get(next).map(|(_, coins)| coins.as_slice());
         let away = coins.keys().filter(|symbol| after.is_some_and(|coins| held(coins, symbol).is_zero()));

@@ -81,14 +81,10 @@ fn callback(params: &Params) -> Result<Rate, Refusal> {
 
 fn shown(core: &Core, algo: &AlgoOrder) -> Value {
     let request = &algo.request;
-    let limited = request.limit.is_some();
-    let (kind, trigger, activation, callback) = match request.trigger {
-        Trigger::Stop(at) => (if limited { "STOP" } else { "STOP_MARKET" }, at, None, None),
-        Trigger::TakeProfit(at) => {
-            (if limited { "TAKE_PROFIT" } else { "TAKE_PROFIT_MARKET" }, at, None, None)
-        }
+    let (trigger, activation, callback) = match request.trigger {
+        Trigger::Stop(at) | Trigger::TakeProfit(at) => (at, None, None),
         Trigger::Trailing { activation, callback } => {
-            ("TRAILING_STOP_MARKET", Price::ZERO, activation, Some(callback * Rate::from(100)))
+            (Price::ZERO, activation, Some(callback * Rate::from(100)))
         }
     };
     let made = algo.order_id.and_then(|number| core.exchange.order(&request.symbol, Which::Number(number)));
@@ -97,7 +93,7 @@ fn shown(core: &Core, algo: &AlgoOrder) -> Value {
         "algoId": algo.algo_id,
         "clientAlgoId": request.client_id,
         "algoType": "CONDITIONAL",
-        "orderType": kind,
+        "orderType": request.kind(),
         "symbol": request.symbol,
         "side": request.side.as_str(),
         "positionSide": "BOTH",

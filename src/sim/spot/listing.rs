@@ -3,6 +3,7 @@
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::rules::{Lot, Rules, SpotTerms, Status};
 use crate::domain::symbol::Symbol;
+use crate::domain::time::Time;
 use crate::sim::prices::Prices;
 use crate::sim::{Listed, World};
 
@@ -52,6 +53,40 @@ impl Pair {
             bid_band: (Rate::new(2, 1), Rate::from(5)),
             ask_band: (Rate::new(2, 1), Rate::from(5)),
             max_position: Qty::ZERO,
+        }
+    }
+
+    /// A pair of a real listing, whose rules are as [`Pair::told`] gives them.
+    #[must_use]
+    pub fn recorded(rules: Rules) -> Pair {
+        let usual = Pair::new(rules);
+        let (up, down) = (usual.rules.price_up, usual.rules.price_down);
+        Pair {
+            bid_band: (usual.bid_band.0, up),
+            ask_band: (down, usual.ask_band.1.max(up)),
+            max_notional: Notional::ZERO,
+            max_position: usual.rules.spot.unwrap_or_default().max_position,
+            ..usual
+        }
+    }
+
+    /// The rules as whoever trades the pair learns them: both lots of a market order as one, on the grid; the
+    /// band and what may be held among them; no date.
+    #[must_use]
+    pub fn told(&self) -> Rules {
+        let Rules { lot, market_lot, tick, price_bounds: (low, high), .. } = self.rules;
+        let both = Lot { min: market_lot.min.max(lot.min), ..market_lot };
+        Rules {
+            onboard: Time::default(),
+            price_bounds: (low.ceil_to(tick), high.floor_to(tick)),
+            lot: lot.on_grid(lot.step),
+            market_lot: both.on_grid(lot.step.max(market_lot.step)),
+            price_up: self.bid_band.1,
+            price_down: self.ask_band.0,
+            // How far from the price a market order may walk: nobody says, so little is assumed.
+            market_bound: Rate::new(5, 2),
+            spot: Some(SpotTerms { max_position: self.max_position, ..self.rules.spot.unwrap_or_default() }),
+            ..self.rules.clone()
         }
     }
 

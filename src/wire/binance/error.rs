@@ -1,10 +1,12 @@
 //! What an answer means when it is not the one hoped for, and what is known of an order after it.
 
 use crate::domain::order::Order;
+use crate::domain::stop::{Conditional, StopRequest};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::wire::binance::api::Api;
-use crate::wire::json::{self, Json, Row};
+use crate::wire::binance::usdm::algo;
+use crate::wire::json::{self, Json, Row, WireError};
 use crate::wire::text;
 
 /// The body of a refusal: `{"code": -2019, "msg": "…"}`.
@@ -30,9 +32,9 @@ pub fn refusal(body: &[u8]) -> Option<Refusal> {
 
 /// What is known of an order from the answer to its one POST.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum OrderAnswer {
+pub enum OrderAnswer<T = Order> {
     /// 2xx with our id and symbol.
-    Accepted(Order),
+    Accepted(T),
     /// A definite refusal: nothing was placed.
     Rejected(Refusal),
     /// Anything else: only the exchange knows.
@@ -48,13 +50,32 @@ const UNDECIDED: [i64; 7] = [-1000, -1001, -1003, -1006, -1007, -1015, -4116];
 /// Sorts the answer to an order POST. Everything that is not definite is unknown.
 #[must_use]
 pub fn order_answer(api: Api, status: u16, body: &[u8], client_id: &str, symbol: &Symbol) -> OrderAnswer {
+    answer(status, body, |body| {
+        let order = api.placed(body)?;
+        Ok((order.client_id == client_id && order.symbol == *symbol).then_some(order))
+    })
+}
+
+/// The same of a stop.
+#[must_use]
+pub fn stop_answer(status: u16, body: &[u8], stop: &StopRequest) -> OrderAnswer<Conditional> {
+    answer(status, body, |body| {
+        let placed = algo::placed(body)?;
+        Ok((placed.client_id == stop.client_id && placed.symbol == stop.symbol).then_some(placed))
+    })
+}
+
+/// `read` returns nothing where a sound answer is about another order.
+fn answer<T>(
+    status: u16,
+    body: &[u8],
+    read: impl Fn(&[u8]) -> Result<Option<T>, WireError>,
+) -> OrderAnswer<T> {
     let unknown = |what: &str| OrderAnswer::Unknown(format!("HTTP {status}: {what}"));
     match status {
-        200..=299 => match api.placed(body) {
-            Ok(order) if order.client_id == client_id && order.symbol == *symbol => {
-                OrderAnswer::Accepted(order)
-            }
-            Ok(_) => unknown("the answer is about another order"),
+        200..=299 => match read(body) {
+            Ok(Some(order)) => OrderAnswer::Accepted(order),
+            Ok(None) => unknown("the answer is about another order"),
             Err(error) => unknown(&error.detail),
         },
         400..=499 => {

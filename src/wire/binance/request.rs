@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::order::{OrderKind, OrderRequest, Resting};
+use crate::domain::stop::{STOP_MARKET, StopRequest};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::wire::sign::{self, SignError, Signer};
@@ -56,6 +57,10 @@ pub enum Call {
     PlaceOrder,
     /// Cancels an order.
     CancelOrder,
+    /// Sends a conditional order.
+    PlaceAlgo,
+    /// One conditional order.
+    QueryAlgo,
     /// Cancels a conditional order.
     CancelAlgo,
     /// Sets nominal leverage.
@@ -76,6 +81,8 @@ pub enum Call {
     SpotBookTicker,
     /// Spot: last prices.
     SpotPrice,
+    /// Spot: what was traded in 24 hours.
+    SpotTicker24h,
     /// Spot: balances, fees, permissions.
     SpotAccount,
     /// Spot: resting orders.
@@ -127,7 +134,7 @@ pub struct Route {
 
 impl Call {
     /// Every call, in the table's order.
-    pub const ALL: [Call; 40] = [
+    pub const ALL: [Call; 43] = [
         Call::Time,
         Call::ExchangeInfo,
         Call::PremiumIndex,
@@ -151,6 +158,8 @@ impl Call {
         Call::Income,
         Call::PlaceOrder,
         Call::CancelOrder,
+        Call::PlaceAlgo,
+        Call::QueryAlgo,
         Call::CancelAlgo,
         Call::SetLeverage,
         Call::SetMarginType,
@@ -161,6 +170,7 @@ impl Call {
         Call::SpotKlines,
         Call::SpotBookTicker,
         Call::SpotPrice,
+        Call::SpotTicker24h,
         Call::SpotAccount,
         Call::SpotOpenOrders,
         Call::SpotAllOrders,
@@ -199,6 +209,8 @@ impl Call {
             Call::Income => row("GET /fapi/v1/income", Signed, 30, 30),
             Call::PlaceOrder => row("POST /fapi/v1/order", Signed, 0, 0),
             Call::CancelOrder => row("DELETE /fapi/v1/order", Signed, 1, 1),
+            Call::PlaceAlgo => row("POST /fapi/v1/algoOrder", Signed, 0, 0),
+            Call::QueryAlgo => row("GET /fapi/v1/algoOrder", Signed, 1, 1),
             Call::CancelAlgo => row("DELETE /fapi/v1/algoOrder", Signed, 1, 1),
             Call::SetLeverage => row("POST /fapi/v1/leverage", Signed, 1, 1),
             Call::SetMarginType => row("POST /fapi/v1/marginType", Signed, 1, 1),
@@ -209,6 +221,7 @@ impl Call {
             Call::SpotKlines => row("GET /api/v3/klines", Public, 2, 2),
             Call::SpotBookTicker => row("GET /api/v3/ticker/bookTicker", Public, 4, 2),
             Call::SpotPrice => row("GET /api/v3/ticker/price", Public, 4, 2),
+            Call::SpotTicker24h => row("GET /api/v3/ticker/24hr", Public, 80, 2),
             Call::SpotAccount => row("GET /api/v3/account", Signed, 20, 20),
             Call::SpotOpenOrders => row("GET /api/v3/openOrders", Signed, 80, 6),
             Call::SpotAllOrders => row("GET /api/v3/allOrders", Signed, 20, 20),
@@ -320,6 +333,21 @@ impl Request {
         request.with("newClientOrderId", &order.client_id).with("newOrderRespType", "RESULT")
     }
 
+    /// Sends `stop`: it closes the whole position once the mark price, which decides for a pass too, is
+    /// at its trigger.
+    #[must_use]
+    pub fn place_stop(stop: &StopRequest) -> Request {
+        Request::new(Call::PlaceAlgo)
+            .with("algoType", "CONDITIONAL")
+            .with("symbol", &stop.symbol)
+            .with("side", stop.side.as_str())
+            .with("type", STOP_MARKET)
+            .with("triggerPrice", stop.trigger)
+            .with("workingType", "MARK_PRICE")
+            .with("closePosition", "true")
+            .with("clientAlgoId", &stop.client_id)
+    }
+
     /// Looks one order up, or cancels it, by our id.
     #[must_use]
     pub fn by_client_id(call: Call, symbol: &Symbol, client_id: &str) -> Request {
@@ -426,6 +454,23 @@ mod tests {
             limit.contains("&type=LIMIT&timeInForce=IOC&price=60000000000.5&quantity=0.0000001&newClient")
         );
         assert!(!limit.contains("reduceOnly"));
+    }
+
+    #[test]
+    fn a_stop_closes_the_position_at_its_mark_price() {
+        let stop = StopRequest {
+            symbol: "BTCUSDT".parse().unwrap(),
+            side: Side::Sell,
+            trigger: "0.00000710".parse().unwrap(),
+            client_id: "rb17c2e9a0001fa3c07s".into(),
+        };
+        let request = Request::place_stop(&stop);
+        assert_eq!((request.call.method(), request.call.path()), (Method::Post, "/fapi/v1/algoOrder"));
+        assert_eq!(
+            request.encoded(),
+            "algoType=CONDITIONAL&symbol=BTCUSDT&side=SELL&type=STOP_MARKET&triggerPrice=0.0000071\
+             &workingType=MARK_PRICE&closePosition=true&clientAlgoId=rb17c2e9a0001fa3c07s"
+        );
     }
 
     #[test]

@@ -62,6 +62,7 @@ pub(crate) enum Kind {
     LedgerLost,
     // Not drawn: follows from the others.
     Liquidated,
+    StopFired,
 }
 
 use Kind::*;

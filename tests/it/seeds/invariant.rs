@@ -13,12 +13,14 @@ use rebal::domain::order::{ClientId, Purpose};
 use rebal::domain::plan::{Reason, SkipReason, Skipped};
 use rebal::domain::scope::Scope;
 use rebal::domain::snapshot::Block;
+use rebal::domain::stop::StopRequest;
 use rebal::domain::symbol::Symbol;
 use rebal::domain::time::Time;
 use rebal::ledger::{EquityRow, Halt, Holding, Intent, IntentState, Message};
 use rebal::pass::act::Acted;
 use rebal::pass::stop::Closed;
 use rebal::pass::{PassError, Prepared};
+use rebal::sim::algo::Trigger;
 
 use super::truth::{self, SLACK};
 use super::world::{Flight, Job, Sight, World};
@@ -60,6 +62,10 @@ pub(crate) struct Sending<'a> {
 /// Whether an order is one of those that close everything.
 pub(crate) fn closes(request: &OrderRequest) -> bool {
     ClientId::read(&request.client_id).is_some_and(|id| id.purpose == Purpose::Flatten)
+}
+
+fn is_stop(id: &str) -> bool {
+    ClientId::read(id).is_some_and(|id| id.purpose == Purpose::Stop)
 }
 
 pub(crate) fn on_send(sending: &Sending<'_>) -> Vec<Violation> {
@@ -127,6 +133,56 @@ pub(crate) fn on_stop(world: &World) -> Vec<Violation> {
     };
     let what = format!("it fired at a loss of {least:.3} to {most:.3}, the limit is {limit}");
     violated("I9a the stop fires only on a real loss", what)
+}
+
+/// A stop about to leave.
+pub(crate) struct SendingStop<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) request: &'a StopRequest,
+    pub(crate) stamp: Time,
+    pub(crate) unresolved: &'a [Intent],
+}
+
+pub(crate) fn on_send_stop(sending: &SendingStop<'_>) -> Vec<Violation> {
+    let list: &[Named<SendingStop<'_>>] = &[
+        ("I1 one POST per id", |of| {
+            let times = of.world.posted.get(&of.request.client_id).copied().unwrap_or(0);
+            (times != 1).then(|| format!("{} left {times} times", of.request.client_id))
+        }),
+        ("I2 SENDING is durable first", |of| {
+            let own = of.unresolved.iter().find(|intent| intent.client_id == of.request.client_id);
+            let sound = own.is_some_and(|own| {
+                own.state == IntentState::Sending && own.sent_at == Some(of.stamp) && own.is_stop()
+            });
+            (!sound).then(|| format!("{} stands at {own:?}", of.request.client_id))
+        }),
+        ("I3 no stop beside one whose outcome is unknown", |of| {
+            let same = |intent: &&Intent| {
+                intent.symbol == of.request.symbol
+                    && intent.is_stop()
+                    && intent.client_id != of.request.client_id
+            };
+            let open = of.unresolved.iter().filter(same).find(|intent| intent.state != IntentState::Planned);
+            open.map(|open| format!("{} while {} is {:?}", of.request.client_id, open.client_id, open.state))
+        }),
+        ("a stop lies under the entry price, on its tick", |of| {
+            let moonshot = of.world.scenario.moonshot()?;
+            let positions = of.world.sim.positions();
+            let held = positions.get(&of.request.symbol)?;
+            if of.world.disturbed.contains_key(&of.request.symbol) {
+                return None;
+            }
+            let level = held.entry_price * (Rate::ONE - moonshot.stop_loss);
+            let tick = of.world.sim.world().listing[&of.request.symbol].rules.tick;
+            let near = of.request.trigger <= level && of.request.trigger + tick > level;
+            (!near || of.request.side != Side::Sell)
+                .then(|| format!("{:?}, its level is {level}", of.request))
+        }),
+        ("only a rebalance places stops", |of| {
+            (of.world.job != Job::Rebalance).then(|| format!("{:?}", of.world.job))
+        }),
+    ];
+    all(list, sending.world.pass, sending)
 }
 
 fn one_post(of: &Sending<'_>) -> Option<String> {
@@ -300,11 +356,18 @@ fn losers_and_newcomers(of: &Accepting<'_>) -> Option<String> {
     let entry = sight.entries.get(&request.symbol);
     let mark = sight.markets.get(&request.symbol)?.mark.price;
     let ends = sight.rules.get(&request.symbol)?.delivery.is_some();
+    // What a stop has begun it finishes, wherever the price is by then.
+    let before = of.world.taken.values().filter(|taken| {
+        taken.order.symbol == request.symbol
+            && taken.life == of.world.life
+            && !taken.order.filled_qty.is_zero()
+    });
+    let begun = before.max_by_key(|taken| taken.at).is_some_and(|taken| taken.order.side == Side::Sell);
     let wrong = match (request.side, entry) {
         (Side::Buy, entry) => entry.is_some(),
         (Side::Sell, None) => true,
         // How high a guarded winner stood only its own memory knows.
-        (Side::Sell, Some(_)) if ends || moonshot.trailing.is_some() => false,
+        (Side::Sell, Some(_)) if ends || begun || moonshot.trailing.is_some() => false,
         (Side::Sell, Some(entry)) => mark > *entry * (Rate::ONE - moonshot.stop_loss),
     };
     wrong.then(|| format!("{} {request:?} at {mark}, entered at {entry:?}", request.client_id))
@@ -656,6 +719,7 @@ fn done_means_zero(of: &Over<'_>) -> Option<String> {
     let fine = of.books.unresolved.is_empty()
         && of.books.of_pass.iter().all(whole)
         && acted.notes.is_empty()
+        && acted.stops_stand()
         && !acted.interrupted
         && prepared.settled.quarantined.is_empty();
     (fine && *code != 0).then(|| format!("exit code {code}"))
@@ -738,6 +802,7 @@ pub(crate) fn at_end(end: &End<'_>) -> Vec<Violation> {
         ("I13 positions agree", positions_agree_at_end),
         ("I14 the wallet is explained", wallet_is_explained),
         ("I15 ledger and exchange agree", orders_agree),
+        ("every coin has one stop at the exchange, and nothing else has", stops_agree),
         ("I16 trades.csv is whole", csv_is_whole),
     ];
     all(list, end.world.pass, end)
@@ -875,7 +940,8 @@ fn orders_agree(of: &End<'_>) -> Option<String> {
         let filled = of.world.taken.get(id).map(|taken| taken.order.filled_qty);
         let agrees = match (state, filled) {
             (None, _) => false,
-            (Some(IntentState::Done), found) => found.is_some(),
+            // One that was cancelled did nothing.
+            (Some(IntentState::Done), found) => found.is_some() || is_stop(id),
             (Some(state), Some(filled)) if dead(*state) => filled.is_zero(),
             _ => true,
         };
@@ -888,6 +954,39 @@ fn orders_agree(of: &End<'_>) -> Option<String> {
     let mut taken = of_this_ledger.map(|(id, _)| id).filter(ours);
     let orphan = taken.find(|id| !of.books.posted.contains_key(*id))?;
     Some(format!("{orphan} is not in the ledger"))
+}
+
+/// Every coin that is held with a known entry has exactly one stop at its level, or is named; no stop of
+/// ours waits without a coin.
+fn stops_agree(of: &End<'_>) -> Option<String> {
+    let Ended::Done(prepared, acted, 0) = of.last else { return None };
+    let moonshot = of.world.scenario.moonshot().filter(|moonshot| moonshot.exchange_stop)?;
+    let positions = of.world.sim.positions();
+    let ours: Vec<_> = of
+        .world
+        .sim
+        .algos(None, true)
+        .into_iter()
+        .filter(|algo| of.world.stops.contains_key(&algo.request.client_id))
+        .collect();
+    for (symbol, coin) in &prepared.seen.snapshot.coins {
+        let wanted = positions.get(symbol).filter(|held| {
+            held.qty.is_positive() && (coin.managed || of.world.scenario.basket.symbols.contains(symbol))
+        });
+        let waiting: Vec<_> = ours.iter().filter(|algo| algo.request.symbol == *symbol).collect();
+        let named = acted.unguarded.iter().any(|(named, _)| named == symbol);
+        let level = wanted.map(|held| held.entry_price * (Rate::ONE - moonshot.stop_loss));
+        let right = match (level, waiting.as_slice()) {
+            (None, []) => true,
+            (Some(level), [one]) => matches!(one.request.trigger, Trigger::Stop(at) if at <= level),
+            (Some(_), []) => named,
+            _ => false,
+        };
+        if !right {
+            return Some(format!("{symbol}: level {level:?}, waiting {waiting:?}, named {named}"));
+        }
+    }
+    None
 }
 
 fn csv_is_whole(of: &End<'_>) -> Option<String> {

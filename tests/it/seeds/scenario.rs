@@ -31,6 +31,7 @@ impl Mind {
         match self {
             Mind::Basket => "basket",
             Mind::Weights { .. } => "weights",
+            Mind::Moonshot(Moonshot { exchange_stop: true, .. }) => "moonshot with stops",
             Mind::Moonshot(_) => "moonshot",
         }
     }
@@ -127,6 +128,7 @@ impl Scenario {
                     start: Rate::new(minds.pick(&[5, 20, 100]), 2),
                     stop: Rate::new(10, 2),
                 }),
+                exchange_stop: minds.chance(500),
             }),
             _ => Mind::Basket,
         };

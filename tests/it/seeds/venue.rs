@@ -5,20 +5,23 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use rebal::decide::risk::ApprovedOrder;
+use rebal::decide::stops::ApprovedStop;
 use rebal::domain::account::{Balance, Health};
 use rebal::domain::entry::Entry;
 use rebal::domain::fill::Fill;
 use rebal::domain::num::Rate;
 use rebal::domain::order::{Order, Resting};
+use rebal::domain::stop::Conditional;
 use rebal::domain::symbol::Symbol;
 use rebal::domain::time::Time;
 use rebal::exchange::{Exchange, ExchangeError, Exposed, Observation, Reply};
 use rebal::ledger::Ledger;
 use rebal::pass::{Stop, latch};
+use rebal::sim::algo::AlgoOrder;
 use rebal::sim::matching::{Placed, Which};
 
 use super::fault::Kind;
-use super::invariant::{self, Sending};
+use super::invariant::{self, Sending, SendingStop};
 use super::store::{Mark, Store};
 use super::world::World;
 
@@ -202,6 +205,21 @@ impl Venue<'_> {
     }
 }
 
+impl Venue<'_> {
+    fn on_send_stop(&self, stop: &ApprovedStop, stamp: Time) {
+        let request = stop.request();
+        let mut reader = self.reader.borrow_mut();
+        let ledger = reader.as_mut().expect("the ledger is there before a stop");
+        let unresolved = now_or_wait(ledger.unresolved()).unwrap();
+        let mut world = self.world.borrow_mut();
+        *world.posted.entry(request.client_id.clone()).or_default() += 1;
+        world.note(&format!("place stop {} {} at {}", request.client_id, request.symbol, request.trigger));
+        let sending = SendingStop { world: &world, request, stamp, unresolved: &unresolved };
+        let found = invariant::on_send_stop(&sending);
+        world.violate(found);
+    }
+}
+
 enum Fate {
     Answered,
     NotSent,
@@ -279,7 +297,8 @@ impl Exchange for Venue<'_> {
         self.read("exposed", |world| {
             let (_, _, positions) = world.account();
             let (_, rules) = world.rules();
-            Ok(Exposed { at, positions, rules, hedge: world.sim.modes().hedge })
+            let (hedge, locked) = (world.sim.modes().hedge, Default::default());
+            Ok(Exposed { at, positions, rules, hedge, locked, dust: Default::default() })
         })
         .await
     }
@@ -406,8 +425,14 @@ impl Exchange for Venue<'_> {
     async fn resting(&self) -> Result<Vec<Resting>, ExchangeError> {
         self.read("resting", |world| {
             let now = world.now();
-            let shown =
-                |order: &Resting| world.taken.get(&order.client_id).is_none_or(|taken| taken.visible <= now);
+            let visible = |id: &str| {
+                world
+                    .taken
+                    .get(id)
+                    .map(|taken| taken.visible)
+                    .or(world.stops.get(id).map(|stop| stop.visible))
+            };
+            let shown = |order: &Resting| visible(&order.client_id).is_none_or(|at| at <= now);
             Ok(world.sim.waiting().into_iter().filter(Resting::is_ours).filter(shown).collect())
         })
         .await
@@ -419,6 +444,71 @@ impl Exchange for Venue<'_> {
             return Err(ExchangeError::Unavailable { endpoint, detail });
         }
         self.set("cancel resting", |world| world.sim.cancel_waiting(order)).await
+    }
+
+    async fn conditionals(&self) -> Result<Vec<Conditional>, ExchangeError> {
+        self.read("conditionals", |world| {
+            let now = world.now();
+            let shown = |id: &str| world.stops.get(id).is_none_or(|stop| stop.visible <= now);
+            let open = world.sim.algos(None, true).into_iter();
+            Ok(open.filter(|algo| shown(&algo.request.client_id)).map(AlgoOrder::reported).collect())
+        })
+        .await
+    }
+
+    async fn conditional(&self, client_id: &str) -> Result<Option<Conditional>, ExchangeError> {
+        self.read(&format!("conditional {client_id}"), |world| {
+            let now = world.now();
+            let shown = world.stops.get(client_id).is_some_and(|stop| stop.visible <= now);
+            Ok(world.sim.algo(client_id).filter(|_| shown).map(AlgoOrder::reported))
+        })
+        .await
+    }
+
+    async fn place_stop(&self, stop: &ApprovedStop, stamp: Time) -> Reply<Conditional> {
+        let number = self.begin("place stop").await;
+        self.world.borrow_mut().writes += 1;
+        self.on_send_stop(stop, stamp);
+        let fate = self.fate(false);
+        let now = self.now();
+        let banned = self.world.borrow().banned_until.is_some_and(|until| now < until);
+        let unknown = |why: &str| Reply::Unknown(why.to_owned());
+        let arrive = || self.world.borrow_mut().arrive_stop(stop.request(), stamp);
+        let reply = match fate {
+            _ if banned => Reply::NotSent("banned".to_owned()),
+            Fate::NotSent => Reply::NotSent("no connection".to_owned()),
+            Fate::Rejected(code) => {
+                self.travel().await;
+                Reply::Rejected { code, msg: "no".to_owned() }
+            }
+            Fate::Dropped => {
+                self.sleep(TIMEOUT_MS).await;
+                unknown("timeout")
+            }
+            Fate::Lost { after_ms } => {
+                self.sleep(after_ms).await;
+                let _ = arrive();
+                unknown("connection lost")
+            }
+            Fate::Answered => {
+                let there = self.world.borrow_mut().rng.within(1, 80);
+                self.sleep(there).await;
+                match arrive() {
+                    Ok(placed) => Reply::Accepted(placed),
+                    Err(refusal) => Reply::Rejected { code: refusal.code, msg: refusal.msg },
+                }
+            }
+        };
+        self.world.borrow_mut().note(&format!("  {}: {reply:?}", stop.request().client_id));
+        self.end(number).await;
+        reply
+    }
+
+    async fn order_numbered(&self, symbol: &Symbol, number: i64) -> Result<Option<Order>, ExchangeError> {
+        self.read(&format!("order {symbol} {number}"), |world| {
+            Ok(world.sim.order(symbol, Which::Number(number)).map(reported))
+        })
+        .await
     }
 
     async fn health(&self) -> Health {

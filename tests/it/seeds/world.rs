@@ -10,10 +10,12 @@ use rebal::domain::num::{Notional, Price, Qty, Rate};
 use rebal::domain::order::{ClientId, Order, OrderKind, OrderRequest, Purpose, Side, TimeInForce};
 use rebal::domain::rules::{Rules, Status};
 use rebal::domain::scope::Scope;
+use rebal::domain::stop::{Conditional, StopRequest};
 use rebal::domain::symbol::Symbol;
 use rebal::domain::time::Time;
 use rebal::ledger::Halt;
 use rebal::sim::algo::{AlgoRequest, Trigger};
+use rebal::sim::refusal::Refusal;
 use rebal::sim::{self, prices::Prices};
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -84,6 +86,15 @@ pub(crate) struct Taken {
     pub(crate) fills_visible: Time,
 }
 
+/// A stop of ours that the exchange took.
+pub(crate) struct TakenStop {
+    pub(crate) symbol: Symbol,
+    /// The ledger it came from.
+    pub(crate) life: u64,
+    /// From when reads show it.
+    pub(crate) visible: Time,
+}
+
 /// Where a process dies: at this call, before or after it took effect.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Death {
@@ -112,6 +123,8 @@ pub(crate) struct World {
     pub(crate) answers: BTreeMap<u64, Result<Order, (i64, String)>>,
     /// Ours, by client id.
     pub(crate) taken: BTreeMap<String, Taken>,
+    /// Our stops, by client id.
+    pub(crate) stops: BTreeMap<String, TakenStop>,
     pub(crate) posted: BTreeMap<String, u64>,
     /// Positions as fills made them.
     pub(crate) held: BTreeMap<Symbol, Qty>,
@@ -219,6 +232,7 @@ impl World {
             next_flight: 0,
             answers: BTreeMap::new(),
             taken: BTreeMap::new(),
+            stops: BTreeMap::new(),
             posted: BTreeMap::new(),
             held: BTreeMap::new(),
             disturbed: BTreeMap::new(),
@@ -330,6 +344,14 @@ impl World {
             .map(|placed| placed.order.clone())
             .collect();
         for order in forced {
+            if let Some(stop) = self.stops.get(&order.client_id).filter(|stop| stop.life == self.life) {
+                // Ours, and the ledger knows of it.
+                let symbol = stop.symbol.clone();
+                self.trace.note(now, &format!("stop {} sold {symbol} {}", order.client_id, order.filled_qty));
+                self.moved(&symbol, order.side.signed(order.filled_qty));
+                self.stopped(&order, now);
+                continue;
+            }
             self.faults.count(Kind::Liquidated);
             self.trace.note(now, &format!("{} {} {}", order.client_id, order.symbol, order.filled_qty));
             self.moved(&order.symbol, order.side.signed(order.filled_qty));
@@ -541,6 +563,11 @@ impl World {
         if let Some(newest) = ours.max_by_key(|taken| taken.at) {
             self.foreign = Some((newest.at, newest.order.symbol.clone()));
         }
+        let stops = self.sim.algos(None, true).into_iter();
+        let stops = stops.filter(|algo| self.stops.contains_key(&algo.request.client_id));
+        if let Some((at, symbol)) = stops.map(|algo| (algo.created, algo.request.symbol.clone())).max() {
+            self.foreign = Some((at, symbol));
+        }
     }
 
     /// Money comes in or leaves.
@@ -576,7 +603,12 @@ impl World {
         let client_id = client_id.to_string();
         let qty = rules.least_open(price, false).unwrap_or(rules.lot.min);
         let now = self.now();
+        let stops = self.scenario.moonshot().is_some_and(|moonshot| moonshot.exchange_stop);
         let placed = if self.rng.chance(500) {
+            if stops {
+                // It is seen while it waits.
+                self.foreign = Some((now, symbol.clone()));
+            }
             let request = AlgoRequest {
                 symbol: symbol.clone(),
                 side: Side::Sell,
@@ -692,13 +724,49 @@ impl World {
         self.answers.insert(flight.number, answer);
     }
 
-    fn keep(&mut self, order: &Order, at: Time, flight: &Flight, adds: bool) {
-        let late = |world: &mut World, kind, most_ms| {
-            if world.strikes(kind) { at + Duration::from_millis(world.rng.within(1, most_ms)) } else { at }
+    /// A stop of ours went off: it is an order like any other of ours from here on.
+    fn stopped(&mut self, order: &Order, at: Time) {
+        self.faults.count(Kind::StopFired);
+        let fills_visible = self.late(Kind::FillsLag, at, 60_000);
+        let taken = Taken {
+            order: order.clone(),
+            at,
+            pass: self.pass,
+            life: self.life,
+            adds: false,
+            visible: at,
+            denied: at,
+            fills_visible,
         };
-        let visible = late(self, Kind::LookupLags, 9_000);
-        let denied = late(self, Kind::Denied, 1_200_000);
-        let fills_visible = late(self, Kind::FillsLag, 60_000);
+        self.taken.insert(order.client_id.clone(), taken);
+        // What a pass decided before it, it decided without knowing.
+        self.disturbed.insert(order.symbol.clone(), at);
+    }
+
+    /// A stop arrives at the exchange.
+    pub(crate) fn arrive_stop(&mut self, stop: &StopRequest, stamp: Time) -> Result<Conditional, Refusal> {
+        self.tick();
+        let now = self.now();
+        self.advance(now);
+        if now > stamp + self.scenario.recv_window {
+            return Err(Refusal::of(-1021));
+        }
+        let placed = self.sim.place_algo(AlgoRequest::stop(stop))?.reported();
+        let visible = self.late(Kind::LookupLags, now, 9_000);
+        let taken = TakenStop { symbol: stop.symbol.clone(), life: self.life, visible };
+        self.stops.insert(stop.client_id.clone(), taken);
+        self.rests = true;
+        Ok(placed)
+    }
+
+    fn late(&mut self, kind: Kind, at: Time, most_ms: u64) -> Time {
+        if self.strikes(kind) { at + Duration::from_millis(self.rng.within(1, most_ms)) } else { at }
+    }
+
+    fn keep(&mut self, order: &Order, at: Time, flight: &Flight, adds: bool) {
+        let visible = self.late(Kind::LookupLags, at, 9_000);
+        let denied = self.late(Kind::Denied, at, 1_200_000);
+        let fills_visible = self.late(Kind::FillsLag, at, 60_000);
         let (pass, life) = (flight.pass, flight.life);
         let taken = Taken { order: order.clone(), at, pass, life, adds, visible, denied, fills_visible };
         self.taken.insert(order.client_id.clone(), taken);
@@ -944,6 +1012,9 @@ impl World {
         self.served_rules = None;
         for taken in self.taken.values_mut() {
             (taken.visible, taken.denied, taken.fills_visible) = (taken.at, taken.at, taken.at);
+        }
+        for stop in self.stops.values_mut() {
+            stop.visible = Time::default();
         }
         self.sim.force_modes(AccountModes { hedge: false, multi_assets: false, can_trade: true });
         for symbol in self.scenario.contracts() {

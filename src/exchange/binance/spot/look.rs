@@ -1,23 +1,16 @@
 //! One concurrent wave of reads becomes one look at a spot account, or nothing.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::domain::account::{AccountModes, Balance, Bracket, MarginSetting, Position};
-use crate::domain::market::{Mark, Market, Quote};
-use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::order::Order;
-use crate::domain::plan::Warning;
-use crate::domain::rules::{Rules, Status};
-use crate::domain::symbol::Symbol;
-use crate::domain::time::Time;
+use crate::domain::rules::Status;
 use crate::exchange::binance::cache::{Cache, Listing};
 use crate::exchange::binance::session::{Session, unreadable};
-use crate::exchange::{ExchangeError, Observation, SpotSide};
+use crate::exchange::coins::{Look, Prices};
+use crate::exchange::{ExchangeError, Observation};
 use crate::wire::binance::listed::Problem;
 use crate::wire::binance::request::{Call, Request};
-use crate::wire::binance::spot::account::{self, Account, Held};
-use crate::wire::binance::spot::{listing, market, order};
+use crate::wire::binance::spot::{account, listing, market, order};
 
 /// Weight of the wave: 28, and 20 more when the listing is read anew.
 const WAVE: [Call; 3] = [Call::SpotAccount, Call::SpotBookTicker, Call::SpotPrice];
@@ -40,28 +33,44 @@ pub(super) async fn observe(
     let wave: u32 = WAVE.iter().map(|call| Request::new(*call).weight()).sum();
     session.admit(Call::SpotAccount, wave + listing)?;
 
-    let (held, books, books_prices) =
-        (balances(), Request::new(Call::SpotBookTicker), Request::new(Call::SpotPrice));
-    let (held, books, prices, listed) = tokio::join!(
-        session.ask(&held),
-        session.ask(&books),
-        session.ask(&books_prices),
-        listed(session, cache, cached, quote),
-    );
-    let (listing, mut problems) = listed?;
+    let held = balances();
+    let (held, priced) = tokio::join!(session.ask(&held), priced(session, cache, cached, quote));
+    let Priced { listing, prices, problems } = priced?;
     let account = account::account(&held?).map_err(unreadable)?;
-    let books = market::book_ticker(&books?).map_err(unreadable)?;
-    let prices = market::prices(&prices?).map_err(unreadable)?;
-    let ours = |problem: &Problem| problem.symbol.is_empty() || problem.symbol.ends_with(quote);
-    problems.extend(books.problems.into_iter().chain(prices.problems).filter(ours));
 
     // Every resting order ties something up, so without that there are none. Asking costs more than all
     // the rest.
     let waits = account.balances.values().any(|held| !held.locked.is_zero());
     let open_orders = if waits { open_orders(session).await? } else { Vec::new() };
-    let looked =
-        Look { at, quote, account: &account, rules: &listing.rules, books: &books.rows, last: &prices.rows };
+    let looked = Look { quote, account: &account, rules: &listing.rules, prices: &prices };
     Ok((looked.observation(open_orders), problems))
+}
+
+/// What everybody may see.
+pub(super) struct Priced {
+    pub(super) listing: Arc<Listing>,
+    pub(super) prices: Prices,
+    /// Rows that could not be read.
+    pub(super) problems: Vec<Problem>,
+}
+
+/// Rules and prices of every pair in one wave; rules only where they are not `cached`.
+pub(super) async fn priced(
+    session: &Session,
+    cache: &Cache,
+    cached: Option<Arc<Listing>>,
+    quote: &str,
+) -> Result<Priced, ExchangeError> {
+    let at = session.now();
+    let (books, last) = (Request::new(Call::SpotBookTicker), Request::new(Call::SpotPrice));
+    let (books, last, listed) =
+        tokio::join!(session.ask(&books), session.ask(&last), listed(session, cache, cached, quote));
+    let (listing, mut problems) = listed?;
+    let books = market::book_ticker(&books?).map_err(unreadable)?;
+    let last = market::prices(&last?).map_err(unreadable)?;
+    let ours = |problem: &Problem| problem.symbol.is_empty() || problem.symbol.ends_with(quote);
+    problems.extend(books.problems.into_iter().chain(last.problems).filter(ours));
+    Ok(Priced { listing, prices: Prices { at, books: books.rows, last: last.rows }, problems })
 }
 
 async fn open_orders(session: &Session) -> Result<Vec<Order>, ExchangeError> {
@@ -85,184 +94,4 @@ async fn listed(
         return Err(ExchangeError::Incoherent(format!("no coherent snapshot: nothing is traded in {quote}")));
     }
     Ok((cache.store(session.now(), info.rows, None), info.problems))
-}
-
-/// The answers of one wave.
-struct Look<'a> {
-    at: Time,
-    quote: &'a str,
-    account: &'a Account,
-    rules: &'a BTreeMap<Symbol, Rules>,
-    books: &'a BTreeMap<Symbol, Quote>,
-    last: &'a BTreeMap<Symbol, Price>,
-}
-
-impl Look<'_> {
-    fn observation(&self, open_orders: Vec<Order>) -> Observation {
-        let pairs = by_coin(self.rules);
-        let mut positions = BTreeMap::new();
-        let mut locked = BTreeMap::new();
-        let mut untradable = Vec::new();
-        for (asset, held) in self.coins() {
-            let Some(rules) = pairs.get(asset.as_str()) else {
-                untradable.push(format!("{} {asset}", held.total()));
-                continue;
-            };
-            let symbol = rules.symbol.clone();
-            if !held.locked.is_zero() {
-                locked.insert(symbol.clone(), held.locked);
-            }
-            positions.insert(symbol.clone(), position(symbol.clone(), held, self.price(&symbol)));
-        }
-        let warnings = self.warnings(&positions, &locked, &untradable);
-        let setting = MarginSetting { leverage: 1, cross: true };
-        let symbols = || self.rules.keys().cloned();
-        Observation {
-            at: self.at,
-            account: format!("spot {}", self.account.uid),
-            modes: AccountModes { hedge: false, multi_assets: false, can_trade: self.account.can_trade },
-            balance: self.balance(&positions),
-            settings: symbols().map(|symbol| (symbol, setting)).collect(),
-            brackets: symbols().map(|symbol| (symbol, vec![Bracket::fully_paid()])).collect(),
-            markets: self
-                .rules
-                .keys()
-                .filter_map(|symbol| Some((symbol.clone(), self.market(symbol)?)))
-                .collect(),
-            rules: self.rules.clone(),
-            positions,
-            open_orders,
-            taker_fee: self.account.taker_fee,
-            spot: Some(SpotSide { locked, warnings }),
-        }
-    }
-
-    /// Everything held but the quote asset.
-    fn coins(&self) -> impl Iterator<Item = (&String, &Held)> {
-        self.account.balances.iter().filter(|(asset, _)| *asset != self.quote)
-    }
-
-    /// Half way between bid and ask; the last price where the book has no middle.
-    fn price(&self, symbol: &Symbol) -> Option<Price> {
-        let middle = self.books.get(symbol).and_then(Quote::mid);
-        middle.or_else(|| self.last.get(symbol).copied())
-    }
-
-    fn market(&self, symbol: &Symbol) -> Option<Market> {
-        let quote = *self.books.get(symbol)?;
-        let price = self.price(symbol)?;
-        let mark = Mark { price, funding_rate: Rate::ZERO, next_funding: None, at: self.at };
-        Some(Market { mark, quote })
-    }
-
-    /// The wallet is the quote asset alone: what the coins cost is known to our books, not to the exchange.
-    fn balance(&self, positions: &BTreeMap<Symbol, Position>) -> Balance {
-        let held = self.account.balances.get(self.quote).copied().unwrap_or_default();
-        // One unit of the quote asset is worth one.
-        let worth = |qty: Qty| qty * Price::ONE;
-        let coins: Notional = positions.values().map(Position::value).sum();
-        Balance {
-            wallet: worth(held.total()),
-            equity: worth(held.total()) + coins,
-            available: worth(held.free),
-            unrealized: Notional::ZERO,
-            initial_margin: worth(held.locked),
-            maint_margin: Notional::ZERO,
-        }
-    }
-
-    fn warnings(
-        &self,
-        positions: &BTreeMap<Symbol, Position>,
-        locked: &BTreeMap<Symbol, Qty>,
-        untradable: &[String],
-    ) -> Vec<Warning> {
-        let warning = |code: &str, symbol: Option<&Symbol>, detail: String| Warning {
-            code: code.into(),
-            symbol: symbol.cloned(),
-            detail,
-        };
-        let mut warnings = Vec::new();
-        for (symbol, qty) in locked {
-            let detail =
-                format!("{qty} are tied up by resting orders and cannot be sold; cancel those to free them");
-            warnings.push(warning("locked", Some(symbol), detail));
-        }
-        let unpriced = positions.values().filter(|position| position.mark_price.is_zero());
-        for position in unpriced {
-            let detail = format!("{} are held and have no price: they count as nothing", position.qty);
-            warnings.push(warning("no_price", Some(&position.symbol), detail));
-        }
-        let dust = positions.values().filter(|position| is_dust(position, self.rules));
-        let dust: Vec<String> =
-            dust.map(|position| format!("{} {}", position.qty, position.symbol.coin(self.quote))).collect();
-        if !dust.is_empty() {
-            let detail = format!("too little to be sold: {}; Binance converts dust to BNB", dust.join(", "));
-            warnings.push(warning("dust", None, detail));
-        }
-        if !untradable.is_empty() {
-            let detail = format!(
-                "not traded in {} here, left out of the account's worth: {}; LD… is lent out in Simple Earn",
-                self.quote,
-                untradable.join(", ")
-            );
-            warnings.push(warning("not_traded", None, detail));
-        }
-        warnings
-    }
-}
-
-/// What could be sold of an account, by pair: without what is known to be dust. Where the listing is not
-/// to be had, every asset may have a pair.
-pub(super) fn sellable(
-    account: &Account,
-    rules: &BTreeMap<Symbol, Rules>,
-    books: &BTreeMap<Symbol, Quote>,
-    quote: &str,
-) -> BTreeMap<Symbol, Position> {
-    let pairs = by_coin(rules);
-    let mut positions = BTreeMap::new();
-    for (asset, held) in account.balances.iter().filter(|(asset, _)| *asset != quote) {
-        let symbol = match pairs.get(asset.as_str()) {
-            Some(rules) => rules.symbol.clone(),
-            None if rules.is_empty() => match format!("{asset}{quote}").parse() {
-                Ok(symbol) => symbol,
-                Err(_) => continue,
-            },
-            None => continue,
-        };
-        let price = books.get(&symbol).and_then(Quote::mid);
-        let position = position(symbol.clone(), held, price);
-        if !is_dust(&position, rules) {
-            positions.insert(symbol, position);
-        }
-    }
-    positions
-}
-
-/// A coin as a position. The exchange does not know what it cost: entry price zero means unknown. Nor
-/// does it tell when it changed.
-fn position(symbol: Symbol, held: &Held, price: Option<Price>) -> Position {
-    Position {
-        symbol,
-        qty: held.total(),
-        entry_price: Price::ZERO,
-        mark_price: price.unwrap_or_default(),
-        unrealized: Notional::ZERO,
-        liquidation_price: None,
-        updated: Time::default(),
-    }
-}
-
-/// Whether no order could sell it at its price. Unknown rules or prices make no dust.
-fn is_dust(position: &Position, rules: &BTreeMap<Symbol, Rules>) -> bool {
-    let Some(rules) = rules.get(&position.symbol).filter(|_| position.mark_price.is_positive()) else {
-        return false;
-    };
-    rules.rounded(position.qty, position.mark_price, true, true).is_zero()
-}
-
-/// The pairs by their coin: all of them are in one quote asset.
-fn by_coin(rules: &BTreeMap<Symbol, Rules>) -> BTreeMap<&str, &Rules> {
-    rules.values().map(|rules| (rules.base.as_str(), rules)).collect()
 }

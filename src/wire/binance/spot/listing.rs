@@ -1,12 +1,12 @@
 //! Trading rules of the spot market's pairs.
 
 use crate::domain::num::{Notional, Qty, Rate};
-use crate::domain::rules::{Lot, Rules, SPOT, SpotTerms, Status};
+use crate::domain::rules::{LEVERAGED, Lot, Rules, SPOT, SpotTerms, Status};
 use crate::domain::time::Time;
 use crate::wire::binance::filters::Filters;
 use crate::wire::binance::listed::{Listed, listed};
 use crate::wire::binance::request::Call;
-use crate::wire::json::{self, Row, WireError};
+use crate::wire::json::{self, Json, Row, WireError};
 
 /// Open orders per pair where the exchange does not say.
 const MAX_OPEN_ORDERS: u32 = 200;
@@ -52,7 +52,7 @@ fn rules(endpoint: &'static str, row: Row<'_, '_>) -> Result<Rules, WireError> {
         quote: row.word("quoteAsset")?,
         margin_asset: row.word("quoteAsset")?,
         contract: SPOT.into(),
-        underlying: "COIN".into(),
+        underlying: underlying(row).into(),
         status: status(row)?,
         // Spot tells neither when trading began nor when it will end.
         onboard: Time::default(),
@@ -61,9 +61,9 @@ fn rules(endpoint: &'static str, row: Row<'_, '_>) -> Result<Rules, WireError> {
         tick,
         // A price must be a multiple of the tick, whatever the lowest one is.
         price_bounds: (low.ceil_to(tick), high.floor_to(tick)),
-        lot: on_grid(told, told.step),
+        lot: told.on_grid(told.step),
         // Both lots bind a market order, so its smallest one is that of both on the grid of both.
-        market_lot: on_grid(Lot { min: market.min.max(told.min), ..market }, step),
+        market_lot: Lot { min: market.min.max(told.min), ..market }.on_grid(step),
         min_notional: notional.min,
         price_up,
         price_down,
@@ -72,6 +72,22 @@ fn rules(endpoint: &'static str, row: Row<'_, '_>) -> Result<Rules, WireError> {
         max_open_orders: open_orders.unwrap_or(MAX_OPEN_ORDERS),
         spot: Some(SpotTerms { max_notional: notional.max_market, max_position }),
     })
+}
+
+/// Tokens that hold a leveraged position ask for a permission of their own.
+fn underlying(row: Row<'_, '_>) -> &'static str {
+    let asks =
+        ["permissions", "permissionSets"].iter().any(|field| row.get(field).is_some_and(names_leveraged));
+    if asks { LEVERAGED } else { "COIN" }
+}
+
+/// Whether a list of permissions, or of such lists, has that one.
+fn names_leveraged(json: &Json<'_>) -> bool {
+    match json {
+        Json::Text(word) => word == LEVERAGED,
+        Json::List(items) => items.iter().any(names_leveraged),
+        _ => false,
+    }
 }
 
 /// A pair that is listed and may not be traded by us is not open for trading.
@@ -85,12 +101,6 @@ fn status(row: Row<'_, '_>) -> Result<Status, WireError> {
 fn coarser(lot: Qty, market: Qty) -> Option<Qty> {
     let step = lot.max(market);
     (step.is_multiple_of(lot) && step.is_multiple_of(market)).then_some(step)
-}
-
-/// Bounds on the grid: a quantity must be a multiple of the step, whatever the smallest one is. A bound
-/// of zero stays off.
-fn on_grid(lot: Lot, step: Qty) -> Lot {
-    Lot { min: lot.min.ceil_to(step), max: lot.max.floor_to(step), step }
 }
 
 /// What an order may be worth.

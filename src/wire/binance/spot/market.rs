@@ -5,12 +5,17 @@ use crate::domain::num::Price;
 use crate::wire::binance::listed::{Listed, listed};
 use crate::wire::binance::request::Call;
 use crate::wire::binance::usdm;
-use crate::wire::binance::usdm::market::Kline;
+use crate::wire::binance::usdm::market::{DayStats, Kline};
 use crate::wire::json::{self, Row, WireError};
 
 /// Reads `GET /api/v3/ticker/bookTicker`. A pair with a zero price on either side has no book.
 pub fn book_ticker(bytes: &[u8]) -> Result<Listed<Quote>, WireError> {
     usdm::market::books(Call::SpotBookTicker.name(), bytes)
+}
+
+/// Reads `GET /api/v3/ticker/24hr`. A pair that never traded (price zero) is absent.
+pub fn ticker_24h(bytes: &[u8]) -> Result<Listed<DayStats>, WireError> {
+    usdm::market::days(Call::SpotTicker24h.name(), bytes)
 }
 
 /// Reads `GET /api/v3/klines`, ascending. The last one may be unfinished.

@@ -235,6 +235,7 @@ pub fn key_permissions(bytes: &[u8]) -> Result<KeyPermissions, WireError> {
     Ok(KeyPermissions {
         reading: row.flag("enableReading")?,
         futures: optional("enableFutures")?,
+        spot: optional("enableSpotAndMarginTrading")?,
         withdrawals: row.flag("enableWithdrawals")?,
         internal_transfer: row.flag("enableInternalTransfer")?,
         universal_transfer: row.flag("permitsUniversalTransfer")?,

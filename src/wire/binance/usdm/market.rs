@@ -1,6 +1,7 @@
 //! Prices, funding and candles: everything public that changes by the minute.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::domain::market::{Mark, Market, Quote};
 use crate::domain::num::{Notional, Price, Qty, Rate};
@@ -99,9 +100,27 @@ pub struct DayStats {
     pub close: Time,
 }
 
+impl DayStats {
+    /// Figures of a day that ended longer ago than this are of a contract that no longer trades.
+    const STALE: Duration = Duration::from_secs(3600);
+
+    /// Traded value in quote units; `None` where the 24 hours did not end just before `now`.
+    #[must_use]
+    pub fn volume(&self, now: Time) -> Option<Notional> {
+        (now.since(self.close) <= DayStats::STALE).then_some(self.quote_volume)
+    }
+}
+
 /// Reads `GET /fapi/v1/ticker/24hr`. A contract that never traded (price zero) is absent.
 pub fn ticker_24h(bytes: &[u8]) -> Result<Listed<DayStats>, WireError> {
-    let endpoint = Call::Ticker24h.name();
+    days(Call::Ticker24h.name(), bytes)
+}
+
+/// Reads the answer of either interface to a question for everybody's last 24 hours.
+pub(in crate::wire::binance) fn days(
+    endpoint: &'static str,
+    bytes: &[u8],
+) -> Result<Listed<DayStats>, WireError> {
     let json = json::parse(endpoint, bytes)?;
     Ok(listed(endpoint, Row::list(endpoint, &json)?, |row| {
         let stats = DayStats {

@@ -4,6 +4,7 @@
 //! and name them; anything about money of ours is read whole or not at all.
 
 pub mod account;
+pub mod algo;
 pub mod history;
 pub mod listing;
 pub mod market;

@@ -1,0 +1,47 @@
+//! What the exchange's smallest order makes of a target and its band.
+
+use crate::domain::num::{Notional, Rate};
+
+/// A band around a target.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Band {
+    /// Half its width, relative to the target.
+    pub threshold: Rate,
+    /// How much of it a trade leaves open, relative to the target; zero where it ends at the target.
+    pub ends_at: Rate,
+}
+
+impl Band {
+    /// How far below `target` a coin must fall before it can be bought back, where the smallest order
+    /// that opens is worth `least`: the threshold, or more. `None` where it never can.
+    #[must_use]
+    pub fn buy(&self, least: Notional, target: Notional) -> Option<Rate> {
+        let band = self.threshold.max(least.over(target)? + self.ends_at);
+        (band < Rate::ONE).then(|| band.rounded(4))
+    }
+
+    /// The smallest target, in whole units of the quote, with which buying begins where selling does.
+    #[must_use]
+    pub fn symmetric(&self, least: Notional) -> Option<Notional> {
+        Some(least.over_rate(self.threshold - self.ends_at)?.ceil_to(Notional::ONE))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twenty_at_five_per_cent_buys_back_at_minus_25_and_100_would_be_symmetric() {
+        let band = Band { threshold: Rate::new(5, 2), ends_at: Rate::ZERO };
+        let five = Notional::from(5);
+        assert_eq!(band.buy(five, Notional::from(20)), Some(Rate::new(25, 2)));
+        assert_eq!(band.symmetric(five), Some(Notional::from(100)));
+        assert_eq!(band.buy(five, Notional::from(100)), Some(Rate::new(5, 2)));
+        assert_eq!(band.buy(five, Notional::from(5)), None);
+        // A trade that ends at the edge of the band leaves nothing to buy.
+        let edge = Band { ends_at: Rate::new(5, 2), ..band };
+        assert_eq!(edge.buy(five, Notional::from(100)), Some(Rate::new(1, 1)));
+        assert_eq!(edge.symmetric(five), None);
+    }
+}
