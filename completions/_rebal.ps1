@@ -46,6 +46,8 @@ Register-ArgumentCompleter -Native -CommandName 'rebal' -ScriptBlock {
             [CompletionResult]::new('report', 'report', [CompletionResultType]::ParameterValue, 'Show the account now with its last 30 days, or what a period came to')
             [CompletionResult]::new('flatten', 'flatten', [CompletionResultType]::ParameterValue, 'Close every position at the market, cancel our orders, and halt trading')
             [CompletionResult]::new('funding', 'funding', [CompletionResultType]::ParameterValue, 'Show funding paid, due and forecast, per coin; sends nothing')
+            [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Ask, check, and write a configuration; arm an account for real money')
+            [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Check everything that a pass needs, and say how to mend what is wrong')
             [CompletionResult]::new('backtest', 'backtest', [CompletionResultType]::ParameterValue, 'Decide as a pass does, over recorded prices; sends nothing')
             [CompletionResult]::new('sim', 'sim', [CompletionResultType]::ParameterValue, 'Serve the simulated exchange over HTTP, for practice and tests')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -221,15 +223,67 @@ Register-ArgumentCompleter -Native -CommandName 'rebal' -ScriptBlock {
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             break
         }
+        'rebal;init' {
+            [CompletionResult]::new('--confirm', '--confirm', [CompletionResultType]::ParameterName, 'What to type at --arm-live, where nobody is there to type it')
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Read this configuration file')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Use NAME.toml of the configuration folder, with a state folder of its own')
+            [CompletionResult]::new('--set', '--set', [CompletionResultType]::ParameterName, 'Set one value, over file and environment (repeatable)')
+            [CompletionResult]::new('--state-dir', '--state-dir', [CompletionResultType]::ParameterName, 'Keep ledger, trades.csv, HALT and lock here')
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'Show the result in this form, where the command has it')
+            [CompletionResult]::new('--out', '--out', [CompletionResultType]::ParameterName, 'Write the result to this file too')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Use colours')
+            [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Ask nothing: take --set for what differs from the defaults')
+            [CompletionResult]::new('--arm-live', '--arm-live', [CompletionResultType]::ParameterName, 'Allow a configuration with mode = \"live\" to trade: once per account')
+            [CompletionResult]::new('--demo', '--demo', [CompletionResultType]::ParameterName, 'Use the built-in paper account on synthetic prices; nothing leaves this machine')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Same as --format json')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but the result and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but the result and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say what is being done')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Ask nothing')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
+        'rebal;doctor' {
+            [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Read this configuration file')
+            [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Use NAME.toml of the configuration folder, with a state folder of its own')
+            [CompletionResult]::new('--set', '--set', [CompletionResultType]::ParameterName, 'Set one value, over file and environment (repeatable)')
+            [CompletionResult]::new('--state-dir', '--state-dir', [CompletionResultType]::ParameterName, 'Keep ledger, trades.csv, HALT and lock here')
+            [CompletionResult]::new('--format', '--format', [CompletionResultType]::ParameterName, 'Show the result in this form, where the command has it')
+            [CompletionResult]::new('--out', '--out', [CompletionResultType]::ParameterName, 'Write the result to this file too')
+            [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Use colours')
+            [CompletionResult]::new('--send-test', '--send-test', [CompletionResultType]::ParameterName, 'Send a test message to Telegram and one beat to heartbeat.url')
+            [CompletionResult]::new('--demo', '--demo', [CompletionResultType]::ParameterName, 'Use the built-in paper account on synthetic prices; nothing leaves this machine')
+            [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Same as --format json')
+            [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but the result and errors')
+            [CompletionResult]::new('--quiet', '--quiet', [CompletionResultType]::ParameterName, 'Say nothing but the result and errors')
+            [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say what is being done')
+            [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say what is being done')
+            [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Ask nothing')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
+            [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
+            break
+        }
         'rebal;backtest' {
             [CompletionResult]::new('--data', '--data', [CompletionResultType]::ParameterName, 'Take klines from this folder: SYMBOL*.csv[.gz|.zip], or one folder per symbol')
             [CompletionResult]::new('--funding', '--funding', [CompletionResultType]::ParameterName, 'Take funding rates from this folder; without it there is none')
-            [CompletionResult]::new('--interval', '--interval', [CompletionResultType]::ParameterName, 'Decide this often, and download bars of this length; otherwise the configuration''s interval')
+            [CompletionResult]::new('--interval', '--interval', [CompletionResultType]::ParameterName, 'Decide this often, a whole multiple of the bars, and download bars of this length; otherwise the configuration''s interval')
             [CompletionResult]::new('--exchange-info', '--exchange-info', [CompletionResultType]::ParameterName, 'Take steps and minimums from a recorded exchangeInfo')
             [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Begin with the first bar at or after this time')
             [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'End with the last bar that closes at or before this time')
             [CompletionResult]::new('--equity', '--equity', [CompletionResultType]::ParameterName, 'Begin with this much of the quote asset')
             [CompletionResult]::new('--resume-after', '--resume-after', [CompletionResultType]::ParameterName, 'Trade again this long after a hard stop, instead of ending there')
+            [CompletionResult]::new('--sweep', '--sweep', [CompletionResultType]::ParameterName, 'Try these values of a configuration key, with those of every other --sweep (repeatable)')
+            [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Run so many settings at a time; all cores where it is not given')
+            [CompletionResult]::new('--sort', '--sort', [CompletionResultType]::ParameterName, 'Order settings by a figure: return, final_equity, max_drawdown, trades, turnover, fees, funding …')
+            [CompletionResult]::new('--folds', '--folds', [CompletionResultType]::ParameterName, 'Choose on one part of the period and look at the next, K times')
+            [CompletionResult]::new('--shard', '--shard', [CompletionResultType]::ParameterName, 'Run part I of N, counted from 0, and write it as JSON lines for --merge')
+            [CompletionResult]::new('--merge', '--merge', [CompletionResultType]::ParameterName, 'Join the parts of a sweep that --shard wrote')
             [CompletionResult]::new('--config', '--config', [CompletionResultType]::ParameterName, 'Read this configuration file')
             [CompletionResult]::new('--profile', '--profile', [CompletionResultType]::ParameterName, 'Use NAME.toml of the configuration folder, with a state folder of its own')
             [CompletionResult]::new('--set', '--set', [CompletionResultType]::ParameterName, 'Set one value, over file and environment (repeatable)')
@@ -246,8 +300,8 @@ Register-ArgumentCompleter -Native -CommandName 'rebal' -ScriptBlock {
             [CompletionResult]::new('-v', '-v', [CompletionResultType]::ParameterName, 'Say what is being done')
             [CompletionResult]::new('--verbose', '--verbose', [CompletionResultType]::ParameterName, 'Say what is being done')
             [CompletionResult]::new('--yes', '--yes', [CompletionResultType]::ParameterName, 'Ask nothing')
-            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help')
-            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help')
+            [CompletionResult]::new('-h', '-h', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
+            [CompletionResult]::new('--help', '--help', [CompletionResultType]::ParameterName, 'Print help (see more with ''--help'')')
             [CompletionResult]::new('-V', '-V ', [CompletionResultType]::ParameterName, 'Print version')
             [CompletionResult]::new('--version', '--version', [CompletionResultType]::ParameterName, 'Print version')
             break
@@ -293,6 +347,8 @@ Register-ArgumentCompleter -Native -CommandName 'rebal' -ScriptBlock {
             [CompletionResult]::new('report', 'report', [CompletionResultType]::ParameterValue, 'Show the account now with its last 30 days, or what a period came to')
             [CompletionResult]::new('flatten', 'flatten', [CompletionResultType]::ParameterValue, 'Close every position at the market, cancel our orders, and halt trading')
             [CompletionResult]::new('funding', 'funding', [CompletionResultType]::ParameterValue, 'Show funding paid, due and forecast, per coin; sends nothing')
+            [CompletionResult]::new('init', 'init', [CompletionResultType]::ParameterValue, 'Ask, check, and write a configuration; arm an account for real money')
+            [CompletionResult]::new('doctor', 'doctor', [CompletionResultType]::ParameterValue, 'Check everything that a pass needs, and say how to mend what is wrong')
             [CompletionResult]::new('backtest', 'backtest', [CompletionResultType]::ParameterValue, 'Decide as a pass does, over recorded prices; sends nothing')
             [CompletionResult]::new('sim', 'sim', [CompletionResultType]::ParameterValue, 'Serve the simulated exchange over HTTP, for practice and tests')
             [CompletionResult]::new('help', 'help', [CompletionResultType]::ParameterValue, 'Print this message or the help of the given subcommand(s)')
@@ -317,6 +373,12 @@ Register-ArgumentCompleter -Native -CommandName 'rebal' -ScriptBlock {
             break
         }
         'rebal;help;funding' {
+            break
+        }
+        'rebal;help;init' {
+            break
+        }
+        'rebal;help;doctor' {
             break
         }
         'rebal;help;backtest' {

@@ -19,6 +19,9 @@ _rebal() {
             rebal,backtest)
                 cmd="rebal__subcmd__backtest"
                 ;;
+            rebal,doctor)
+                cmd="rebal__subcmd__doctor"
+                ;;
             rebal,flatten)
                 cmd="rebal__subcmd__flatten"
                 ;;
@@ -27,6 +30,9 @@ _rebal() {
                 ;;
             rebal,help)
                 cmd="rebal__subcmd__help"
+                ;;
+            rebal,init)
+                cmd="rebal__subcmd__init"
                 ;;
             rebal,plan)
                 cmd="rebal__subcmd__plan"
@@ -49,6 +55,9 @@ _rebal() {
             rebal__subcmd__help,backtest)
                 cmd="rebal__subcmd__help__subcmd__backtest"
                 ;;
+            rebal__subcmd__help,doctor)
+                cmd="rebal__subcmd__help__subcmd__doctor"
+                ;;
             rebal__subcmd__help,flatten)
                 cmd="rebal__subcmd__help__subcmd__flatten"
                 ;;
@@ -57,6 +66,9 @@ _rebal() {
                 ;;
             rebal__subcmd__help,help)
                 cmd="rebal__subcmd__help__subcmd__help"
+                ;;
+            rebal__subcmd__help,init)
+                cmd="rebal__subcmd__help__subcmd__init"
                 ;;
             rebal__subcmd__help,plan)
                 cmd="rebal__subcmd__help__subcmd__plan"
@@ -83,7 +95,7 @@ _rebal() {
 
     case "${cmd}" in
         rebal)
-            opts="-q -v -h -V --config --profile --demo --set --state-dir --format --json --out --quiet --verbose --color --yes --help --version scan plan rebalance risk-check report flatten funding backtest sim help"
+            opts="-q -v -h -V --config --profile --demo --set --state-dir --format --json --out --quiet --verbose --color --yes --help --version scan plan rebalance risk-check report flatten funding init doctor backtest sim help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -125,7 +137,7 @@ _rebal() {
             return 0
             ;;
         rebal__subcmd__backtest)
-            opts="-q -v -h -V --data --funding --fetch --interval --exchange-info --from --to --equity --resume-after --exact --config --profile --demo --set --state-dir --format --json --out --quiet --verbose --color --yes --help --version"
+            opts="-q -v -h -V --data --funding --fetch --interval --exchange-info --from --to --equity --resume-after --exact --sweep --jobs --sort --folds --shard --merge --config --profile --demo --set --state-dir --format --json --out --quiet --verbose --color --yes --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -163,6 +175,72 @@ _rebal() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --sweep)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --jobs)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --sort)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --folds)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --shard)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --merge)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json csv markdown html" -- "${cur}"))
+                    return 0
+                    ;;
+                --out)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rebal__subcmd__doctor)
+            opts="-q -v -h -V --send-test --config --profile --demo --set --state-dir --format --json --out --quiet --verbose --color --yes --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -291,7 +369,7 @@ _rebal() {
             return 0
             ;;
         rebal__subcmd__help)
-            opts="scan plan rebalance risk-check report flatten funding backtest sim help"
+            opts="scan plan rebalance risk-check report flatten funding init doctor backtest sim help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -305,6 +383,20 @@ _rebal() {
             return 0
             ;;
         rebal__subcmd__help__subcmd__backtest)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rebal__subcmd__help__subcmd__doctor)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -347,6 +439,20 @@ _rebal() {
             return 0
             ;;
         rebal__subcmd__help__subcmd__help)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rebal__subcmd__help__subcmd__init)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -437,6 +543,52 @@ _rebal() {
                 return 0
             fi
             case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        rebal__subcmd__init)
+            opts="-q -v -h -V --non-interactive --arm-live --confirm --config --profile --demo --set --state-dir --format --json --out --quiet --verbose --color --yes --help --version"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --confirm)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --profile)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --state-dir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --format)
+                    COMPREPLY=($(compgen -W "table json csv markdown html" -- "${cur}"))
+                    return 0
+                    ;;
+                --out)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --color)
+                    COMPREPLY=($(compgen -W "auto always never" -- "${cur}"))
+                    return 0
+                    ;;
                 *)
                     COMPREPLY=()
                     ;;

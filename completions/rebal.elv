@@ -43,6 +43,8 @@ set edit:completion:arg-completer[rebal] = {|@words|
             cand report 'Show the account now with its last 30 days, or what a period came to'
             cand flatten 'Close every position at the market, cancel our orders, and halt trading'
             cand funding 'Show funding paid, due and forecast, per coin; sends nothing'
+            cand init 'Ask, check, and write a configuration; arm an account for real money'
+            cand doctor 'Check everything that a pass needs, and say how to mend what is wrong'
             cand backtest 'Decide as a pass does, over recorded prices; sends nothing'
             cand sim 'Serve the simulated exchange over HTTP, for practice and tests'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -210,15 +212,65 @@ set edit:completion:arg-completer[rebal] = {|@words|
             cand -V 'Print version'
             cand --version 'Print version'
         }
+        &'rebal;init'= {
+            cand --confirm 'What to type at --arm-live, where nobody is there to type it'
+            cand --config 'Read this configuration file'
+            cand --profile 'Use NAME.toml of the configuration folder, with a state folder of its own'
+            cand --set 'Set one value, over file and environment (repeatable)'
+            cand --state-dir 'Keep ledger, trades.csv, HALT and lock here'
+            cand --format 'Show the result in this form, where the command has it'
+            cand --out 'Write the result to this file too'
+            cand --color 'Use colours'
+            cand --non-interactive 'Ask nothing: take --set for what differs from the defaults'
+            cand --arm-live 'Allow a configuration with mode = \"live\" to trade: once per account'
+            cand --demo 'Use the built-in paper account on synthetic prices; nothing leaves this machine'
+            cand --json 'Same as --format json'
+            cand -q 'Say nothing but the result and errors'
+            cand --quiet 'Say nothing but the result and errors'
+            cand -v 'Say what is being done'
+            cand --verbose 'Say what is being done'
+            cand --yes 'Ask nothing'
+            cand -h 'Print help'
+            cand --help 'Print help'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
+        &'rebal;doctor'= {
+            cand --config 'Read this configuration file'
+            cand --profile 'Use NAME.toml of the configuration folder, with a state folder of its own'
+            cand --set 'Set one value, over file and environment (repeatable)'
+            cand --state-dir 'Keep ledger, trades.csv, HALT and lock here'
+            cand --format 'Show the result in this form, where the command has it'
+            cand --out 'Write the result to this file too'
+            cand --color 'Use colours'
+            cand --send-test 'Send a test message to Telegram and one beat to heartbeat.url'
+            cand --demo 'Use the built-in paper account on synthetic prices; nothing leaves this machine'
+            cand --json 'Same as --format json'
+            cand -q 'Say nothing but the result and errors'
+            cand --quiet 'Say nothing but the result and errors'
+            cand -v 'Say what is being done'
+            cand --verbose 'Say what is being done'
+            cand --yes 'Ask nothing'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
+            cand -V 'Print version'
+            cand --version 'Print version'
+        }
         &'rebal;backtest'= {
             cand --data 'Take klines from this folder: SYMBOL*.csv[.gz|.zip], or one folder per symbol'
             cand --funding 'Take funding rates from this folder; without it there is none'
-            cand --interval 'Decide this often, and download bars of this length; otherwise the configuration''s interval'
+            cand --interval 'Decide this often, a whole multiple of the bars, and download bars of this length; otherwise the configuration''s interval'
             cand --exchange-info 'Take steps and minimums from a recorded exchangeInfo'
             cand --from 'Begin with the first bar at or after this time'
             cand --to 'End with the last bar that closes at or before this time'
             cand --equity 'Begin with this much of the quote asset'
             cand --resume-after 'Trade again this long after a hard stop, instead of ending there'
+            cand --sweep 'Try these values of a configuration key, with those of every other --sweep (repeatable)'
+            cand --jobs 'Run so many settings at a time; all cores where it is not given'
+            cand --sort 'Order settings by a figure: return, final_equity, max_drawdown, trades, turnover, fees, funding …'
+            cand --folds 'Choose on one part of the period and look at the next, K times'
+            cand --shard 'Run part I of N, counted from 0, and write it as JSON lines for --merge'
+            cand --merge 'Join the parts of a sweep that --shard wrote'
             cand --config 'Read this configuration file'
             cand --profile 'Use NAME.toml of the configuration folder, with a state folder of its own'
             cand --set 'Set one value, over file and environment (repeatable)'
@@ -235,8 +287,8 @@ set edit:completion:arg-completer[rebal] = {|@words|
             cand -v 'Say what is being done'
             cand --verbose 'Say what is being done'
             cand --yes 'Ask nothing'
-            cand -h 'Print help'
-            cand --help 'Print help'
+            cand -h 'Print help (see more with ''--help'')'
+            cand --help 'Print help (see more with ''--help'')'
             cand -V 'Print version'
             cand --version 'Print version'
         }
@@ -280,6 +332,8 @@ set edit:completion:arg-completer[rebal] = {|@words|
             cand report 'Show the account now with its last 30 days, or what a period came to'
             cand flatten 'Close every position at the market, cancel our orders, and halt trading'
             cand funding 'Show funding paid, due and forecast, per coin; sends nothing'
+            cand init 'Ask, check, and write a configuration; arm an account for real money'
+            cand doctor 'Check everything that a pass needs, and say how to mend what is wrong'
             cand backtest 'Decide as a pass does, over recorded prices; sends nothing'
             cand sim 'Serve the simulated exchange over HTTP, for practice and tests'
             cand help 'Print this message or the help of the given subcommand(s)'
@@ -297,6 +351,10 @@ set edit:completion:arg-completer[rebal] = {|@words|
         &'rebal;help;flatten'= {
         }
         &'rebal;help;funding'= {
+        }
+        &'rebal;help;init'= {
+        }
+        &'rebal;help;doctor'= {
         }
         &'rebal;help;backtest'= {
         }

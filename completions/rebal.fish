@@ -51,6 +51,8 @@ complete -c rebal -n "__fish_rebal_needs_command" -f -a "risk-check" -d 'Show ev
 complete -c rebal -n "__fish_rebal_needs_command" -f -a "report" -d 'Show the account now with its last 30 days, or what a period came to'
 complete -c rebal -n "__fish_rebal_needs_command" -f -a "flatten" -d 'Close every position at the market, cancel our orders, and halt trading'
 complete -c rebal -n "__fish_rebal_needs_command" -f -a "funding" -d 'Show funding paid, due and forecast, per coin; sends nothing'
+complete -c rebal -n "__fish_rebal_needs_command" -f -a "init" -d 'Ask, check, and write a configuration; arm an account for real money'
+complete -c rebal -n "__fish_rebal_needs_command" -f -a "doctor" -d 'Check everything that a pass needs, and say how to mend what is wrong'
 complete -c rebal -n "__fish_rebal_needs_command" -f -a "backtest" -d 'Decide as a pass does, over recorded prices; sends nothing'
 complete -c rebal -n "__fish_rebal_needs_command" -f -a "sim" -d 'Serve the simulated exchange over HTTP, for practice and tests'
 complete -c rebal -n "__fish_rebal_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
@@ -217,14 +219,64 @@ complete -c rebal -n "__fish_rebal_using_subcommand funding" -s v -l verbose -d 
 complete -c rebal -n "__fish_rebal_using_subcommand funding" -l yes -d 'Ask nothing'
 complete -c rebal -n "__fish_rebal_using_subcommand funding" -s h -l help -d 'Print help'
 complete -c rebal -n "__fish_rebal_using_subcommand funding" -s V -l version -d 'Print version'
+complete -c rebal -n "__fish_rebal_using_subcommand init" -l confirm -d 'What to type at --arm-live, where nobody is there to type it' -r
+complete -c rebal -n "__fish_rebal_using_subcommand init" -l config -d 'Read this configuration file' -r -F
+complete -c rebal -n "__fish_rebal_using_subcommand init" -l profile -d 'Use NAME.toml of the configuration folder, with a state folder of its own' -r
+complete -c rebal -n "__fish_rebal_using_subcommand init" -l set -d 'Set one value, over file and environment (repeatable)' -r
+complete -c rebal -n "__fish_rebal_using_subcommand init" -l state-dir -d 'Keep ledger, trades.csv, HALT and lock here' -r -F
+complete -c rebal -n "__fish_rebal_using_subcommand init" -l format -d 'Show the result in this form, where the command has it' -r -f -a "table\t''
+json\t''
+csv\t''
+markdown\t''
+html\t''"
+complete -c rebal -n "__fish_rebal_using_subcommand init" -l out -d 'Write the result to this file too' -r -F
+complete -c rebal -n "__fish_rebal_using_subcommand init" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rebal -n "__fish_rebal_using_subcommand init" -l non-interactive -d 'Ask nothing: take --set for what differs from the defaults'
+complete -c rebal -n "__fish_rebal_using_subcommand init" -l arm-live -d 'Allow a configuration with mode = \\"live\\" to trade: once per account'
+complete -c rebal -n "__fish_rebal_using_subcommand init" -l demo -d 'Use the built-in paper account on synthetic prices; nothing leaves this machine'
+complete -c rebal -n "__fish_rebal_using_subcommand init" -l json -d 'Same as --format json'
+complete -c rebal -n "__fish_rebal_using_subcommand init" -s q -l quiet -d 'Say nothing but the result and errors'
+complete -c rebal -n "__fish_rebal_using_subcommand init" -s v -l verbose -d 'Say what is being done'
+complete -c rebal -n "__fish_rebal_using_subcommand init" -l yes -d 'Ask nothing'
+complete -c rebal -n "__fish_rebal_using_subcommand init" -s h -l help -d 'Print help'
+complete -c rebal -n "__fish_rebal_using_subcommand init" -s V -l version -d 'Print version'
+complete -c rebal -n "__fish_rebal_using_subcommand doctor" -l config -d 'Read this configuration file' -r -F
+complete -c rebal -n "__fish_rebal_using_subcommand doctor" -l profile -d 'Use NAME.toml of the configuration folder, with a state folder of its own' -r
+complete -c rebal -n "__fish_rebal_using_subcommand doctor" -l set -d 'Set one value, over file and environment (repeatable)' -r
+complete -c rebal -n "__fish_rebal_using_subcommand doctor" -l state-dir -d 'Keep ledger, trades.csv, HALT and lock here' -r -F
+complete -c rebal -n "__fish_rebal_using_subcommand doctor" -l format -d 'Show the result in this form, where the command has it' -r -f -a "table\t''
+json\t''
+csv\t''
+markdown\t''
+html\t''"
+complete -c rebal -n "__fish_rebal_using_subcommand doctor" -l out -d 'Write the result to this file too' -r -F
+complete -c rebal -n "__fish_rebal_using_subcommand doctor" -l color -d 'Use colours' -r -f -a "auto\t''
+always\t''
+never\t''"
+complete -c rebal -n "__fish_rebal_using_subcommand doctor" -l send-test -d 'Send a test message to Telegram and one beat to heartbeat.url'
+complete -c rebal -n "__fish_rebal_using_subcommand doctor" -l demo -d 'Use the built-in paper account on synthetic prices; nothing leaves this machine'
+complete -c rebal -n "__fish_rebal_using_subcommand doctor" -l json -d 'Same as --format json'
+complete -c rebal -n "__fish_rebal_using_subcommand doctor" -s q -l quiet -d 'Say nothing but the result and errors'
+complete -c rebal -n "__fish_rebal_using_subcommand doctor" -s v -l verbose -d 'Say what is being done'
+complete -c rebal -n "__fish_rebal_using_subcommand doctor" -l yes -d 'Ask nothing'
+complete -c rebal -n "__fish_rebal_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c rebal -n "__fish_rebal_using_subcommand doctor" -s V -l version -d 'Print version'
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l data -d 'Take klines from this folder: SYMBOL*.csv[.gz|.zip], or one folder per symbol' -r -F
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l funding -d 'Take funding rates from this folder; without it there is none' -r -F
-complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l interval -d 'Decide this often, and download bars of this length; otherwise the configuration\'s interval' -r
+complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l interval -d 'Decide this often, a whole multiple of the bars, and download bars of this length; otherwise the configuration\'s interval' -r
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l exchange-info -d 'Take steps and minimums from a recorded exchangeInfo' -r -F
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l from -d 'Begin with the first bar at or after this time' -r
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l to -d 'End with the last bar that closes at or before this time' -r
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l equity -d 'Begin with this much of the quote asset' -r
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l resume-after -d 'Trade again this long after a hard stop, instead of ending there' -r
+complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l sweep -d 'Try these values of a configuration key, with those of every other --sweep (repeatable)' -r
+complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l jobs -d 'Run so many settings at a time; all cores where it is not given' -r
+complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l sort -d 'Order settings by a figure: return, final_equity, max_drawdown, trades, turnover, fees, funding …' -r
+complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l folds -d 'Choose on one part of the period and look at the next, K times' -r
+complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l shard -d 'Run part I of N, counted from 0, and write it as JSON lines for --merge' -r
+complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l merge -d 'Join the parts of a sweep that --shard wrote' -r -F
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l config -d 'Read this configuration file' -r -F
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l profile -d 'Use NAME.toml of the configuration folder, with a state folder of its own' -r
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l set -d 'Set one value, over file and environment (repeatable)' -r
@@ -245,7 +297,7 @@ complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l json -d 'Same a
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -s q -l quiet -d 'Say nothing but the result and errors'
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -s v -l verbose -d 'Say what is being done'
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l yes -d 'Ask nothing'
-complete -c rebal -n "__fish_rebal_using_subcommand backtest" -s h -l help -d 'Print help'
+complete -c rebal -n "__fish_rebal_using_subcommand backtest" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -s V -l version -d 'Print version'
 complete -c rebal -n "__fish_rebal_using_subcommand sim" -l listen -d 'Listen on this loopback address; port 0 picks a free one' -r
 complete -c rebal -n "__fish_rebal_using_subcommand sim" -l prices -d 'Take prices from here: synthetic, or a folder of recorded klines' -r -F
@@ -280,13 +332,15 @@ complete -c rebal -n "__fish_rebal_using_subcommand sim" -s v -l verbose -d 'Say
 complete -c rebal -n "__fish_rebal_using_subcommand sim" -l yes -d 'Ask nothing'
 complete -c rebal -n "__fish_rebal_using_subcommand sim" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c rebal -n "__fish_rebal_using_subcommand sim" -s V -l version -d 'Print version'
-complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding backtest sim help" -f -a "scan" -d 'Choose the coins to hold, and say why each was taken or left'
-complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding backtest sim help" -f -a "plan" -d 'Show what a pass would do now, and why; sends nothing'
-complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding backtest sim help" -f -a "rebalance" -d 'Bring the portfolio back to its targets: one pass'
-complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding backtest sim help" -f -a "risk-check" -d 'Show every risk figure with its limit; close everything where the hard stop fires'
-complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding backtest sim help" -f -a "report" -d 'Show the account now with its last 30 days, or what a period came to'
-complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding backtest sim help" -f -a "flatten" -d 'Close every position at the market, cancel our orders, and halt trading'
-complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding backtest sim help" -f -a "funding" -d 'Show funding paid, due and forecast, per coin; sends nothing'
-complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding backtest sim help" -f -a "backtest" -d 'Decide as a pass does, over recorded prices; sends nothing'
-complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding backtest sim help" -f -a "sim" -d 'Serve the simulated exchange over HTTP, for practice and tests'
-complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding backtest sim help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding init doctor backtest sim help" -f -a "scan" -d 'Choose the coins to hold, and say why each was taken or left'
+complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding init doctor backtest sim help" -f -a "plan" -d 'Show what a pass would do now, and why; sends nothing'
+complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding init doctor backtest sim help" -f -a "rebalance" -d 'Bring the portfolio back to its targets: one pass'
+complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding init doctor backtest sim help" -f -a "risk-check" -d 'Show every risk figure with its limit; close everything where the hard stop fires'
+complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding init doctor backtest sim help" -f -a "report" -d 'Show the account now with its last 30 days, or what a period came to'
+complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding init doctor backtest sim help" -f -a "flatten" -d 'Close every position at the market, cancel our orders, and halt trading'
+complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding init doctor backtest sim help" -f -a "funding" -d 'Show funding paid, due and forecast, per coin; sends nothing'
+complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding init doctor backtest sim help" -f -a "init" -d 'Ask, check, and write a configuration; arm an account for real money'
+complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding init doctor backtest sim help" -f -a "doctor" -d 'Check everything that a pass needs, and say how to mend what is wrong'
+complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding init doctor backtest sim help" -f -a "backtest" -d 'Decide as a pass does, over recorded prices; sends nothing'
+complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding init doctor backtest sim help" -f -a "sim" -d 'Serve the simulated exchange over HTTP, for practice and tests'
+complete -c rebal -n "__fish_rebal_using_subcommand help; and not __fish_seen_subcommand_from scan plan rebalance risk-check report flatten funding init doctor backtest sim help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -23,15 +23,7 @@ use schedule::Job;
 
 /// Ask, check, and write a configuration; arm an account for real money
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = "\
-Overwrites nothing, writes no secret and asks for none, only for where they are. What is not asked can be
-given with --set; the environment's REBAL__ variables stay out of the file, they win over it anyway.
-
-Examples:
-  rebal init
-  rebal init --profile testnet
-  rebal init --non-interactive --set mode=testnet --set basket.target_value=100
-  rebal --profile live init --arm-live")]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Ask nothing: take --set for what differs from the defaults
     #[arg(long)]
@@ -43,6 +35,19 @@ pub(super) struct Args {
     #[arg(long, value_name = "ACCOUNT@HOST", requires = "arm_live")]
     confirm: Option<String>,
 }
+
+const EXAMPLES: &str = "\
+Examples:
+  rebal init                                asks, and writes a configuration
+  rebal init --profile testnet              another one beside it, with a ledger of its own
+  rebal init --non-interactive --set mode=testnet --set basket.target_value=100
+  rebal --profile live init --arm-live      the yes to real money, once per account
+
+Overwrites nothing, writes no secret and asks for none, only for where they are. What is not asked can
+be given with --set; the environment's REBAL__ variables stay out of the file, they win over it anyway.
+
+Exit codes: 0 written, or armed · 2 not confirmed, not answerable, or the account is not ready · 4 exchange
+unavailable, with --arm-live · 10 ledger unusable, with --arm-live · 130 interrupted, nothing written";
 
 pub(super) async fn run(global: &Global, ui: Ui, args: &Args) -> Result<u8, CommandError> {
     if args.arm_live {

@@ -63,7 +63,10 @@ fn strategy(config: &Config, symbols: Vec<Symbol>) -> Result<Box<dyn Strategy>, 
         return Err(CommandError::new(
             Kind::Config,
             format!("{key} is empty and no universe was chosen yet"),
-            format!("let `rebal scan --apply` choose, or list the contracts: --set {key}=ADAUSDT,XRPUSDT"),
+            format!(
+                "let `rebal scan --apply` choose, or list the contracts: --set {key}=ADAUSDT,XRPUSDT; \
+                 `rebal init` asks for all that a first run needs"
+            ),
         ));
     }
     Ok(match config.strategy.kind {

@@ -38,9 +38,10 @@ impl Job<'_> {
 /// The schedule of `config`'s interval.
 pub(super) fn schedule(config: &Config, job: &Job<'_>) -> Schedule {
     let unit = job.profile.map_or_else(|| "rebal".to_owned(), |profile| format!("rebal-{profile}"));
-    // A % in a crontab is a line break, whatever quotes are around it.
-    let crontab =
-        cron(config.interval).map(|when| format!("{when}  {}", shell(&job.words()).replace('%', "\\%")));
+    // A % in a crontab is a line break, whatever quotes are around it. The result goes nowhere: what is wrong
+    // is on stderr, and cron would mail every pass otherwise.
+    let command = shell(&job.words()).replace('%', "\\%");
+    let crontab = cron(config.interval).map(|when| format!("{when}  {command} >/dev/null"));
     Schedule {
         crontab,
         service: service(config, job),
@@ -210,7 +211,8 @@ mod tests {
     fn paths_survive_cron_and_systemd() {
         let config = Config::default();
         let plain = schedule(&config, &job("/c/rebal.toml", None));
-        let line = "*/5 * * * *  /opt/rebal --config /c/rebal.toml --state-dir /s rebalance --quiet";
+        let line =
+            "*/5 * * * *  /opt/rebal --config /c/rebal.toml --state-dir /s rebalance --quiet >/dev/null";
         assert_eq!(plain.crontab.as_deref(), Some(line));
         let odd = schedule(&config, &job("/it's 5 %/a\"$b", Some("spot")));
         let line = odd.crontab.unwrap();
