@@ -116,7 +116,8 @@ async fn identify<E: Exchange>(mut exchange: E) -> Result<Found, ExchangeError> 
 
 /// Whether a person, or the script of one, names this very account at this very host.
 fn agree(context: &Context, found: &Found, confirm: Option<&str>) -> Result<(), CommandError> {
-    let phrase = format!("{}@{}", found.account, host(context));
+    // One word, so that nobody has to quote it: a spot account is called `spot 123`.
+    let phrase = format!("{}@{}", found.account.replace(' ', "-"), host(context));
     let refuse = |message: String, hint: String| Err(CommandError::new(Kind::Config, message, hint));
     if let Some(given) = confirm {
         return match given == phrase {

@@ -6,6 +6,7 @@ The simulator's own books (`/sim/state`) are what every figure is held against.
 """
 import json
 import os
+import re
 import random
 import sys
 from collections import Counter
@@ -456,7 +457,13 @@ def bad_input():
     sim, home = account(**weights(mode="live"))
     with sim, home:
         code, report = home.json("rebalance")
-        that("live works against a loopback address", code == 0 and report["mode"] == "live", (code, str(report)[:200]))
+        that("live is refused until the account is armed", code == 2 and "not armed" in report.get("message", ""), (code, str(report)[:200]))
+        code, report = home.json("init", "--arm-live", "--confirm", "yes")
+        phrase = re.search(r"--confirm ([^\s;`]+)", report.get("hint", "") + " --confirm none").group(1)
+        code, report = home.json("init", "--arm-live", "--confirm", phrase)
+        that("a spot account is armed with its name", code == 0 and report.get("account", "").startswith("spot "), (code, str(report)[:400]))
+        code, report = home.json("rebalance")
+        that("and trades then", code == 0 and report["mode"] == "live", (code, str(report)[:200]))
         with open(home.config) as file:
             text = file.read()
         with open(home.config, "w") as file:

@@ -40,7 +40,7 @@ class Person:
         """What somebody types, what it must end with and say; stderr is for what is wrong."""
         found, out, err = self.shell(line)
         ok = found == code and re.search(says, out + err) and not (quiet and code == 0 and err.strip())
-        odd = re.search(r"\b(None|NaN|null|Some\(|panicked)", "" if "json" in line else out)
+        odd = re.search(r"\b(None|NaN|(?<!/)null|Some\(|panicked)", "" if "json" in line else out)
         that(f"$ {line}", ok and not odd, (found, odd, out[-600:], err[-600:]))
         return out, err
 

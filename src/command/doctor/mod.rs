@@ -26,23 +26,24 @@ use super::context::{Context, Understood};
 /// nothing: sends no order and no setting, makes no ledger, takes no lock, works with a read-only key.
 /// --verbose adds every value of the configuration and where it came from.
 #[derive(Clone, Debug, clap::Args)]
-#[command(after_help = AFTER_HELP)]
+#[command(after_help = EXAMPLES)]
 pub(super) struct Args {
     /// Send a test message to Telegram and one beat to heartbeat.url
     #[arg(long)]
     send_test: bool,
 }
 
-const AFTER_HELP: &str = "\
-Ends with 0 where nothing failed; warnings and what is not verifiable do not count. Else with the code of
-what the rest depends on, in this order: 2 configuration, key, permission or account mode · 10 ledger or
-state folder · 9 foreign orders · 6 halted · 4 exchange unavailable or account without equity
-
+const EXAMPLES: &str = "\
 Examples:
-  rebal doctor                     before the first pass, and whenever something is odd
-  rebal doctor -v                  with every value and where it came from
-  rebal doctor --send-test         and let Telegram and the heartbeat prove themselves
-  rebal doctor --json | jq '.checks[] | select(.status == \"fail\")'";
+  rebal doctor                              before the first pass, and whenever something is odd
+  rebal doctor -v                           with every value and where it came from
+  rebal doctor --send-test                  and let Telegram and the heartbeat prove themselves
+  rebal doctor --json | jq '.checks[] | select(.status == \"fail\")'
+
+Ends with the first of these that failed. Warnings and what is not verifiable do not count.
+
+Exit codes: 0 nothing failed · 2 configuration, key, permission or account mode · 10 ledger or state
+folder · 9 foreign orders · 6 halted · 4 exchange unavailable, or an account without equity";
 
 pub(super) async fn run(global: &Global, ui: Ui, args: &Args) -> Result<u8, CommandError> {
     render::doctor_fits(global.format())?;
