@@ -272,6 +272,21 @@ def main():
     if not data:
         print("skipped: REBAL_DATA names no recorded market data")
         return
+    with tempfile.TemporaryDirectory() as scratch:
+        compare_all(linked(data, scratch))
+
+
+def linked(data, scratch):
+    """The same files in a folder of our own: the binary keeps its cache beside what it reads."""
+    for folder in os.listdir(data):
+        if os.path.isdir(f"{data}/{folder}"):
+            os.makedirs(f"{scratch}/{folder}")
+            for name in os.listdir(f"{data}/{folder}"):
+                os.symlink(f"{os.path.abspath(data)}/{folder}/{name}", f"{scratch}/{folder}/{name}")
+    return scratch
+
+
+def compare_all(data):
     hourly = [f"{coin}USDT" for coin in "XRP LTC ADA AAVE ALGO ARB AVAX DOT HBAR KAS LINK NEAR ONDO TRX WLD XLM XTZ DOGE ENA SUI".split()]
     five = [f"{coin}USDT" for coin in "BTC ETH BNB BCH DOGE SOL XRP INJ OP ORCA ZEC HYPE".split()]
     hour, minutes = 3_600_000, 300_000
