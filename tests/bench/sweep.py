@@ -46,7 +46,7 @@ for jobs in (1, 2):
     assert count == SETTINGS, count
     runs[jobs] = walked
     print(f"{count} settings on {jobs} thread{'s' if jobs > 1 else ''}: {walked:.2f} s, {count / walked:.0f} a second "
-          f"({whole:.2f} s with loading and writing; {cpu:.2f} s of processor time, which other load does not change)")
+          f"({whole:.2f} s with loading and writing; {cpu:.2f} s of processor time, which other load hardly changes)")
 peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
 print(f"two threads: {runs[1] / runs[2]:.2f} times as fast as one")
 print(f"peak memory: {peak / 1024:.0f} MiB; of a sweep of {few[3]} settings {peak_of_few / 1024:.0f} MiB")
