@@ -132,6 +132,18 @@ stops = json_of(*DATA, *swept("risk.max_drawdown=0.05,0.5"), "--resume-after", "
 wrong = [run["params"] for run in stops["runs"] if figures(run) != single(run["params"], "--resume-after", "1d")]
 that("runs that are stopped", not wrong and any(run["stops"] for run in stops["runs"]), stops["runs"])
 
+# The other strategies, and spot.
+EQUAL = ["--set", "weights.weights=equal", "--set", "weights.symbols=AAAUSDT,BBBUSDT,CCCUSDT"]
+for name, fixed, sweeps in [
+        ("weights", ["--set", "strategy.kind=weights", *EQUAL], ["weights.threshold=0.02,0.1", "weights.every=1d,2d"]),
+        ("spot", ["--set", "strategy.kind=weights", "--set", "venue=binance-spot", *EQUAL], ["weights.threshold=0.02,0.1"]),
+        ("moonshot", ["--set", "strategy.kind=moonshot", "--set", "moonshot.symbols=AAAUSDT,BBBUSDT,CCCUSDT",
+                      "--set", "moonshot.slots=3"], ["moonshot.stop_loss=0.05,0.3", "moonshot.cooldown=1h,1d"])]:
+    report = json_of(*DATA, *fixed, *swept(*sweeps))
+    wrong = [run["params"] for run in report["runs"] if figures(run) != single(run["params"], *fixed)]
+    that(f"{name}: each row equals a run of its own", not wrong and len({run["return"] for run in report["runs"]}) > 1,
+         (wrong, report["refused"]))
+
 # What the configuration refuses is named, and the rest is run.
 some = json_of(*DATA, *swept("basket.threshold=0.05,30", "basket.target_value=40,80"))
 alone = call(*DATA, "--set", "basket.threshold=30")
