@@ -4,6 +4,7 @@
 //! once out of straight reads. Beside each tile stand the highest and the lowest close of each coin: most
 //! tiles need no more than that to say that no coin left its band. A quarter more memory than the closes alone.
 
+use std::hash::{Hash, Hasher};
 use std::ops::Range;
 
 /// Bars of a tile.
@@ -92,11 +93,23 @@ impl Columns {
         self.tiles.get((bar / BARS * self.coins + coin) * BARS + bar % BARS).copied()
     }
 
+    /// Feeds every close, and where there is none, to a hasher.
+    pub(super) fn hash_closes(&self, hasher: &mut impl Hasher) {
+        self.tiles.iter().for_each(|close| hasher.write_u64(close.to_bits()));
+        self.gaps.hash(hasher);
+    }
+
     /// Whether a coin has a price in a bar.
     pub(super) fn is_there(&self, bar: usize, coin: usize) -> bool {
         let Some(gaps) = self.gaps.get(coin) else { return false };
         let after = gaps.partition_point(|gap| gap.end <= bar);
         bar < self.bars && gaps.get(after).is_none_or(|gap| bar < gap.start)
+    }
+
+    /// In how many of the first `bars` bars a coin has no price.
+    pub(super) fn missing(&self, coin: usize, bars: usize) -> usize {
+        let inside = |gap: &Range<usize>| gap.end.min(bars).saturating_sub(gap.start);
+        self.gaps.get(coin).map_or(0, |gaps| gaps.iter().map(inside).sum())
     }
 
     /// The first bar from `bar` on at which a coin gets or loses its price.

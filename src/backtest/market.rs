@@ -1,5 +1,6 @@
 //! Recorded prices as columns: what a run walks over, shared by all runs of a sweep.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use crate::backtest::columns::Columns;
@@ -113,6 +114,12 @@ impl Market {
         Price::read_back(self.columns.last(bar, coin)?, digits)
     }
 
+    /// In how many of the first `bars` bars a coin has no price.
+    #[must_use]
+    pub fn unavailable(&self, coin: usize, bars: usize) -> usize {
+        self.columns.missing(coin, bars)
+    }
+
     /// When a bar ends: that is when its close is known.
     #[must_use]
     pub fn closes_at(&self, bar: usize) -> Time {
@@ -123,6 +130,17 @@ impl Market {
     #[must_use]
     pub fn first_closing_at(&self, time: Time) -> usize {
         self.opens.partition_point(|open| *open + self.interval < time)
+    }
+
+    /// A number that differs where prices, funding or trading rules do: of two machines that must have the
+    /// same. Equal for the same version of rebal only.
+    #[must_use]
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (self.interval, &self.opens).hash(&mut hasher);
+        format!("{:?} {:?}", self.contracts, self.settlements).hash(&mut hasher);
+        self.columns.hash_closes(&mut hasher);
+        hasher.finish()
     }
 
     /// The number of a coin's column.

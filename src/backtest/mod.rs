@@ -4,13 +4,17 @@
 //! the close, its peak and drawdown, liquidation; the hard stop; the decision; its fills at the close.
 
 pub mod account;
+pub mod course;
 pub mod grid;
 pub mod market;
 pub mod run;
+pub mod sweep;
 pub mod twin;
 
 mod columns;
 mod highs;
+#[cfg(test)]
+pub(crate) mod samples;
 mod screen;
 mod sure;
 #[cfg(test)]
@@ -18,6 +22,7 @@ mod tests;
 mod walk;
 
 pub use account::Holding;
+pub use course::{Course, Dive};
 pub use grid::Recording;
 pub use market::{Contract, Market, Settlement};
 pub use run::{Ending, Fill, Keep, Outcome, Sample, Terms, run};

@@ -181,7 +181,8 @@ pub(crate) fn from_sets(known: &Known, sets: &[String], faults: &mut Vec<Fault>)
     assignments
 }
 
-fn from_text(
+/// The assignment of a value that is plain text.
+pub(crate) fn from_text(
     known: &Known,
     key: String,
     text: String,

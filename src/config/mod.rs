@@ -11,6 +11,7 @@ pub mod secrets;
 pub mod sections;
 pub mod show;
 pub mod url;
+pub mod vary;
 pub mod words;
 
 mod bounds;
@@ -72,6 +73,8 @@ pub enum Origin {
     Environment(String),
     /// A `--set` argument.
     Set,
+    /// One of the values of a `--sweep` argument.
+    Sweep,
 }
 
 impl fmt::Display for Origin {
@@ -83,6 +86,7 @@ impl fmt::Display for Origin {
             Origin::File { path, line: None } => write!(f, "{}", path.display()),
             Origin::Environment(name) => write!(f, "the environment variable {name}"),
             Origin::Set => f.write_str("--set"),
+            Origin::Sweep => f.write_str("--sweep"),
         }
     }
 }
@@ -174,9 +178,7 @@ fn assemble(
             Err(fault) => faults.push(fault),
         }
     }
-    let mut config: Config = table.try_into().map_err(|error: toml::de::Error| {
-        Fault::Contradiction(format!("the configuration does not fit together: {}", error.message()))
-    })?;
+    let mut config = of_table(table)?;
     resolve_paths(&mut config, &origins);
     if config.venue == Venue::BinanceSpot && origins.get("paper.taker_fee") == Some(&Origin::Default) {
         config.paper.taker_fee = sections::spot_taker_fee();
@@ -184,6 +186,12 @@ fn assemble(
     bounds::check(&config, &origins, &mut faults);
     ConfigError::unless_empty(faults)?;
     Ok(Loaded { config, origins })
+}
+
+fn of_table(table: Table) -> Result<Config, Fault> {
+    table.try_into().map_err(|error: toml::de::Error| {
+        Fault::Contradiction(format!("the configuration does not fit together: {}", error.message()))
+    })
 }
 
 fn missing(path: &Path) -> Fault {

@@ -1,8 +1,12 @@
-//! One object on one line.
+//! One object on one line, or one a line.
+
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::render::text;
+use crate::report::sweep::Ran;
+use crate::report::sweep::part::{Header, Line};
 
 /// `report` as one line of JSON.
 ///
@@ -30,4 +34,13 @@ pub fn object<R: Serialize>(report: &R) -> String {
     }
     out.push('\n');
     out
+}
+
+/// A part of a sweep as JSON lines: its header, then its points.
+#[must_use]
+pub fn part(header: &Header, ran: &[Ran]) -> String {
+    let grid = Arc::new(header.grid.clone());
+    let mut text = object(header);
+    ran.iter().for_each(|ran| text.push_str(&object(&Line::new(&grid, ran))));
+    text
 }

@@ -5,7 +5,10 @@ use crate::render::grid::{Align, Grid};
 use crate::render::paint::Tone;
 use crate::render::remarks::{self, Remark};
 use crate::render::text::{clean, instant, money, percent};
-use crate::render::{charges, coins, earnings, figures, glance, orders, positions, summary, universe, words};
+use crate::render::{
+    charges, coins, earnings, figures, glance, orders, positions, settings, summary, trial, universe, words,
+};
+use crate::report::backtest::BacktestReport;
 use crate::report::dashboard::DashboardReport;
 use crate::report::flatten::FlattenReport;
 use crate::report::funding::FundingReport;
@@ -16,6 +19,7 @@ use crate::report::period::PeriodReport;
 use crate::report::plan::PlanReport;
 use crate::report::risk::RiskReport;
 use crate::report::scan::ScanReport;
+use crate::report::sweep::SweepReport;
 
 /// The heading over changes to stops.
 const STOPS: &str = "Stops at the exchange";
@@ -201,6 +205,41 @@ fn halt(halted: Option<&str>, found: &str) -> String {
     halted.map_or_else(String::new, |id| {
         format!("**HALTED (halt {})**: {}\n\n", escape(id), words::refused(found))
     })
+}
+
+/// A backtest: the verdict, how the equity changed, one row per coin, the figures, what is not modelled.
+#[must_use]
+pub fn backtest(report: &BacktestReport) -> String {
+    let mut text = head("backtest", &report.heading);
+    text.push_str(&format!("{}\n\n{}\n", escape(&trial::verdict(report).1), escape(&trial::span(report))));
+    text.push_str(&drawn(&trial::bridge(report)));
+    if let Some(grid) = trial::coins(report).first() {
+        text.push_str(&format!("\n### Coins\n{}\n{}\n", drawn(grid), escape(&trial::legend().2)));
+    }
+    text.push_str(&bullets("Figures", trial::headlines(report)));
+    text.push_str(&bullets("Prices and rules", trial::ground(report)));
+    let left_out = trial::left_out(report).into_iter().map(|(tone, _, text)| (tone, String::new(), text));
+    text.push_str(&bullets("Not modelled", left_out.collect()));
+    text
+}
+
+/// A sweep: what was tried, the best settings, what became of choices, then what was refused.
+#[must_use]
+pub fn sweep(report: &SweepReport) -> String {
+    let mut text = head("sweep", &report.ground.heading);
+    text.push_str(&format!("{}\n", escape(&settings::verdict(report).1)));
+    if let Some(grid) = settings::runs(report).first() {
+        text.push_str(&drawn(grid));
+    }
+    if let Some(walk) = &report.walk_forward {
+        text.push_str(&format!("\n### Walk-forward\n\n{}\n", escape(&settings::decay(walk))));
+        if let Some(grid) = settings::steps(report, walk).first() {
+            text.push_str(&drawn(grid));
+        }
+        text.push_str(&bullets("Columns", vec![settings::legend()]));
+    }
+    text.push_str(&bullets("Worth knowing", settings::remarks(report)));
+    text
 }
 
 fn head(what: &str, heading: &Heading) -> String {

@@ -4,11 +4,13 @@ mod bar;
 mod charges;
 mod chart;
 mod coins;
+mod courses;
 pub mod csv;
 mod earnings;
 mod figures;
 mod glance;
 mod grid;
+mod heat;
 pub mod html;
 pub mod json;
 pub mod markdown;
@@ -19,15 +21,18 @@ mod paint;
 mod pictures;
 mod positions;
 mod remarks;
+mod settings;
 mod summary;
 pub mod table;
 pub mod text;
+mod trial;
 mod universe;
 mod words;
 
 use std::fmt;
 use std::str::FromStr;
 
+use crate::report::backtest::BacktestReport;
 use crate::report::dashboard::DashboardReport;
 use crate::report::error::ErrorReport;
 use crate::report::flatten::FlattenReport;
@@ -37,6 +42,7 @@ use crate::report::period::PeriodReport;
 use crate::report::plan::PlanReport;
 use crate::report::risk::RiskReport;
 use crate::report::scan::ScanReport;
+use crate::report::sweep::SweepReport;
 
 /// How a report is shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -216,6 +222,30 @@ pub fn funding(report: &FundingReport, format: Format, style: &Style) -> Result<
         Format::Csv => Ok(csv::funding(report)),
         Format::Markdown => Ok(markdown::funding(report)),
         Format::Html => Err(unsupported("a funding report", format)),
+    }
+}
+
+/// A sweep in `format`; every text ends with one line break.
+#[must_use]
+pub fn sweep(report: &SweepReport, format: Format, style: &Style) -> String {
+    match format {
+        Format::Table => table::sweep(report, style),
+        Format::Json => json::object(report),
+        Format::Csv => csv::sweep(report),
+        Format::Markdown => markdown::sweep(report),
+        Format::Html => html::sweep(report),
+    }
+}
+
+/// A backtest in `format`; every text ends with one line break.
+#[must_use]
+pub fn backtest(report: &BacktestReport, format: Format, style: &Style) -> String {
+    match format {
+        Format::Table => table::backtest(report, style),
+        Format::Json => json::object(report),
+        Format::Csv => csv::backtest(report),
+        Format::Markdown => markdown::backtest(report),
+        Format::Html => html::backtest(report),
     }
 }
 

@@ -1,11 +1,11 @@
 //! What every report carries: when, and about which account.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::domain::time::Time;
 
 /// When a report was made and what it is about; flattened into every object.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heading {
     /// Exchange time (on paper, the paper clock).
     pub at: Time,

@@ -22,3 +22,4 @@ pub mod risk;
 #[cfg(test)]
 pub(crate) mod samples;
 pub mod scan;
+pub mod sweep;

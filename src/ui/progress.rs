@@ -39,6 +39,11 @@ impl Progress {
         self.bar.inc(1);
     }
 
+    /// One step further, whatever it was.
+    pub fn advance(&self) {
+        self.bar.inc(1);
+    }
+
     /// Takes the bar from the screen.
     pub fn done(self) {
         self.bar.finish_and_clear();

@@ -64,7 +64,7 @@ pub(super) async fn fetch(context: &Context, args: &Args) -> Result<(), CommandE
     progress.done();
     let listing = fetch.patiently(|| fetch.source.exchange_info()).await?;
     let day = now.to_string();
-    let file = args.data.join(format!("exchangeInfo_{}.json", day.get(..10).unwrap_or_default()));
+    let file = args.data()?.join(format!("exchangeInfo_{}.json", day.get(..10).unwrap_or_default()));
     crate::ui::write_file(&file, &String::from_utf8_lossy(&listing))
         .map_err(|error| usage(format!("{}: cannot be written: {error}", file.display()), "see --data"))
 }
@@ -113,7 +113,7 @@ impl Fetch<'_> {
     async fn klines(&self, symbol: &Symbol) -> Result<(), CommandError> {
         let (word, length) = self.interval;
         let mut store =
-            Store::open(&self.args.data, &format!("{symbol}-{word}.csv"), KLINE_HEADER).map_err(refuse)?;
+            Store::open(self.args.data()?, &format!("{symbol}-{word}.csv"), KLINE_HEADER).map_err(refuse)?;
         let mut since = self.begin(symbol, &store)?;
         self.tell_earlier(symbol, &store).await?;
         loop {

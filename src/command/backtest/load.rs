@@ -11,7 +11,7 @@ use crate::command::context::Context;
 use crate::command::settings;
 use crate::command::venue::paper;
 use crate::config::words::Venue;
-use crate::domain::num::{Notional, Price, Qty};
+use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::rules::Lot;
 use crate::domain::series::Series;
 use crate::domain::symbol::Symbol;
@@ -21,13 +21,49 @@ use crate::sim::{Listed, listing};
 
 use super::Args;
 
-/// The market of the data that was asked for, and whose trading rules it has.
+/// What was recorded, before a period is cut out of it.
+pub(super) struct Recorded {
+    interval: Duration,
+    series: BTreeMap<Symbol, Series>,
+    funding: BTreeMap<Symbol, Vec<(Time, Rate)>>,
+    listed: BTreeMap<Symbol, Listed>,
+    on_spot: bool,
+    /// Whose trading rules these are.
+    pub(super) origin: String,
+}
+
+impl Recorded {
+    /// The bars of a period on one grid; none where the period is outside of the data.
+    pub(super) fn market(&self, from: Option<Time>, to: Option<Time>) -> Market {
+        let Recorded { interval, series, funding, listed, on_spot, .. } = self;
+        let recording = Recording { interval: *interval, series, funding, listed, on_spot: *on_spot };
+        recording.market(from, to)
+    }
+}
+
+/// The market of the data and the period that were asked for, and whose trading rules it has.
 pub(super) fn load(context: &Context, args: &Args) -> Result<(Market, String), CommandError> {
+    let recorded = read(context, args)?;
+    Ok((period(&recorded, args)?, recorded.origin))
+}
+
+/// The period that was asked for, of what was recorded.
+pub(super) fn period(recorded: &Recorded, args: &Args) -> Result<Market, CommandError> {
+    let market = recorded.market(args.from, args.to);
+    if market.opens.is_empty() {
+        return Err(outside(&recorded.series, recorded.interval, args));
+    }
+    Ok(market)
+}
+
+/// Reads the data that was asked for.
+pub(super) fn read(context: &Context, args: &Args) -> Result<Recorded, CommandError> {
     let (_, symbols) = settings::listed(&context.config);
     let wanted = (!symbols.is_empty()).then_some(symbols);
     let refuse = |error: ArchiveError| CommandError::new(Kind::Config, error.to_string(), "see --data");
+    let folder = args.data()?;
     let spare = context.folders.cache.as_ref().map(|folder| folder.join("columns"));
-    let columns = archive::columns(&args.data, wanted.as_deref(), spare.as_deref()).map_err(refuse)?;
+    let columns = archive::columns(folder, wanted.as_deref(), spare.as_deref()).map_err(refuse)?;
     context.ui.detail(&format!(
         "prices: {} contracts from the cache, {} files parsed",
         columns.cached, columns.parsed
@@ -44,16 +80,11 @@ pub(super) fn load(context: &Context, args: &Args) -> Result<(Market, String), C
             context.ui.note(&format!("no funding is recorded for {}: none is charged", without.join(", ")));
         }
     }
-    let info = args.exchange_info.clone().or_else(|| archive::find_exchange_info(&args.data));
+    let info = args.exchange_info.clone().or_else(|| archive::find_exchange_info(folder));
     let (listed, origin) = rules(context, info.as_deref(), &series)?;
     let interval = archive::interval_of(&series).unwrap_or(Duration::from_secs(300));
     let on_spot = context.config.venue == Venue::BinanceSpot;
-    let recording = Recording { interval, series: &series, funding: &funding, listed: &listed, on_spot };
-    let market = recording.market(args.from, args.to);
-    if market.opens.is_empty() {
-        return Err(outside(&series, interval, args));
-    }
-    Ok((market, origin))
+    Ok(Recorded { interval, series, funding, listed, on_spot, origin })
 }
 
 /// A period in which there is nothing, and what there is instead.

@@ -1,0 +1,277 @@
+//! `rebal backtest --sweep`: every combination of settings over the same prices, on all cores.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::backtest::sweep::{Grid, Shard, workers};
+use crate::backtest::{Market, run as walk, sweep};
+use crate::command::context::Context;
+use crate::command::{settings, signals};
+use crate::config::sections::Config;
+use crate::config::vary::{Value, Varied};
+use crate::domain::time::show_span;
+use crate::error::{CommandError, Kind};
+use crate::render::{self, Format};
+use crate::report::sweep::figures::Figures;
+use crate::report::sweep::part::{Header, SCHEMA};
+use crate::report::sweep::{Ground, Period, Ran, Results, SweepReport};
+use crate::ui::Progress;
+
+use super::load::{self, Recorded};
+use super::{Args, symbols, terms};
+
+/// So many runs are not begun before it was said how long they take.
+const MANY: u64 = 1_000_000;
+/// More runs than one process keeps the figures of.
+const MOST: u64 = 100_000_000;
+/// Runs that an estimate is made from, evenly spread over the grid.
+const SAMPLED: u64 = 16;
+
+pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
+    if args.shard.is_some() && !matches!(context.format, Format::Table | Format::Json) {
+        return Err(refuse("a part of a sweep comes as JSON lines", "leave --format to --merge"));
+    }
+    let begun = Instant::now();
+    let task = Task::new(context, args)?;
+    let recorded = load::read(context, args)?;
+    let market = load::period(&recorded, args)?;
+    let parts = match args.folds {
+        Some(folds) => folds_of(&market, folds)?,
+        None => Vec::new(),
+    };
+    let heading = context.heading(market.closes_at(market.bars().saturating_sub(1)));
+    let Period { from, to } = whole(&market);
+    let symbols = market.contracts.iter().map(|contract| contract.rules.symbol.clone()).collect();
+    let rules = recorded.origin.clone();
+    let ground = Ground { heading, from, to, bars: market.bars(), symbols, equity: args.equity, rules };
+    let shard = args.shard.unwrap_or(Shard::WHOLE);
+    let data = args.shard.map(|_| market.fingerprint());
+    task.announce(context, &market, shard, parts.len())?;
+    context.ui.detail(&format!("loaded in {:.3} s", begun.elapsed().as_secs_f64()));
+    let begun = Instant::now();
+    let grid = Arc::clone(&task.grid);
+    let same = task.fingerprint()?;
+    let ran = run_all(context, task, recorded, market, parts.clone(), shard).await?;
+    let elapsed_s = begun.elapsed().as_secs_f64();
+    context.ui.detail(&format!("{} settings in {elapsed_s:.3} s", ran.len()));
+    if let Some(data) = data {
+        let header = Header {
+            schema: SCHEMA.to_owned(),
+            ground,
+            grid: Grid::clone(&grid),
+            parts,
+            shard,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            settings: same,
+            data: format!("{data:016x}"),
+            elapsed_s: format!("{elapsed_s:.3}"),
+        };
+        context.show(&render::json::part(&header, &ran))?;
+        return Ok(0);
+    }
+    let sort = args.sort.unwrap_or_default();
+    show(context, &SweepReport::new(ground, grid, &parts, ran, sort, elapsed_s))
+}
+
+/// Shows a sweep; one of which nothing could be run is a wrong one.
+pub(super) fn show(context: &Context, report: &SweepReport) -> Result<u8, CommandError> {
+    if report.runs.is_empty() {
+        let reason = report.refused.first().map_or("", |refused| &refused.reason);
+        return Err(refuse(format!("no setting could be run: {reason}"), "see `rebal backtest --help`"));
+    }
+    context.show(&render::sweep(report, context.format, &context.style))?;
+    Ok(0)
+}
+
+fn refuse(message: impl Into<String>, hint: impl Into<String>) -> CommandError {
+    CommandError::new(Kind::Config, message, hint)
+}
+
+fn whole(market: &Market) -> Period {
+    let from = market.opens.first().copied().unwrap_or_default();
+    Period { from, to: market.closes_at(market.bars().saturating_sub(1)) }
+}
+
+fn folds_of(market: &Market, folds: usize) -> Result<Vec<Period>, CommandError> {
+    if folds == 0 {
+        return Err(refuse("--folds 0 chooses nothing", "give 1 or more; 4 cuts the period into five parts"));
+    }
+    let cut = sweep::parts(market.bars(), folds);
+    let cut = cut.map_err(|few| refuse(few.to_string(), "choose a longer period or fewer --folds"))?;
+    let period = |part: std::ops::Range<usize>| Period {
+        from: market.opens.get(part.start).copied().unwrap_or_default(),
+        to: market.closes_at(part.end.saturating_sub(1)),
+    };
+    Ok(cut.into_iter().map(period).collect())
+}
+
+/// All that the runs share, prices apart.
+struct Task {
+    grid: Arc<Grid>,
+    varied: Varied,
+    /// By key, in the order of the grid.
+    values: Vec<Vec<Value>>,
+    args: Args,
+    base: Config,
+    jobs: usize,
+    yes: bool,
+}
+
+impl Task {
+    fn new(context: &Context, args: &Args) -> Result<Task, CommandError> {
+        let grid = Grid::parse(&args.sweeps)
+            .map_err(|error| refuse(error.to_string(), "see `rebal backtest --help`"))?;
+        if args.interval.is_some() && grid.axes().iter().any(|axis| axis.key == "interval") {
+            return Err(refuse("interval is swept, and --interval fixes it", "leave one of the two"));
+        }
+        let varied = Varied::new(&context.config);
+        let values = grid.axes().iter().map(|axis| varied.values(&axis.key, &axis.values));
+        let values = values.collect::<Result<_, _>>()?;
+        let cores = || thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let jobs = args.jobs.map_or_else(cores, NonZeroUsize::get);
+        let (args, base) = (args.clone(), context.config.clone());
+        Ok(Task { grid: Arc::new(grid), varied, values, args, base, jobs, yes: context.yes })
+    }
+
+    fn values(&self, point: u64) -> Vec<&Value> {
+        let digits = self.grid.digits(point);
+        self.values.iter().zip(digits).filter_map(|(values, digit)| values.get(digit)).collect()
+    }
+
+    /// What two parts of a sweep must have in common, prices apart.
+    fn fingerprint(&self) -> Result<String, CommandError> {
+        let span = |span: Option<Duration>| span.map_or("-".to_owned(), show_span);
+        let options = (span(self.args.interval), span(self.args.resume_after), self.args.exact);
+        let settings = self.varied.fingerprint(&self.values(0))?;
+        Ok(format!("{settings} {} {} {}", options.0, options.1, options.2))
+    }
+
+    /// The figures of a point, or why the configuration has none.
+    fn run(&self, market: &Market, point: u64) -> Result<Figures, String> {
+        let config = self.varied.with(&self.values(point)).map_err(|error| error.to_string())?;
+        if settings::listed(&config) != settings::listed(&self.base) || config.venue != self.base.venue {
+            return Err("it would trade other coins than the rest; try it in a sweep of its own".into());
+        }
+        let settings =
+            settings::of_symbols(&config, symbols(&config, market)).map_err(|error| error.message)?;
+        let terms = terms(&self.args, &config, &settings, market.interval).map_err(|error| error.message)?;
+        Ok(Figures::of(market, &terms, &walk(market, &terms)))
+    }
+
+    /// Says how long very many runs will take, before they begin; they want a yes.
+    fn announce(
+        &self,
+        context: &Context,
+        market: &Market,
+        shard: Shard,
+        parts: usize,
+    ) -> Result<(), CommandError> {
+        let settings = shard.len(self.grid.points());
+        // All parts together are as long as the whole.
+        let passes = if parts > 0 { 2 } else { 1 };
+        let split = "split it: --shard 0/100 is the first of a hundred parts";
+        if settings > MOST {
+            return Err(refuse(format!("{settings} settings are too many for one process"), split));
+        }
+        if settings < MANY {
+            return Ok(());
+        }
+        let begun = Instant::now();
+        for sample in 0..SAMPLED {
+            let step = settings / SAMPLED * sample;
+            let _ = self.run(market, shard.index + step * shard.count);
+        }
+        let each = begun.elapsed().as_secs_f64() / SAMPLED as f64;
+        let all = each * settings as f64 * f64::from(passes) / self.jobs as f64;
+        let span = show_span(Duration::from_secs(all.ceil() as u64));
+        let said = format!("{settings} settings take about {span} on {} threads", self.jobs);
+        if !self.yes {
+            return Err(refuse(said, format!("make the steps coarser, {split}, or say --yes")));
+        }
+        context.ui.note(&said);
+        Ok(())
+    }
+}
+
+/// Runs a part of the sweep; Ctrl-C ends it.
+async fn run_all(
+    context: &Context,
+    task: Task,
+    recorded: Recorded,
+    market: Market,
+    parts: Vec<Period>,
+    shard: Shard,
+) -> Result<Vec<Ran>, CommandError> {
+    let settings = shard.len(task.grid.points());
+    let steps = settings * (parts.len() as u64 + 1);
+    let progress = Progress::start(&context.ui, steps, "settings");
+    let count = Arc::new(AtomicU64::new(0));
+    let stop = Arc::new(AtomicBool::new(false));
+    let (counted, stopped) = (Arc::clone(&count), Arc::clone(&stop));
+    let mut work = tokio::task::spawn_blocking(move || {
+        let points: Vec<u64> = shard.points(task.grid.points()).collect();
+        let crew = Crew { task, stop: stopped, count: counted, progress };
+        crew.run(&points, recorded, market, &parts)
+    });
+    let done = tokio::select! {
+        done = &mut work => done,
+        () = signals::signal() => {
+            stop.store(true, Ordering::Relaxed);
+            work.await
+        }
+    };
+    let done = done.map_err(|error| CommandError::new(Kind::Internal, error.to_string(), ""))?;
+    done.ok_or_else(|| {
+        CommandError::new(
+            Kind::Interrupted,
+            format!("interrupted after {} of {steps} runs", count.load(Ordering::Relaxed)),
+            "nothing of it is kept; --shard runs a sweep in parts that are",
+        )
+    })
+}
+
+/// Who runs the settings.
+struct Crew {
+    task: Task,
+    stop: Arc<AtomicBool>,
+    count: Arc<AtomicU64>,
+    progress: Progress,
+}
+
+impl Crew {
+    /// One period after the other, so that no more than one is kept in columns; `None` once it was stopped.
+    fn run(&self, points: &[u64], recorded: Recorded, market: Market, parts: &[Period]) -> Option<Vec<Ran>> {
+        let wholes = self.each(points, |point| (*point, self.task.run(&market, *point)))?;
+        drop(market);
+        let ran = |(point, result): (u64, Result<Figures, String>)| Ran {
+            point,
+            result: result.map(|whole| Results { whole, parts: Vec::new() }),
+        };
+        let mut all: Vec<Ran> = wholes.into_iter().map(ran).collect();
+        for part in parts {
+            let market = recorded.market(Some(part.from), Some(part.to));
+            let found =
+                self.each(&all, |ran| ran.result.is_ok().then(|| self.task.run(&market, ran.point)))?;
+            for (ran, found) in all.iter_mut().zip(found) {
+                match (&mut ran.result, found) {
+                    (Ok(results), Some(Ok(figures))) => results.parts.push(figures),
+                    (result, Some(Err(reason))) => *result = Err(reason),
+                    _ => {}
+                }
+            }
+        }
+        Some(all)
+    }
+
+    fn each<T: Sync, R: Send>(&self, items: &[T], work: impl Fn(&T) -> R + Sync) -> Option<Vec<R>> {
+        workers::each(items, self.task.jobs, &self.stop, |item| {
+            let result = work(item);
+            self.count.fetch_add(1, Ordering::Relaxed);
+            self.progress.advance();
+            result
+        })
+    }
+}
