@@ -35,7 +35,7 @@ mod tests {
     use crate::render::html;
     use crate::report::period_samples::{dashboards, periods};
 
-    /// Writes every sample of a period and of the dashboard as a page into the folder that `REBAL_PAGES`
+    /// Writes every sample of a period, the dashboard, a backtest and a sweep as a page into the folder that `REBAL_PAGES`
     /// names. Here, since nothing below may write files.
     #[test]
     #[ignore = "for people and for tests/e2e/pages.py"]
@@ -47,6 +47,8 @@ mod tests {
             .iter()
             .map(html::period)
             .chain(dashboards().iter().map(html::dashboard))
+            .chain(crate::report::backtest::samples::runs().iter().map(html::backtest))
+            .chain(crate::report::sweep::samples::sweeps().iter().map(html::sweep))
             .collect::<Vec<_>>();
         for (index, page) in pages.into_iter().enumerate() {
             std::fs::write(folder.join(format!("page{index:02}.html")), page).unwrap();

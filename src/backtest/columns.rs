@@ -106,6 +106,12 @@ impl Columns {
         bar < self.bars && gaps.get(after).is_none_or(|gap| bar < gap.start)
     }
 
+    /// In how many of the first `bars` bars a coin has no price.
+    pub(super) fn missing(&self, coin: usize, bars: usize) -> usize {
+        let inside = |gap: &Range<usize>| gap.end.min(bars).saturating_sub(gap.start);
+        self.gaps.get(coin).map_or(0, |gaps| gaps.iter().map(inside).sum())
+    }
+
     /// The first bar from `bar` on at which a coin gets or loses its price.
     pub(super) fn next_turn(&self, bar: usize) -> usize {
         let next = self.turns.partition_point(|turn| *turn < bar);

@@ -114,6 +114,12 @@ impl Market {
         Price::read_back(self.columns.last(bar, coin)?, digits)
     }
 
+    /// In how many of the first `bars` bars a coin has no price.
+    #[must_use]
+    pub fn unavailable(&self, coin: usize, bars: usize) -> usize {
+        self.columns.missing(coin, bars)
+    }
+
     /// When a bar ends: that is when its close is known.
     #[must_use]
     pub fn closes_at(&self, bar: usize) -> Time {

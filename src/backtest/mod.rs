@@ -4,6 +4,7 @@
 //! the close, its peak and drawdown, liquidation; the hard stop; the decision; its fills at the close.
 
 pub mod account;
+pub mod course;
 pub mod grid;
 pub mod market;
 pub mod run;
@@ -12,6 +13,8 @@ pub mod twin;
 
 mod columns;
 mod highs;
+#[cfg(test)]
+pub(crate) mod samples;
 mod screen;
 mod sure;
 #[cfg(test)]
@@ -19,6 +22,7 @@ mod tests;
 mod walk;
 
 pub use account::Holding;
+pub use course::{Course, Dive};
 pub use grid::Recording;
 pub use market::{Contract, Market, Settlement};
 pub use run::{Ending, Fill, Keep, Outcome, Sample, Terms, run};

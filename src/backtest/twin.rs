@@ -7,10 +7,16 @@ use crate::backtest::market::Market;
 use crate::backtest::run::{Outcome, Terms};
 use crate::domain::num::{Notional, Rate};
 
-/// What it earned over the equity at the start: every coin as its first execution bought it, with that
-/// fee and the funding since, valued where the run ended. `None` where nothing was bought.
+/// What it earned over the equity at the start.
 #[must_use]
 pub fn hold_twin_return(market: &Market, terms: &Terms<'_>, outcome: &Outcome) -> Option<Rate> {
+    hold_twin_profit(market, terms, outcome)?.over(terms.equity)
+}
+
+/// What it earned: every coin as its first execution bought it, with that fee and the funding since, valued
+/// where the run ended. `None` where nothing was bought.
+#[must_use]
+pub fn hold_twin_profit(market: &Market, terms: &Terms<'_>, outcome: &Outcome) -> Option<Notional> {
     let mut first: BTreeMap<usize, (usize, Holding)> = BTreeMap::new();
     for fill in outcome.fills.iter().filter(|fill| fill.qty.is_positive()) {
         first.entry(fill.coin).or_insert_with(|| {
@@ -30,6 +36,5 @@ pub fn hold_twin_return(market: &Market, terms: &Terms<'_>, outcome: &Outcome) -
         }
     }
     let last = |coin: usize| (0..outcome.bars).rev().find_map(|bar| market.close(bar, coin));
-    let profit: Notional = first.iter().map(|(coin, (_, holding))| holding.net_profit(last(*coin))).sum();
-    profit.over(terms.equity)
+    Some(first.iter().map(|(coin, (_, holding))| holding.net_profit(last(*coin))).sum())
 }

@@ -5,6 +5,8 @@ use crate::domain::num::{Amount, Notional};
 use crate::domain::order::Side;
 use crate::domain::time::Time;
 use crate::render::text::clean;
+use crate::report::backtest::BacktestReport;
+use crate::report::backtest::coin::{CoinResult, Trade};
 use crate::report::dashboard::{DashboardReport, PositionRow};
 use crate::report::doctor::DoctorReport;
 use crate::report::flatten::{Closed, FlattenReport, Remaining};
@@ -17,6 +19,29 @@ use crate::report::risk::RiskReport;
 use crate::report::scan::ScanReport;
 use crate::report::sweep::figures::Figure;
 use crate::report::sweep::{Params, SweepReport};
+
+/// Columns of a backtest.
+const BACKTEST: [&str; 16] = [
+    "from",
+    "to",
+    "symbol",
+    "net_profit",
+    "realized",
+    "unrealized",
+    "funding",
+    "fees",
+    "slippage",
+    "trades",
+    "reductions",
+    "wins",
+    "turnover",
+    "value",
+    "unavailable",
+    "quote",
+];
+
+/// Columns of a backtest's executions, named as those of trades.csv.
+const EXECUTIONS: [&str; 8] = ["time", "symbol", "side", "reason", "qty", "price", "notional", "fee"];
 
 /// Columns of a plan.
 const PLAN: [&str; 13] = [
@@ -368,6 +393,51 @@ fn plan_row(report: &PlanReport, line: &Line) -> Vec<String> {
         reason.to_owned(),
         detail,
     ]
+}
+
+/// One row per coin of a backtest, the best first; the curves are in JSON.
+#[must_use]
+pub fn backtest(report: &BacktestReport) -> String {
+    let (from, to) = (report.from.to_string(), report.to.to_string());
+    let row = |coin: &CoinResult| {
+        vec![
+            from.clone(),
+            to.clone(),
+            coin.symbol.to_string(),
+            coin.net_profit.to_string(),
+            coin.realized.to_string(),
+            coin.unrealized.to_string(),
+            coin.funding.to_string(),
+            coin.fees.to_string(),
+            coin.slippage.to_string(),
+            coin.trades.to_string(),
+            coin.reductions.to_string(),
+            coin.wins.to_string(),
+            coin.turnover.to_string(),
+            coin.value.to_string(),
+            coin.unavailable.to_string(),
+            report.quote.clone(),
+        ]
+    };
+    table(&BACKTEST, report.per_coin.iter().map(row))
+}
+
+/// One row per execution of a backtest, in order.
+#[must_use]
+pub fn executions(trades: &[Trade]) -> String {
+    let row = |trade: &Trade| {
+        vec![
+            trade.at.to_string(),
+            trade.symbol.to_string(),
+            trade.side.as_str().to_owned(),
+            trade.reason.as_str().to_owned(),
+            trade.qty.to_string(),
+            trade.price.to_string(),
+            trade.notional.to_string(),
+            trade.fee.to_string(),
+        ]
+    };
+    table(&EXECUTIONS, trades.iter().map(row))
 }
 
 /// One row per setting, the best first, then those that were refused: its keys, its figures, how it ended.

@@ -31,7 +31,7 @@ pub(crate) fn span(report: &PeriodReport) -> String {
 }
 
 /// `7 days`, `1 day 3 h`, `5 h 20 min`.
-fn length(span: Duration) -> String {
+pub(crate) fn length(span: Duration) -> String {
     let minutes = span.as_secs() / 60;
     let (days, hours, minutes) = (minutes / 1440, minutes / 60 % 24, minutes % 60);
     let days_said = count(usize::try_from(days).unwrap_or(usize::MAX), "day");
@@ -392,7 +392,7 @@ fn digits(amounts: &[Notional], total: Notional) -> usize {
 
 /// The fewest digits at which the shown amounts add up to the shown total and none of them vanishes;
 /// two where no number of digits does.
-fn exact_digits(amounts: &[Notional], total: Notional) -> usize {
+pub(crate) fn exact_digits(amounts: &[Notional], total: Notional) -> usize {
     let vanishes = |amount: &Notional, digits| !amount.is_zero() && rounded(*amount, digits).is_zero();
     let fits = |digits: &usize| {
         adds_up(amounts, total, *digits) && !amounts.iter().any(|amount| vanishes(amount, *digits))
@@ -409,7 +409,7 @@ fn rounded(amount: Notional, digits: usize) -> Notional {
 }
 
 /// With its sign, at so many digits; zero has none.
-fn with_sign(amount: Notional, digits: usize) -> String {
+pub(crate) fn with_sign(amount: Notional, digits: usize) -> String {
     if rounded(amount, digits).is_zero() {
         fixed(Notional::ZERO, digits)
     } else {
@@ -434,8 +434,7 @@ fn single_digits(amount: Notional) -> usize {
 
 /// Equity over time on one line, its lowest and highest beside it; `None` where there are no two
 /// points, and where the terminal has no blocks of eighths.
-pub(crate) fn sparkline(report: &PeriodReport, width: usize, unicode: bool) -> Option<Remark> {
-    let values: Vec<Notional> = report.equity_curve.iter().map(|point| point.equity).collect();
+pub(crate) fn sparkline(values: &[Notional], width: usize, unicode: bool) -> Option<Remark> {
     let (low, high) = (values.iter().min().copied()?, values.iter().max().copied()?);
     if !unicode || values.len() < 2 {
         return None;

@@ -1,7 +1,13 @@
-//! Periods and the dashboard as a page of its own: one file that asks nobody for anything.
+//! Periods, the dashboard, backtests and sweeps as a page of its own: one file that asks nobody for anything.
 //!
 //! No script, no font, no picture from outside, and a policy in the page that forbids them to the
 //! browser. The markup is well-formed XML too, so that a test can hold it to that.
+
+mod backtest;
+mod sweep;
+
+pub use backtest::backtest;
+pub use sweep::sweep;
 
 use std::fmt::Write;
 
@@ -27,7 +33,7 @@ const STYLE: &str = include_str!("html.css");
 #[must_use]
 pub fn period(report: &PeriodReport) -> String {
     let mut body = halted(report);
-    body.extend(head(&report.heading, &earnings::span(report)));
+    body.extend(head("rebal report", &report.heading, &earnings::span(report)));
     body.extend(earnings::verdict(report).iter().map(said));
     body.push(cards(&period_cards(report)));
     body.push(charts(&pictures::pictures(report, None)));
@@ -46,7 +52,7 @@ fn halted(report: &PeriodReport) -> Vec<Html> {
 pub fn dashboard(report: &DashboardReport) -> String {
     let all = &report.period;
     let mut body = halted(all);
-    body.extend(head(&all.heading, &format!("now · {}", instant(all.heading.at))));
+    body.extend(head("rebal report", &all.heading, &format!("now · {}", instant(all.heading.at))));
     body.extend(glance::verdict(report).iter().map(said));
     body.push(cards(&dashboard_cards(report)));
     body.push(positions(report));
@@ -119,11 +125,11 @@ fn page(title: &str, body: &[Html]) -> String {
 }
 
 /// What this is and of which account; real money stands out.
-fn head(heading: &Heading, span: &str) -> Vec<Html> {
+fn head(title: &str, heading: &Heading, span: &str) -> Vec<Html> {
     let class = if heading.mode == "live" { "live" } else { "" };
     let account = format!(" · {} · profile {} · {}", heading.venue, heading.profile, instant(heading.at));
     vec![
-        tag("h1", "", &[text("rebal report")]),
+        tag("h1", "", &[text(title)]),
         tag("p", "meta", &[tag("span", class, &[text(&heading.mode.to_uppercase())]), text(&account)]),
         tag("p", "meta", &[text(span)]),
     ]

@@ -6,9 +6,10 @@ use crate::render::paint::Tone;
 use crate::render::remarks::{self, Remark};
 use crate::render::text::{clean, instant, money, percent};
 use crate::render::{
-    charges, coins, earnings, figures, glance, orders, positions, preflight, settings, summary, universe,
-    words,
+    charges, coins, earnings, figures, glance, orders, positions, preflight, settings, summary, trial,
+    universe, words,
 };
+use crate::report::backtest::BacktestReport;
 use crate::report::dashboard::DashboardReport;
 use crate::report::doctor::DoctorReport;
 use crate::report::flatten::FlattenReport;
@@ -216,6 +217,22 @@ fn halt(halted: Option<&str>, found: &str) -> String {
     halted.map_or_else(String::new, |id| {
         format!("**HALTED (halt {})**: {}\n\n", escape(id), words::refused(found))
     })
+}
+
+/// A backtest: the verdict, how the equity changed, one row per coin, the figures, what is not modelled.
+#[must_use]
+pub fn backtest(report: &BacktestReport) -> String {
+    let mut text = head("backtest", &report.heading);
+    text.push_str(&format!("{}\n\n{}\n", escape(&trial::verdict(report).1), escape(&trial::span(report))));
+    text.push_str(&drawn(&trial::bridge(report)));
+    if let Some(grid) = trial::coins(report).first() {
+        text.push_str(&format!("\n### Coins\n{}\n{}\n", drawn(grid), escape(&trial::legend().2)));
+    }
+    text.push_str(&bullets("Figures", trial::headlines(report)));
+    text.push_str(&bullets("Prices and rules", trial::ground(report)));
+    let left_out = trial::left_out(report).into_iter().map(|(tone, _, text)| (tone, String::new(), text));
+    text.push_str(&bullets("Not modelled", left_out.collect()));
+    text
 }
 
 /// A sweep: what was tried, the best settings, what became of choices, then what was refused.

@@ -4,12 +4,14 @@ mod bar;
 mod charges;
 mod chart;
 mod coins;
+mod courses;
 pub mod csv;
 
 mod earnings;
 mod figures;
 mod glance;
 mod grid;
+mod heat;
 pub mod html;
 mod init;
 pub mod json;
@@ -26,12 +28,14 @@ mod settings;
 mod summary;
 pub mod table;
 pub mod text;
+mod trial;
 mod universe;
 mod words;
 
 use std::fmt;
 use std::str::FromStr;
 
+use crate::report::backtest::BacktestReport;
 use crate::report::dashboard::DashboardReport;
 use crate::report::doctor::DoctorReport;
 use crate::report::error::ErrorReport;
@@ -153,11 +157,6 @@ pub fn funding_fits(format: Format) -> Result<(), Unsupported> {
     no_page("a funding report", format)
 }
 
-/// Whether a sweep comes in `format`: asked before anything is read, not after.
-pub fn sweep_fits(format: Format) -> Result<(), Unsupported> {
-    no_page("a sweep", format)
-}
-
 /// Whether what `init` says comes in `format`: asked before the first question.
 pub fn init_fits(format: Format) -> Result<(), Unsupported> {
     match format {
@@ -259,13 +258,26 @@ pub fn funding(report: &FundingReport, format: Format, style: &Style) -> Result<
 }
 
 /// A sweep in `format`; every text ends with one line break.
-pub fn sweep(report: &SweepReport, format: Format, style: &Style) -> Result<String, Unsupported> {
+#[must_use]
+pub fn sweep(report: &SweepReport, format: Format, style: &Style) -> String {
     match format {
-        Format::Table => Ok(table::sweep(report, style)),
-        Format::Json => Ok(json::object(report)),
-        Format::Csv => Ok(csv::sweep(report)),
-        Format::Markdown => Ok(markdown::sweep(report)),
-        Format::Html => Err(unsupported("a sweep", format)),
+        Format::Table => table::sweep(report, style),
+        Format::Json => json::object(report),
+        Format::Csv => csv::sweep(report),
+        Format::Markdown => markdown::sweep(report),
+        Format::Html => html::sweep(report),
+    }
+}
+
+/// A backtest in `format`; every text ends with one line break.
+#[must_use]
+pub fn backtest(report: &BacktestReport, format: Format, style: &Style) -> String {
+    match format {
+        Format::Table => table::backtest(report, style),
+        Format::Json => json::object(report),
+        Format::Csv => csv::backtest(report),
+        Format::Markdown => markdown::backtest(report),
+        Format::Html => html::backtest(report),
     }
 }
 

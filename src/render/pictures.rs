@@ -203,7 +203,7 @@ fn coins(
 }
 
 /// Rows before the first and from the last are shown.
-fn shown_rows(rows: usize) -> (usize, usize) {
+pub(crate) fn shown_rows(rows: usize) -> (usize, usize) {
     if rows <= MOST_ROWS { (rows, rows) } else { (MOST_ROWS / 2, rows - MOST_ROWS / 2) }
 }
 

@@ -1,13 +1,14 @@
-//! Plans, passes, risk checks, flattens, scans, funding, periods and errors for people at a terminal.
+//! Backtests, sweeps, plans, passes, risk checks, flattens, scans, funding, periods and errors for people at a terminal.
 
 use crate::render::grid::{first_that_fits, list, paragraph};
 use crate::render::paint::{Tone, in_ascii, paint};
 use crate::render::remarks::{self, Remark};
 use crate::render::text::{clean, instant};
 use crate::render::{
-    Style, charges, coins, earnings, figures, glance, orders, positions, preflight, settings, summary,
+    Style, charges, coins, earnings, figures, glance, orders, positions, preflight, settings, summary, trial,
     universe, words,
 };
+use crate::report::backtest::BacktestReport;
 use crate::report::dashboard::DashboardReport;
 use crate::report::doctor::DoctorReport;
 use crate::report::error::ErrorReport;
@@ -198,7 +199,8 @@ pub fn period(report: &PeriodReport, style: &Style) -> String {
         page.block(&first_that_fits(&earnings::coins(report), style));
         page.remarks("", vec![earnings::legend(report)]);
     }
-    let spark = earnings::sparkline(report, usize::from(style.width / 2), style.unicode);
+    let values: Vec<_> = report.equity_curve.iter().map(|point| point.equity).collect();
+    let spark = earnings::sparkline(&values, usize::from(style.width / 2), style.unicode);
     let figures = earnings::headlines(report);
     page.remarks("", spark.into_iter().chain(figures).collect());
     page.remarks("", earnings::notes(report));
@@ -224,13 +226,33 @@ pub fn dashboard(report: &DashboardReport, style: &Style) -> String {
         page.block(&first_that_fits(&glance::positions(report), style));
     }
     let since = format!("Since {}", instant(report.period.from));
-    let spark = earnings::sparkline(&report.period, usize::from(style.width / 2), style.unicode);
+    let values: Vec<_> = report.period.equity_curve.iter().map(|point| point.equity).collect();
+    let spark = earnings::sparkline(&values, usize::from(style.width / 2), style.unicode);
     let figures = glance::lately(report);
     page.remarks(&since, spark.into_iter().chain(figures).collect());
     if !report.passes.is_empty() {
         page.titled("Last passes", &first_that_fits(&[glance::passes(report)], style));
     }
     page.remarks("", earnings::notes(&report.period));
+    page.finish()
+}
+
+/// A backtest: the verdict, how the equity changed, one line per coin, the figures, what is not modelled.
+#[must_use]
+pub fn backtest(report: &BacktestReport, style: &Style) -> String {
+    let mut page = Page::new(*style);
+    page.heading("backtest", &report.heading);
+    let (tone, verdict) = trial::verdict(report);
+    page.say(tone, &verdict);
+    page.say(Tone::Plain, &trial::span(report));
+    page.block(&first_that_fits(&[trial::bridge(report)], style));
+    page.block(&first_that_fits(&trial::coins(report), style));
+    page.remarks("", vec![trial::legend()]);
+    let values: Vec<_> = report.curve.iter().map(|point| point.equity).collect();
+    let spark = earnings::sparkline(&values, usize::from(style.width / 2), style.unicode);
+    page.remarks("", spark.into_iter().chain(trial::headlines(report)).collect());
+    page.remarks("", trial::ground(report));
+    page.remarks("Not modelled", trial::left_out(report));
     page.finish()
 }
 

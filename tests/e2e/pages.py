@@ -68,6 +68,18 @@ FAULTS = """([leastLetters, leastContrast]) => {
       if (contrast(getComputedStyle(key).backgroundColor, card) < leastContrast)
         faults.push(`${name}: a colour of the legend is too pale`);
   }
+  for (const cell of document.querySelectorAll('.heat td')) {
+    const style = getComputedStyle(cell);
+    const said = `cell ${cell.textContent || cell.title}`;
+    const filled = !/rgba\\(.*, 0\\)/.test(style.backgroundColor);
+    const behind = filled ? style.backgroundColor : getComputedStyle(cell.closest('section')).backgroundColor;
+    if (cell.textContent && contrast(style.color, behind) < 4.5) faults.push(`${said} is too pale`);
+    if (cell.textContent && parseFloat(style.fontSize) < leastLetters) faults.push(`${said} is too small`);
+    if (cell.scrollWidth > cell.clientWidth + 1) faults.push(`${said} is cut off`);
+  }
+  const lights = [...document.querySelectorAll('.swatch')].map((key) => light(getComputedStyle(key).backgroundColor));
+  const steps = lights.slice(1).map((one, index) => Math.sign(one - lights[index]));
+  if (new Set(steps).size > 1) faults.push(`the scale is not read in grey: ${lights}`);
   for (const part of document.querySelectorAll('h1, h2, p, dd, figcaption, section, figure'))
     if (part.getBoundingClientRect().right > root.clientWidth + 1)
       faults.push(`${part.tagName} goes beyond the page: ${part.textContent.slice(0, 40)}`);

@@ -2,13 +2,11 @@
 
 use crate::command::context::Context;
 use crate::error::{CommandError, Kind};
-use crate::render;
 use crate::report::sweep::part::{Part, join};
 
 use super::{Args, sweep};
 
 pub(super) fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
-    render::sweep_fits(context.format)?;
     let refuse = |message: String| {
         CommandError::new(
             Kind::Config,

@@ -18,7 +18,7 @@ use crate::domain::time::{Time, parse_span, show_span};
 use crate::error::{CommandError, Kind};
 use crate::pass::Settings;
 use crate::render;
-use crate::report::backtest::BacktestReport;
+use crate::report::backtest::{About, BacktestReport};
 use crate::report::sweep::figures::Figure;
 
 use super::context::Context;
@@ -61,6 +61,9 @@ pub(super) struct Args {
     /// Decide exactly at every bar, without the screen
     #[arg(long)]
     exact: bool,
+    /// Write every execution to this file, a row each
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["sweeps", "merge"])]
+    export_trades: Option<PathBuf>,
     /// Try these values of a configuration key, with those of every other --sweep (repeatable)
     #[arg(long = "sweep", value_name = "KEY=A..B/STEP|A,B,C")]
     sweeps: Vec<String>,
@@ -89,6 +92,10 @@ Examples:
   rebal backtest --data klines --funding funding               one run, with the configuration as it is
   rebal backtest --data klines --sweep 'basket.threshold=0.01..0.20/0.01'
                                                                twenty thresholds, the best first
+  rebal backtest --data klines --format html --out run.html --export-trades fills.csv
+                                                               the same with charts, and every execution
+  rebal backtest --data klines --sweep 'basket.threshold=0.01..0.20/0.01' --sweep basket.target_value=10,20,40 \\
+    --format html --out sweep.html                             a heat map of two settings
   rebal backtest --data klines --sweep 'basket.threshold=0.01..0.20/0.01' --folds 4
                                                                does the best of one part stay good in the next?
   rebal backtest --data klines --sweep 'basket.threshold=0.01..0.20/0.01' --shard 0/8 --out part-0.jsonl
@@ -128,6 +135,9 @@ pub(super) async fn run_command(context: &Context, args: &Args) -> Result<u8, Co
 }
 
 fn one_run(context: &Context, args: &Args) -> Result<u8, CommandError> {
+    if let Some(path) = &args.export_trades {
+        context.may_write("--export-trades", path)?;
+    }
     let (market, origin) = load::load(context, args)?;
     let settings = settings::of_symbols(&context.config, symbols(&context.config, &market))?;
     let terms = Terms { keep: Keep::ALL, ..terms(args, &context.config, &settings, market.interval)? };
@@ -135,8 +145,19 @@ fn one_run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     let outcome = run(&market, &terms);
     let elapsed = begun.elapsed().as_secs_f64();
     let heading = context.heading(market.closes_at(outcome.bars.saturating_sub(1)));
-    let report = BacktestReport::new(heading, &market, &terms, &outcome, origin, elapsed);
-    context.show(&render::json::object(&report))?;
+    let about = About {
+        heading,
+        quote: context.config.quote.clone(),
+        strategy: context.config.strategy.kind.as_str().to_owned(),
+        rules: origin,
+        elapsed_s: elapsed,
+    };
+    let report = BacktestReport::new(about, &market, &terms, &outcome);
+    if let Some(path) = &args.export_trades {
+        context.write(path, &render::csv::executions(&report.executions))?;
+        context.ui.note(&format!("{}: {} executions", path.display(), report.executions.len()));
+    }
+    context.show(&render::backtest(&report, context.format, &context.style))?;
     Ok(0)
 }
 

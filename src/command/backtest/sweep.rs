@@ -32,9 +32,7 @@ const MOST: u64 = 100_000_000;
 const SAMPLED: u64 = 16;
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
-    if args.shard.is_none() {
-        render::sweep_fits(context.format)?;
-    } else if !matches!(context.format, Format::Table | Format::Json) {
+    if args.shard.is_some() && !matches!(context.format, Format::Table | Format::Json) {
         return Err(refuse("a part of a sweep comes as JSON lines", "leave --format to --merge"));
     }
     let task = Task::new(context, args)?;
@@ -90,7 +88,7 @@ pub(super) fn show(context: &Context, report: &SweepReport) -> Result<u8, Comman
         let reason = report.refused.first().map_or("", |refused| &refused.reason);
         return Err(refuse(format!("no setting could be run: {reason}"), "see `rebal backtest --help`"));
     }
-    context.show(&render::sweep(report, context.format, &context.style)?)?;
+    context.show(&render::sweep(report, context.format, &context.style))?;
     Ok(0)
 }
 

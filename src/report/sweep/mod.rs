@@ -219,6 +219,9 @@ fn without_effect(grid: &Grid, ran: &[Ran]) -> Vec<String> {
 }
 
 #[cfg(test)]
+pub(crate) mod samples;
+
+#[cfg(test)]
 pub(crate) mod tests {
     use super::*;
     use crate::report::sweep::figures::tests::figures;

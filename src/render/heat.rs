@@ -1,0 +1,195 @@
+//! Two settings against each other: which cell is how good, and what marks it.
+
+use crate::domain::num::Rate;
+use crate::render::settings::{keys, value};
+use crate::render::text::clean;
+use crate::report::sweep::SweepReport;
+use crate::report::sweep::figures::Figures;
+
+/// Steps of the scale, the worst being 0.
+pub(crate) const STEPS: usize = 9;
+/// With more columns than this a cell has no room for its figure.
+pub(crate) const MOST_WRITTEN: usize = 16;
+/// More cells than this are no picture any more.
+const MOST_CELLS: usize = 20_000;
+
+/// What became of a cell besides its figure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mark {
+    /// Nothing.
+    None,
+    /// The first of the ranking.
+    Best,
+    /// The hard stop ended or interrupted it.
+    Stopped,
+    /// All was lost.
+    Liquidated,
+    /// The configuration refuses it.
+    Refused,
+    /// Not run.
+    Missing,
+}
+
+impl Mark {
+    /// A word for it, and a sign for where there is no room.
+    pub(crate) fn said(self) -> (&'static str, &'static str) {
+        match self {
+            Mark::None => ("", ""),
+            Mark::Best => ("best", "★"),
+            Mark::Stopped => ("stopped", "S"),
+            Mark::Liquidated => ("liquidated", "L"),
+            Mark::Refused => ("refused", "×"),
+            Mark::Missing => ("not run", "?"),
+        }
+    }
+}
+
+/// One combination.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Cell {
+    /// On the scale; `None` without a figure, and where all was lost.
+    pub(crate) step: Option<usize>,
+    /// The figure; empty without one.
+    pub(crate) shown: String,
+    pub(crate) mark: Mark,
+}
+
+/// The map: rows for the values of one key, columns for those of another.
+#[derive(Clone, Debug)]
+pub(crate) struct Heat {
+    /// What goes down …
+    pub(crate) down: (String, Vec<String>),
+    /// … and what goes across.
+    pub(crate) across: (String, Vec<String>),
+    /// By row.
+    pub(crate) cells: Vec<Vec<Cell>>,
+    /// The worst and the best figure of the scale.
+    pub(crate) ends: (String, String),
+}
+
+/// The map of a sweep over two keys; `None` where there are more or fewer, or far too many values.
+pub(crate) fn heat(report: &SweepReport) -> Option<Heat> {
+    let axes = report.grid.axes();
+    let varied: Vec<usize> =
+        (0..axes.len()).filter(|at| axes.get(*at).is_some_and(|axis| axis.values.len() > 1)).collect();
+    let [one, other] = varied.as_slice() else { return None };
+    let count = |axis: usize| axes.get(axis).map_or(0, |axis| axis.values.len());
+    if count(*one).saturating_mul(count(*other)) > MOST_CELLS {
+        return None;
+    }
+    // The longer one goes down: pages scroll that way.
+    let (down, across) = if count(*one) >= count(*other) { (*one, *other) } else { (*other, *one) };
+    let best = report.runs.first().map(|run| run.params.point);
+    let missing = Cell { step: None, shown: String::new(), mark: Mark::Missing };
+    let mut cells = vec![vec![missing; count(across)]; count(down)];
+    let scale = scale(report);
+    let mut put = |digits: Vec<usize>, cell: Cell| {
+        let at = |axis: usize| digits.get(axis).copied().unwrap_or(usize::MAX);
+        if let Some(slot) = cells.get_mut(at(down)).and_then(|row| row.get_mut(at(across))) {
+            *slot = cell;
+        }
+    };
+    for run in &report.runs {
+        let figure = report.sort.of(&run.figures);
+        let mark = match mark(&run.figures) {
+            Mark::None if Some(run.params.point) == best => Mark::Best,
+            mark => mark,
+        };
+        let step = if mark == Mark::Liquidated { None } else { scale.and_then(|ends| step(ends, figure)) };
+        put(run.params.digits(), Cell { step, shown: value(report.sort, figure), mark });
+    }
+    for refused in &report.refused {
+        put(refused.params.digits(), Cell { step: None, shown: String::new(), mark: Mark::Refused });
+    }
+    let heads = keys(report);
+    let axis = |at: usize| {
+        let values = axes.get(at).map(|axis| axis.values.iter().map(|value| clean(value)).collect());
+        (heads.get(at).map_or_else(String::new, |head| head.0.clone()), values.unwrap_or_default())
+    };
+    let shown = |end: Option<Rate>| value(report.sort, end);
+    let ends = (shown(scale.map(|ends| ends.0)), shown(scale.map(|ends| ends.1)));
+    Some(Heat { down: axis(down), across: axis(across), cells, ends })
+}
+
+fn mark(figures: &Figures) -> Mark {
+    match (figures.liquidated_at, figures.stopped_at) {
+        (Some(_), _) => Mark::Liquidated,
+        (_, Some(_)) => Mark::Stopped,
+        _ => Mark::None,
+    }
+}
+
+/// The worst and the best figure of those that did not lose everything.
+fn scale(report: &SweepReport) -> Option<(Rate, Rate)> {
+    let alive = report.runs.iter().filter(|run| mark(&run.figures) != Mark::Liquidated);
+    let figures: Vec<Rate> = alive.filter_map(|run| report.sort.of(&run.figures)).collect();
+    let (low, high) = (figures.iter().min().copied()?, figures.iter().max().copied()?);
+    Some(if report.sort.more_is_better() { (low, high) } else { (high, low) })
+}
+
+/// Where a figure is between the worst and the best.
+fn step((worst, best): (Rate, Rate), figure: Option<Rate>) -> Option<usize> {
+    let part = (figure? - worst).over(best - worst).map_or(1.0, |part| part.approx());
+    Some(((part * STEPS as f64) as usize).min(STEPS - 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::domain::time::Time;
+    use crate::report::sweep::figures::Figure;
+    use crate::report::sweep::tests::{grid, ground, ran};
+    use crate::report::sweep::{Ran, SweepReport};
+
+    /// Final equities 100, 104, 118 and −; from the worst 100 to the best 118 in nine steps of 2.
+    #[test]
+    fn a_cell_is_as_far_up_the_scale_as_its_figure() {
+        let grid = grid(&["a=1,2", "b=x,y,z"]);
+        let mut stopped = ran(2, 118, &[]);
+        let mut lost = ran(3, 0, &[]);
+        if let Ok(results) = &mut stopped.result {
+            results.whole.stopped_at = Some(Time::default());
+        }
+        if let Ok(results) = &mut lost.result {
+            results.whole.liquidated_at = Some(Time::default());
+        }
+        let refused = Ran { point: 4, result: Err("no".into()) };
+        let all = vec![ran(0, 100, &[]), ran(1, 104, &[]), stopped, lost, refused];
+        let report = SweepReport::new(ground(), Arc::clone(&grid), &[], all, Figure::FinalEquity, 0.0);
+        let heat = heat(&report).unwrap();
+        // The longer key goes down.
+        assert_eq!(
+            (heat.down.1, heat.across.1),
+            (vec!["x".into(), "y".into(), "z".into()], vec!["1".into(), "2".into()])
+        );
+        let step = |row: usize, column: usize| heat.cells[row][column].step;
+        assert_eq!([step(0, 0), step(1, 0), step(2, 0), step(0, 1)], [Some(0), Some(2), Some(8), None]);
+        let marks: Vec<Mark> = heat.cells.iter().flatten().map(|cell| cell.mark).collect();
+        let expected =
+            [Mark::None, Mark::Liquidated, Mark::None, Mark::Refused, Mark::Stopped, Mark::Missing];
+        assert_eq!(marks, expected);
+        assert_eq!(heat.ends, ("100.00".to_owned(), "118.00".to_owned()));
+        assert_eq!(heat.cells[1][0].shown, "104.00");
+    }
+
+    #[test]
+    fn less_is_better_turns_the_scale_round() {
+        let report = SweepReport::new(
+            ground(),
+            grid(&["a=1,2", "b=x,y"]),
+            &[],
+            vec![ran(0, 100, &[]), ran(1, 104, &[]), ran(2, 108, &[]), ran(3, 109, &[])],
+            Figure::Trades,
+            0.0,
+        );
+        let heat = heat(&report).unwrap();
+        assert!(
+            heat.cells.iter().flatten().all(|cell| cell.step == Some(STEPS - 1)),
+            "all equal, none is worse"
+        );
+        let one = SweepReport { grid: grid(&["a=1,2"]), ..report };
+        assert!(super::heat(&one).is_none());
+    }
+}

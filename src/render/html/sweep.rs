@@ -1,0 +1,122 @@
+//! A sweep's page: a heat map of two settings, the best of all, and what became of choices.
+
+use crate::render::heat::{Cell, Heat, MOST_WRITTEN, Mark, STEPS, heat};
+use crate::render::html::{Html, element, head, list, page, said, section, table, tag, text};
+use crate::render::settings;
+use crate::render::text::{count, instant};
+use crate::report::sweep::SweepReport;
+
+const OVER_FITTING: &str = "The best of many settings is partly luck: with enough of them one fits the past by chance, \
+    and chance does not come again. Trust a setting whose neighbours are about as good, not a single bright cell \
+    among dark ones; and look at what became of choices in time that they had not seen.";
+const NO_FOLDS: &str = "This sweep has no walk-forward: add --folds 4, and the best setting of each part of the period \
+    is tried on the part after it.";
+
+/// The verdict, the map, what it is worth, the best settings, what was refused.
+#[must_use]
+pub fn sweep(report: &SweepReport) -> String {
+    let ground = &report.ground;
+    let span = format!(
+        "{} to {} ({}, {}) · from {} of equity",
+        instant(ground.from),
+        instant(ground.to),
+        count(ground.bars, "bar"),
+        count(ground.symbols.len(), "coin"),
+        crate::render::text::money(ground.equity)
+    );
+    let mut body = head("rebal sweep", &ground.heading, &span);
+    body.push(said(&settings::verdict(report)));
+    body.extend(heat(report).map(|heat| section("Heat map", &map(report, &heat))));
+    body.push(section("What the best of a sweep is worth", &worth(report)));
+    if let Some(grid) = settings::runs(report).first() {
+        body.push(section("The best settings", &[table(grid, "")]));
+    }
+    body.push(section("Worth knowing", &[list(&settings::remarks(report))]));
+    page(&format!("rebal sweep · {}", ground.heading.profile), &body)
+}
+
+/// Over-fitting, and the choices where there are any.
+fn worth(report: &SweepReport) -> Vec<Html> {
+    let mut inside = vec![tag("p", "", &[text(OVER_FITTING)])];
+    let Some(walk) = &report.walk_forward else {
+        inside.push(tag("p", "", &[text(NO_FOLDS)]));
+        return inside;
+    };
+    inside.push(tag("p", "", &[text(&settings::decay(walk))]));
+    inside.extend(settings::steps(report, walk).first().map(|grid| table(grid, "")));
+    inside.push(tag("p", "foot", &[text(&settings::legend().2)]));
+    inside
+}
+
+fn map(report: &SweepReport, heat: &Heat) -> Vec<Html> {
+    let written = heat.across.1.len() <= MOST_WRITTEN;
+    let about = format!("{} down, {} across", heat.down.0, heat.across.0);
+    let column = |value: &String| element("th", &[("scope", "col")], &[text(value)]);
+    let mut heads =
+        vec![element("th", &[("scope", "col")], &[text(&format!("{} ↓ {} →", heat.down.0, heat.across.0))])];
+    heads.extend(heat.across.1.iter().map(column));
+    let row = |(value, cells): (&String, &Vec<Cell>)| {
+        let mut shown = vec![element("th", &[("scope", "row")], &[text(value)])];
+        shown.extend(cells.iter().map(|one| cell(one, written)));
+        tag("tr", "", &shown)
+    };
+    let rows: Vec<Html> = heat.down.1.iter().zip(&heat.cells).map(row).collect();
+    let class = if written { "heat" } else { "heat tight" };
+    let head = tag("thead", "", &[tag("tr", "", &heads)]);
+    let table = tag("table", class, &[head, tag("tbody", "", &rows)]);
+    let scrolls = element(
+        "div",
+        &[("class", "scroll"), ("tabindex", "0"), ("role", "region"), ("aria-label", &about)],
+        &[table],
+    );
+    let caption = format!(
+        "Each cell is the {} of one setting: {about}.",
+        settings::said(report.sort).trim_start_matches("by ")
+    );
+    vec![tag("p", "", &[text(&caption)]), scrolls, legend(heat, written)]
+}
+
+fn cell(cell: &Cell, written: bool) -> Html {
+    let (word, sign) = cell.mark.said();
+    let class = match (cell.step, cell.mark) {
+        (Some(step), Mark::Best) => format!("h{step} best"),
+        (Some(step), _) => format!("h{step}"),
+        (None, Mark::Liquidated) => "lost".to_owned(),
+        (None, _) => "none".to_owned(),
+    };
+    if !written {
+        let whole = format!("{} {word}", cell.shown);
+        return element("td", &[("class", &class), ("title", whole.trim())], &[text(sign)]);
+    }
+    let mut inside = vec![text(&cell.shown)];
+    if !word.is_empty() {
+        inside.push(tag(
+            "small",
+            "",
+            &[text(&match cell.mark {
+                Mark::Best => format!("{sign} {word}"),
+                _ => word.to_owned(),
+            })],
+        ));
+    }
+    tag("td", &class, &inside)
+}
+
+/// The scale from the worst to the best, and the signs.
+fn legend(heat: &Heat, written: bool) -> Html {
+    let key = |step: usize| tag("span", &format!("swatch h{step}"), &[]);
+    let mut inside = vec![text(&format!("worst {} ", heat.ends.0))];
+    inside.extend((0..STEPS).map(key));
+    inside.push(text(&format!(" {} best", heat.ends.1)));
+    let found = |mark: Mark| heat.cells.iter().flatten().any(|cell| cell.mark == mark);
+    for mark in [Mark::Best, Mark::Stopped, Mark::Liquidated, Mark::Refused, Mark::Missing] {
+        let (word, sign) = mark.said();
+        if !written && found(mark) {
+            inside.push(text(&format!(" · {sign} {word}")));
+        }
+    }
+    if found(Mark::Liquidated) {
+        inside.push(text(" · hatched: liquidated, everything lost, outside of the scale"));
+    }
+    tag("p", "foot scale", &inside)
+}

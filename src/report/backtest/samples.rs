@@ -1,0 +1,36 @@
+//! Runs over invented prices, for the tests of every format and of every page.
+
+use crate::backtest::Market;
+use crate::backtest::samples::{Made, told, wandering};
+use crate::report::backtest::{About, BacktestReport};
+use crate::report::heading::Heading;
+
+/// A basket of everything in `market`, at a band of 5 %.
+pub(crate) fn report(market: &Market, made: Made) -> BacktestReport {
+    let about = About {
+        heading: Heading {
+            at: market.closes_at(market.bars().saturating_sub(1)),
+            profile: "rebal".into(),
+            mode: "paper".into(),
+            venue: "binance-usdm".into(),
+        },
+        quote: "USDT".into(),
+        strategy: "basket".into(),
+        rules: "exchangeInfo_2025-12-24.json".into(),
+        elapsed_s: 0.002,
+    };
+    told(market, made, |terms, outcome| BacktestReport::new(about, market, terms, outcome))
+}
+
+/// One that goes on, one that is stopped, one that is liquidated, one over a hundred thousand bars, one of a
+/// single bar.
+pub(crate) fn runs() -> Vec<BacktestReport> {
+    let made = Made { equity: 200, target: 60, limit: 90 };
+    vec![
+        report(&wandering(1500, 6, 0.05), made),
+        report(&wandering(900, 6, 0.2), Made { limit: 30, ..made }),
+        report(&wandering(600, 5, 0.6), Made { target: 120, limit: 99, ..made }),
+        report(&wandering(100_000, 3, 0.3), Made { target: 20, ..made }),
+        report(&wandering(1, 2, 0.0), made),
+    ]
+}
