@@ -278,6 +278,7 @@ Register-ArgumentCompleter -Native -CommandName 'rebal' -ScriptBlock {
             [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'End with the last bar that closes at or before this time')
             [CompletionResult]::new('--equity', '--equity', [CompletionResultType]::ParameterName, 'Begin with this much of the quote asset')
             [CompletionResult]::new('--resume-after', '--resume-after', [CompletionResultType]::ParameterName, 'Trade again this long after a hard stop, instead of ending there')
+            [CompletionResult]::new('--export-trades', '--export-trades', [CompletionResultType]::ParameterName, 'Write every execution to this file, a row each')
             [CompletionResult]::new('--sweep', '--sweep', [CompletionResultType]::ParameterName, 'Try these values of a configuration key, with those of every other --sweep (repeatable)')
             [CompletionResult]::new('--jobs', '--jobs', [CompletionResultType]::ParameterName, 'Run so many settings at a time; all cores where it is not given')
             [CompletionResult]::new('--sort', '--sort', [CompletionResultType]::ParameterName, 'Order settings by a figure: return, final_equity, max_drawdown, trades, turnover, fees, funding …')

@@ -137,7 +137,7 @@ _rebal() {
             return 0
             ;;
         rebal__subcmd__backtest)
-            opts="-q -v -h -V --data --funding --fetch --interval --exchange-info --from --to --equity --resume-after --exact --sweep --jobs --sort --folds --shard --merge --config --profile --demo --set --state-dir --format --json --out --quiet --verbose --color --yes --help --version"
+            opts="-q -v -h -V --data --funding --fetch --interval --exchange-info --from --to --equity --resume-after --exact --export-trades --sweep --jobs --sort --folds --shard --merge --config --profile --demo --set --state-dir --format --json --out --quiet --verbose --color --yes --help --version"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -172,6 +172,10 @@ _rebal() {
                     return 0
                     ;;
                 --resume-after)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --export-trades)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -265,6 +265,7 @@ set edit:completion:arg-completer[rebal] = {|@words|
             cand --to 'End with the last bar that closes at or before this time'
             cand --equity 'Begin with this much of the quote asset'
             cand --resume-after 'Trade again this long after a hard stop, instead of ending there'
+            cand --export-trades 'Write every execution to this file, a row each'
             cand --sweep 'Try these values of a configuration key, with those of every other --sweep (repeatable)'
             cand --jobs 'Run so many settings at a time; all cores where it is not given'
             cand --sort 'Order settings by a figure: return, final_equity, max_drawdown, trades, turnover, fees, funding …'

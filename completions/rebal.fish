@@ -271,6 +271,7 @@ complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l from -d 'Begin 
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l to -d 'End with the last bar that closes at or before this time' -r
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l equity -d 'Begin with this much of the quote asset' -r
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l resume-after -d 'Trade again this long after a hard stop, instead of ending there' -r
+complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l export-trades -d 'Write every execution to this file, a row each' -r -F
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l sweep -d 'Try these values of a configuration key, with those of every other --sweep (repeatable)' -r
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l jobs -d 'Run so many settings at a time; all cores where it is not given' -r
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l sort -d 'Order settings by a figure: return, final_equity, max_drawdown, trades, turnover, fees, funding …' -r
