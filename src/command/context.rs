@@ -148,7 +148,10 @@ impl Context {
             return Ok(clock.or(self.config.paper.start).unwrap_or(Terms::default().start));
         }
         let ahead = ledger.clock_offset().await?;
-        Ok(Time::clamped(self.wall().ms().saturating_add(ahead)))
+        let now = Time::clamped(self.wall().ms().saturating_add(ahead));
+        // Clocks are milliseconds off; what was read was read before now.
+        let read = ledger.last_equity().await?.map(|reading| reading.at);
+        Ok(read.map_or(now, |read| now.max(read)))
     }
 
     /// What this machine's clock says now, unless it was set since.
