@@ -14,7 +14,8 @@ pub fn hold_twin_return(market: &Market, terms: &Terms<'_>, outcome: &Outcome) -
 }
 
 /// What it earned: every coin as its first execution bought it, with that fee and the funding since, valued
-/// where the run ended. `None` where nothing was bought.
+/// where the run ended. At most everything is lost; a liquidation on the way is not looked for. `None` where
+/// nothing was bought.
 #[must_use]
 pub fn hold_twin_profit(market: &Market, terms: &Terms<'_>, outcome: &Outcome) -> Option<Notional> {
     let mut first: BTreeMap<usize, (usize, Holding)> = BTreeMap::new();
@@ -36,5 +37,6 @@ pub fn hold_twin_profit(market: &Market, terms: &Terms<'_>, outcome: &Outcome) -
         }
     }
     let last = |coin: usize| (0..outcome.bars).rev().find_map(|bar| market.close(bar, coin));
-    Some(first.iter().map(|(coin, (_, holding))| holding.net_profit(last(*coin))).sum())
+    let profit: Notional = first.iter().map(|(coin, (_, holding))| holding.net_profit(last(*coin))).sum();
+    Some(profit.max(-terms.equity))
 }

@@ -13,13 +13,14 @@ pub(crate) const MOST_WRITTEN: usize = 16;
 /// More cells than this are no picture any more.
 const MOST_CELLS: usize = 20_000;
 
+/// Marks the first of the ranking.
+pub(crate) const BEST: char = '★';
+
 /// What became of a cell besides its figure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
     /// Nothing.
     None,
-    /// The first of the ranking.
-    Best,
     /// The hard stop ended or interrupted it.
     Stopped,
     /// All was lost.
@@ -35,7 +36,6 @@ impl Mark {
     pub(crate) fn said(self) -> (&'static str, &'static str) {
         match self {
             Mark::None => ("", ""),
-            Mark::Best => ("best", "★"),
             Mark::Stopped => ("stopped", "S"),
             Mark::Liquidated => ("liquidated", "L"),
             Mark::Refused => ("refused", "×"),
@@ -52,6 +52,8 @@ pub(crate) struct Cell {
     /// The figure; empty without one.
     pub(crate) shown: String,
     pub(crate) mark: Mark,
+    /// The first of the ranking.
+    pub(crate) best: bool,
 }
 
 /// The map: rows for the values of one key, columns for those of another.
@@ -80,7 +82,7 @@ pub(crate) fn heat(report: &SweepReport) -> Option<Heat> {
     // The longer one goes down: pages scroll that way.
     let (down, across) = if count(*one) >= count(*other) { (*one, *other) } else { (*other, *one) };
     let best = report.runs.first().map(|run| run.params.point);
-    let missing = Cell { step: None, shown: String::new(), mark: Mark::Missing };
+    let missing = Cell { step: None, shown: String::new(), mark: Mark::Missing, best: false };
     let mut cells = vec![vec![missing; count(across)]; count(down)];
     let scale = scale(report);
     let mut put = |digits: Vec<usize>, cell: Cell| {
@@ -91,15 +93,18 @@ pub(crate) fn heat(report: &SweepReport) -> Option<Heat> {
     };
     for run in &report.runs {
         let figure = report.sort.of(&run.figures);
-        let mark = match mark(&run.figures) {
-            Mark::None if Some(run.params.point) == best => Mark::Best,
-            mark => mark,
-        };
+        let mark = mark(&run.figures);
         let step = if mark == Mark::Liquidated { None } else { scale.and_then(|ends| step(ends, figure)) };
-        put(run.params.digits(), Cell { step, shown: value(report.sort, figure), mark });
+        put(
+            run.params.digits(),
+            Cell { step, shown: value(report.sort, figure), mark, best: Some(run.params.point) == best },
+        );
     }
     for refused in &report.refused {
-        put(refused.params.digits(), Cell { step: None, shown: String::new(), mark: Mark::Refused });
+        put(
+            refused.params.digits(),
+            Cell { step: None, shown: String::new(), mark: Mark::Refused, best: false },
+        );
     }
     let heads = keys(report);
     let axis = |at: usize| {
@@ -172,6 +177,8 @@ mod tests {
         assert_eq!(marks, expected);
         assert_eq!(heat.ends, ("100.00".to_owned(), "118.00".to_owned()));
         assert_eq!(heat.cells[1][0].shown, "104.00");
+        let best: Vec<bool> = heat.cells.iter().flatten().map(|cell| cell.best).collect();
+        assert_eq!(best, [false, false, false, false, true, false], "also where it was stopped");
     }
 
     #[test]

@@ -340,3 +340,5 @@ mod sample;
 mod scan_tests;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod trial_tests;

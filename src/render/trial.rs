@@ -92,11 +92,11 @@ pub(crate) fn bridge(report: &BacktestReport) -> Grid {
         ),
     ];
     if !report.liquidation_loss.is_zero() {
-        lines.push((
-            "liquidation",
-            -report.liquidation_loss,
-            "what it takes beside the losses above".to_owned(),
-        ));
+        let why = match report.liquidation_loss.is_negative() {
+            true => "lost beyond what was there; nobody pays it",
+            false => "what it takes beside the losses above",
+        };
+        lines.push(("liquidation", -report.liquidation_loss, why.to_owned()));
     }
     let amounts: Vec<Notional> = lines.iter().map(|line| line.1).collect();
     let digits = exact_digits(&amounts, report.final_equity);
@@ -156,7 +156,7 @@ pub(crate) fn headlines(report: &BacktestReport) -> Vec<Remark> {
             let growth = growth.map_or_else(String::new, |rate| format!(" ({})", short_percent(rate)));
             rows.push(row(
                 "hold twin",
-                format!("{} {quote}{growth}: the first purchases, never touched again", signed(profit)),
+                format!("{} {quote}{growth}: the first purchases, never touched again; no liquidation is looked for", signed(profit)),
             ));
         }
         (None, _) => rows.push(row("hold twin", "none: nothing was bought".to_owned())),
@@ -210,6 +210,7 @@ fn stop(report: &BacktestReport) -> String {
             instant(at),
             length(at.since(report.from))
         ),
+        (None, _) if report.liquidated_at.is_some() => "never: the liquidation came first".to_owned(),
         (None, _) => format!("never: the drawdown stayed below {limit} at every decision"),
     }
 }

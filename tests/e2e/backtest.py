@@ -30,7 +30,7 @@ def write(folder, coin, closes):
 
 
 def run(folder, *arguments, **sets):
-    sets = {"basket.symbols": '["AAAUSDT","BBBUSDT"]', "basket.size": 2, "basket.target_value": 40, "interval": "1h",
+    sets = {"risk.max_drawdown": "0.9", "basket.symbols": '["AAAUSDT","BBBUSDT"]', "basket.size": 2, "basket.target_value": 40, "interval": "1h",
             "risk.max_effective_leverage": 10, "risk.min_liquidation_distance": 0, "risk.margin_buffer": 0,
             "execution.max_turnover_per_pass": 10, "futures.leverage": 20, "paper.taker_fee": "0.001",
             "paper.slippage_bps": 10} | {key.replace("__", "."): value for key, value in sets.items()}

@@ -1,14 +1,14 @@
 //! A sweep's page: a heat map of two settings, the best of all, and what became of choices.
 
-use crate::render::heat::{Cell, Heat, MOST_WRITTEN, Mark, STEPS, heat};
+use crate::render::heat::{BEST, Cell, Heat, MOST_WRITTEN, Mark, STEPS, heat};
 use crate::render::html::{Html, element, head, list, page, said, section, table, tag, text};
 use crate::render::settings;
 use crate::render::text::{count, instant};
 use crate::report::sweep::SweepReport;
 
 const OVER_FITTING: &str = "The best of many settings is partly luck: with enough of them one fits the past by chance, \
-    and chance does not come again. Trust a setting whose neighbours are about as good, not a single bright cell \
-    among dark ones; and look at what became of choices in time that they had not seen.";
+    and chance does not come again. Trust a setting whose neighbours are about as good, not a single good cell \
+    among bad ones; and look at what became of choices in time that they had not seen.";
 const NO_FOLDS: &str = "This sweep has no walk-forward: add --folds 4, and the best setting of each part of the period \
     is tried on the part after it.";
 
@@ -79,25 +79,20 @@ fn map(report: &SweepReport, heat: &Heat) -> Vec<Html> {
 fn cell(cell: &Cell, written: bool) -> Html {
     let (word, sign) = cell.mark.said();
     let class = match (cell.step, cell.mark) {
-        (Some(step), Mark::Best) => format!("h{step} best"),
+        (Some(step), _) if cell.best => format!("h{step} best"),
         (Some(step), _) => format!("h{step}"),
         (None, Mark::Liquidated) => "lost".to_owned(),
         (None, _) => "none".to_owned(),
     };
     if !written {
         let whole = format!("{} {word}", cell.shown);
-        return element("td", &[("class", &class), ("title", whole.trim())], &[text(sign)]);
+        let sign = if cell.best { format!("{BEST}{sign}") } else { sign.to_owned() };
+        return element("td", &[("class", &class), ("title", whole.trim())], &[text(&sign)]);
     }
     let mut inside = vec![text(&cell.shown)];
+    inside.extend(cell.best.then(|| tag("small", "", &[text(&format!("{BEST} best"))])));
     if !word.is_empty() {
-        inside.push(tag(
-            "small",
-            "",
-            &[text(&match cell.mark {
-                Mark::Best => format!("{sign} {word}"),
-                _ => word.to_owned(),
-            })],
-        ));
+        inside.push(tag("small", "", &[text(word)]));
     }
     tag("td", &class, &inside)
 }
@@ -109,7 +104,10 @@ fn legend(heat: &Heat, written: bool) -> Html {
     inside.extend((0..STEPS).map(key));
     inside.push(text(&format!(" {} best", heat.ends.1)));
     let found = |mark: Mark| heat.cells.iter().flatten().any(|cell| cell.mark == mark);
-    for mark in [Mark::Best, Mark::Stopped, Mark::Liquidated, Mark::Refused, Mark::Missing] {
+    if !written {
+        inside.push(text(&format!(" · {BEST} best")));
+    }
+    for mark in [Mark::Stopped, Mark::Liquidated, Mark::Refused, Mark::Missing] {
         let (word, sign) = mark.said();
         if !written && found(mark) {
             inside.push(text(&format!(" · {sign} {word}")));
