@@ -50,10 +50,9 @@ fn worth(report: &SweepReport) -> Vec<Html> {
 
 fn map(report: &SweepReport, heat: &Heat) -> Vec<Html> {
     let written = heat.across.1.len() <= MOST_WRITTEN;
-    let about = format!("{} down, {} across", heat.down.0, heat.across.0);
+    let about = format!("{} goes down (↓), {} across (→)", heat.down.0, heat.across.0);
     let column = |value: &String| element("th", &[("scope", "col")], &[text(value)]);
-    let mut heads =
-        vec![element("th", &[("scope", "col")], &[text(&format!("{} ↓ {} →", heat.down.0, heat.across.0))])];
+    let mut heads = vec![element("th", &[("scope", "col")], &[text("↓ →")])];
     heads.extend(heat.across.1.iter().map(column));
     let row = |(value, cells): (&String, &Vec<Cell>)| {
         let mut shown = vec![element("th", &[("scope", "row")], &[text(value)])];
