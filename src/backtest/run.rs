@@ -48,11 +48,6 @@ pub struct Keep {
     pub samples: usize,
 }
 
-impl Keep {
-    /// Executions, and as many samples as a page can show.
-    pub const ALL: Keep = Keep { fills: true, samples: 1000 };
-}
-
 /// One execution.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fill {

@@ -140,7 +140,7 @@ fn one_run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     }
     let (market, origin) = load::load(context, args)?;
     let settings = settings::of_symbols(&context.config, symbols(&context.config, &market))?;
-    let terms = Terms { keep: Keep::ALL, ..terms(args, &context.config, &settings, market.interval)? };
+    let terms = terms(args, &context.config, &settings, market.interval)?;
     let begun = Instant::now();
     let outcome = run(&market, &terms);
     let elapsed = begun.elapsed().as_secs_f64();
