@@ -290,6 +290,6 @@ mod tests {
             markdown.contains("| 0.1 | +30.00 % | 130.00 |") && markdown.contains("&lt;below&gt;"),
             "{markdown}"
         );
-        assert!(sweep(&report(), Format::Html, &Style::default()).contains("<svg"));
+        assert!(sweep(&report(), Format::Html, &Style::default()).contains("<table"));
     }
 }
