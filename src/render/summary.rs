@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::num::{Notional, Rate};
+use crate::domain::num::{Notional, Price, Rate};
 use crate::domain::order::Side;
 use crate::render::paint::Tone;
 use crate::render::remarks::Remark;
@@ -265,16 +265,30 @@ fn traded(orders: &[OrderReport], quote: &str) -> String {
     let worth = |side: Side| -> Notional {
         orders.iter().filter(|order| order.side == side).map(OrderReport::filled_notional).sum()
     };
-    let in_quote = |order: &&OrderReport| order.fee_asset == quote;
-    let fees: Notional = orders.iter().filter(in_quote).map(|order| order.fee).sum();
     let profit: Notional = orders.iter().map(|order| order.realized_pnl).sum();
     format!(
         "sold {}, bought {} {quote}; fees {}, realised profit {:+.2}",
         money(worth(Side::Sell)),
         money(worth(Side::Buy)),
-        fee(fees),
+        fees(orders, quote),
         profit
     )
+}
+
+/// Fees in the quote, with those that were taken in the coin that was bought at the price of its purchase;
+/// those in any other asset by themselves.
+fn fees(orders: &[OrderReport], quote: &str) -> String {
+    let (mut all, mut others) = (Notional::ZERO, BTreeMap::<&str, Notional>::new());
+    for order in orders.iter().filter(|order| !order.fee.is_zero()) {
+        let price = order.avg_price.and_then(|price| price.over(Price::ONE));
+        match price.filter(|_| order.fee_asset == order.symbol.coin(quote)) {
+            _ if order.fee_asset == quote => all += order.fee,
+            Some(price) => all += order.fee * price,
+            None => *others.entry(&order.fee_asset).or_default() += order.fee,
+        }
+    }
+    let others = others.iter().map(|(asset, amount)| format!(" and {amount} {}", clean(asset)));
+    format!("{}{}", fee(all), others.collect::<String>())
 }
 
 fn account(plan: &PlanReport) -> Vec<Remark> {
@@ -313,4 +327,36 @@ fn liquidation(before: Option<Rate>, after: Option<Rate>) -> String {
 
 fn row(label: &str, text: String) -> Remark {
     (Tone::Plain, label.to_owned(), text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bought(symbol: &str, price: u32, (fee, asset): (&str, &str)) -> OrderReport {
+        OrderReport {
+            symbol: symbol.parse().unwrap(),
+            side: Side::Buy,
+            reason: "entry".into(),
+            client_order_id: "rb1".into(),
+            status: OrderOutcome::Filled,
+            qty: 1.into(),
+            filled_qty: 1.into(),
+            avg_price: Some(Price::from(price)),
+            fee: fee.parse().unwrap(),
+            fee_asset: asset.into(),
+            realized_pnl: Notional::ZERO,
+            error: None,
+        }
+    }
+
+    /// 0.001 BTC at 50,000 are 50; 0.002 BNB of another coin's purchase have no price here.
+    #[test]
+    fn fees_in_coins_are_counted_at_what_they_cost() {
+        let btc = bought("BTCUSDT", 50_000, ("0.001", "BTC"));
+        let eth = bought("ETHUSDT", 2000, ("1.5", "USDT"));
+        let sol = bought("SOLUSDT", 100, ("0.002", "BNB"));
+        assert_eq!(fees(&[btc.clone(), eth.clone()], "USDT"), "51.5000");
+        assert_eq!(fees(&[eth, sol, btc], "USDT"), "51.5000 and 0.002 BNB");
+    }
 }
