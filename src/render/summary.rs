@@ -356,7 +356,7 @@ mod tests {
         let btc = bought("BTCUSDT", 50_000, ("0.001", "BTC"));
         let eth = bought("ETHUSDT", 2000, ("1.5", "USDT"));
         let sol = bought("SOLUSDT", 100, ("0.002", "BNB"));
-        assert_eq!(fees(&[btc.clone(), eth.clone()], "USDT"), "51.5000");
-        assert_eq!(fees(&[eth, sol, btc], "USDT"), "51.5000 and 0.002 BNB");
+        assert_eq!(fees(&[btc.clone(), eth.clone()], "USDT"), "51.50");
+        assert_eq!(fees(&[eth, sol, btc], "USDT"), "51.50 and 0.002 BNB");
     }
 }
