@@ -60,7 +60,7 @@ class Recorded:
         self.folder = f"{data}/klines_1h_2025-09_2026-03"
         self.funding_folder = funding
         self.listing = f"{data}/exchange_info/testnet_exchangeInfo_2025-12-24.json.gz"
-        self.symbols = sorted(name.split("-")[0] for name in os.listdir(self.folder))
+        self.symbols = sorted(name.split("-")[0] for name in os.listdir(self.folder) if name.endswith(".gz"))
         # The price at an hour is the close of the bar that ends then.
         self.price = {}
         for symbol in self.symbols:

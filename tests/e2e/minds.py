@@ -280,7 +280,7 @@ def stops_from_prices(recorded, trades, passes):
 def moonshot(data, folder, equity=1000, passes=120):
     began, start = time.monotonic(), ms(2025, 10, 9, 18)
     klines = "klines_1h_2025-09_2026-03"
-    names = sorted(name.split("-")[0] for name in os.listdir(f"{data}/{klines}"))
+    names = sorted(name.split("-")[0] for name in os.listdir(f"{data}/{klines}") if name.endswith(".gz"))
     everything = Recorded(data, f"{folder}/all", klines, names, start, start, HOUR)
     symbols = [symbol for symbol in names if symbol in everything.rules and (symbol, start) in everything.price][:60]
     recorded = Recorded(data, folder, klines, symbols, start, start + passes * HOUR, HOUR)

@@ -458,7 +458,7 @@ def bad_input():
     with sim, home:
         code, report = home.json("rebalance")
         that("live is refused until the account is armed", code == 2 and "not armed" in report.get("message", ""), (code, str(report)[:200]))
-        code, report = home.json("init", "--arm-live", "--confirm", "yes")
+        code, report = home.json("init", "--arm-live")
         phrase = re.search(r"--confirm ([^\s;`]+)", report.get("hint", "") + " --confirm none").group(1)
         code, report = home.json("init", "--arm-live", "--confirm", phrase)
         that("a spot account is armed with its name", code == 0 and report.get("account", "").startswith("spot "), (code, str(report)[:400]))

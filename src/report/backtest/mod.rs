@@ -225,9 +225,10 @@ impl BacktestReport {
             },
             trades: per_coin.iter().map(|coin| coin.trades).sum(),
             trades_by_reason: coin::reasons(&executions),
-            turnover: per_coin.iter().map(|coin| coin.turnover).sum(),
-            fees: per_coin.iter().map(|coin| coin.fees).sum(),
-            funding: per_coin.iter().map(|coin| coin.funding).sum(),
+            // By column, as a sweep adds them: a product may have all 28 digits, and then the order tells.
+            turnover: outcome.holdings.iter().map(|holding| holding.turnover).sum(),
+            fees: outcome.holdings.iter().map(|holding| holding.fees).sum(),
+            funding: -outcome.holdings.iter().map(|holding| holding.funding).sum::<Notional>(),
             slippage: per_coin.iter().map(|coin| coin.slippage).sum(),
             liquidated_at,
             stopped_at,
