@@ -56,6 +56,16 @@ pub enum Unexplained {
         /// What our books have.
         expected: Qty,
     },
+    /// A coin of a spot account has a pair no more: nothing here can price or sell it.
+    #[error(
+        "{symbol} is not listed any more, and {expected} of it are in our books: convert or withdraw them at the exchange; after an hour they are out of the account's worth"
+    )]
+    Delisted {
+        /// The pair.
+        symbol: Symbol,
+        /// What our books have.
+        expected: Qty,
+    },
     /// An entry price moved although the position did not.
     #[error("the entry price of {symbol} went from {before} to {after} without a trade")]
     Entry {

@@ -132,7 +132,12 @@ pub(super) async fn believe(ledger: &mut Ledger, seen: &mut Seen, mode: Mode) ->
         |taken: &&Taken| gaps.get(&taken.symbol).is_none_or(|(_, since)| now.since(*since) < STANDING_GAP);
     if let Some(Taken { symbol, qty: (expected, found), .. }) = unexplained.iter().find(young) {
         let (symbol, expected, found) = (symbol.clone(), *expected, *found);
-        return Err(Unexplained::Coin { symbol, found, expected }.into());
+        let is_listed = seen.snapshot.coins.get(&symbol).is_some_and(|coin| coin.rules.is_some());
+        return Err(match is_listed {
+            true => Unexplained::Coin { symbol, found, expected },
+            false => Unexplained::Delisted { symbol, expected },
+        }
+        .into());
     }
     for taken in unexplained {
         seen.take(taken);

@@ -418,6 +418,40 @@ def first_allocation():
         that("and no more than what is available, whatever else lies in the account", code == 0 and D(450) < spent <= D(476) and sim.held("TRX") == 5000, (code, spent))
 
 
+def listings():
+    """The listing changes under a portfolio that is held: a minimum rises, and a pair is gone."""
+    sim, home = account(exchange__exchange_info_max_age="0s", **weights())
+    with sim, home:
+        home.json("rebalance")
+        listing = sim.call("GET", "/api/v3/exchangeInfo")
+        rows = {row["symbol"]: row for row in listing["symbols"]}
+        for entry in rows["ETHUSDT"]["filters"]:
+            if entry["filterType"] in ("NOTIONAL", "MIN_NOTIONAL"):
+                entry["minNotional"] = "50000.00000000"
+        listing["symbols"] = [row for row in listing["symbols"] if row["symbol"] != "SOLUSDT"]
+        for coin in ("BTC", "ETH"):
+            sim.jump(coin, "1.3")
+        sim.advance()
+        sim.faults({"match": "GET /api/v3/exchangeInfo", "nth": 1, "times": 99, "do": "reply:200:" + json.dumps(listing)})
+        before = sim.spot()
+        code, report = home.json("rebalance")
+        that("bad input: a pair that is gone is named, with what to do", code == 4 and "SOLUSDT is not listed any more" in report["message"] and "convert or withdraw" in report["message"], (code, report))
+        that("and nothing is traded while it may be a bad answer", sim.spot()["orders"] == before["orders"])
+        sim.advance(13)
+        code, report = home.json("rebalance")
+        code, report = home.json("rebalance") if code == 0 and not report["orders"] else (code, report)
+        why = {row["symbol"]: (row["reason"], row["detail"]) for row in report.get("plan", {}).get("skipped", [])}
+        traded = {order["symbol"] for order in report.get("orders", [])}
+        told = " ".join(row["detail"] for row in report.get("plan", {}).get("warnings", []))
+        that("bad input: a minimum that rose is named with its figure", code == 0 and "ETHUSDT" not in traded and "50000" in str(why.get("ETHUSDT")), (code, why, told))
+        that("bad input: a pair that is gone is named, its coin kept, the others are traded", code == 0 and "BTCUSDT" in traded and "SOLUSDT" not in traded and "SOL" in f"{why} {told}"
+             and coins_of(sim.spot(), "SOL") == coins_of(before, "SOL"), (code, why, told, traded))
+
+
+def coins_of(state, coin):
+    return str(state["balances"].get(coin) if isinstance(state["balances"], dict) else [row for row in state["balances"] if row["asset"] == coin])
+
+
 def bad_input():
     cases = [
         ("weights above 1", '{ BTC = 0.7, ETH = 0.5 }', "add up"),
@@ -454,6 +488,7 @@ def bad_input():
         why = {row["symbol"]: row["reason"] for row in report.get("plan", {}).get("skipped", [])}
         that("bad input: a pair that is halted is named, the others are traded", code == 0 and why.get("SOLUSDT") == "not_trading" and any(order["symbol"] == "BTCUSDT" for order in report["orders"]),
              (code, str(report)[:500]))
+    listings()
     sim, home = account(**weights(mode="live"))
     with sim, home:
         code, report = home.json("rebalance")
