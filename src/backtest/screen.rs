@@ -25,6 +25,8 @@ use crate::strategy::{Band, Prices, Quiet, Whole};
 
 /// How much wider than computed an edge is taken to be, of itself.
 const EDGE: f64 = 1e-12;
+/// Trades that a tile takes before its sums are made anew: each adds up to `5u·S` to what they are off by.
+const MOST_LEGS: u32 = 4;
 
 /// Walks to the end, exact only where the screen cannot rule something out.
 pub(super) fn walk(walk: &mut Walk<'_>) -> Ending {
@@ -88,6 +90,36 @@ pub(super) struct Screen<'a> {
     stops_at: f64,
     flat: bool,
     records: Records,
+    open: Open,
+}
+
+/// The tile that was looked at last, as long as the account is the one it was valued for.
+#[derive(Debug)]
+struct Open {
+    /// Its number; none has the largest one.
+    number: usize,
+    /// Equity at its closes.
+    equity: Lanes,
+    /// Whether it is known who leaves.
+    is_known: bool,
+    /// Coins outside their edges.
+    leaving: Vec<Leaving>,
+    /// Trades taken into its figures one by one.
+    legs: u32,
+}
+
+/// A coin outside its edges.
+#[derive(Clone, Copy, Debug)]
+struct Leaving {
+    coin: usize,
+    /// In which bars of the tile, a bit each.
+    lanes: u8,
+}
+
+impl Open {
+    fn close(&mut self) {
+        self.number = usize::MAX;
+    }
 }
 
 /// What bands are parts of, in doubles.
@@ -142,6 +174,13 @@ impl<'a> Screen<'a> {
             stops_at: 1.0 - terms.limits.max_drawdown.nearly(),
             flat: true,
             records: Records::default(),
+            open: Open {
+                number: usize::MAX,
+                equity: [0.0; BARS],
+                is_known: false,
+                leaving: Vec::with_capacity(coins),
+                legs: 0,
+            },
         }
     }
 
@@ -150,6 +189,7 @@ impl<'a> Screen<'a> {
         if walk.next_settlement() <= bar {
             self.resolve(walk);
             walk.settle(bar);
+            self.open.close();
             self.place.cash = walk.books.cash.nearly();
         }
         if walk.next_sample(bar) == bar {
@@ -174,6 +214,7 @@ impl<'a> Screen<'a> {
     /// Takes over the account after an exact look. Returns the next bar that needs one whatever prices do.
     fn renew(&mut self, walk: &mut Walk<'_>, bar: usize) -> usize {
         self.records = Records::of(walk);
+        self.open.close();
         self.place.cash = walk.books.cash.nearly();
         for coin in 0..self.market.coins() {
             self.place.take_qty(coin, walk.books.qty(coin));
@@ -266,7 +307,7 @@ impl<'a> Screen<'a> {
             let number = bar / BARS;
             let tile = self.market.columns.tile(number)?;
             let lanes = bar % BARS..BARS.min(range.end - number * BARS);
-            if let Some((lane, attention)) = self.look(walk, number * BARS, tile, lanes) {
+            if let Some((lane, attention)) = self.look(walk, number, tile, lanes) {
                 return Some((number * BARS + lane, attention));
             }
             bar = (number + 1) * BARS;
@@ -279,15 +320,23 @@ impl<'a> Screen<'a> {
     fn look(
         &mut self,
         walk: &mut Walk<'_>,
-        first_bar: usize,
+        number: usize,
         tile: Tile<'_>,
         lanes: Range<usize>,
     ) -> Option<(usize, Attention)> {
-        let equity = equities(tile.closes, &self.place.qty, self.place.cash);
-        let (low, high) = extremes(equity.get(lanes.clone()).unwrap_or_default());
+        if self.open.number != number {
+            self.open.number = number;
+            self.open.legs = 0;
+            self.open.is_known = false;
+            self.open.equity = equities(tile.closes, &self.place.qty, self.place.cash);
+        }
+        let equity = self.open.equity;
+        let all = extremes(&equity);
+        let (low, high) = if lanes.len() == BARS { all } else { extremes(equity.get(lanes.clone())?) };
         let cash = self.place.cash;
-        let guard = self.guard * (cash.abs() + high - cash);
-        let mut found = self.leaves(&tile, &equity, (low, high), guard, lanes.clone(), first_bar, walk);
+        let guard = self.guard * (cash.abs() + all.1 - cash);
+        let first_bar = number * BARS;
+        let mut found = self.first_outside(&tile, all, guard, lanes.clone(), first_bar, walk);
         if !self.flat && low <= self.danger(high, guard) {
             let upto = found.map_or(lanes.end, |(lane, _)| lane + 1);
             let endangered =
@@ -315,88 +364,103 @@ impl<'a> Screen<'a> {
         if gross <= up_to { stop.max(rate * gross + 2.0 * guard) } else { f64::MAX }
     }
 
-    /// The first lane at which a decision may trade a coin.
-    #[expect(clippy::too_many_arguments, reason = "the figures of one tile, all of them in registers")]
+    /// What the whole may be off by.
+    fn whole_off(&self, guard: f64) -> f64 {
+        match self.whole {
+            Doubled::Fixed(..) => 0.0,
+            Doubled::Equity { less, times } => (2.0 * guard + EDGE * less.abs()) * times,
+        }
+    }
+
+    /// The least and the most that the whole may be, where equity is between these two.
+    fn between(&self, low: f64, high: f64, guard: f64) -> (f64, f64) {
+        match self.whole {
+            Doubled::Fixed(whole, _) => (whole, whole),
+            Doubled::Equity { less, times } => {
+                let off = self.whole_off(guard);
+                ((low - less) * times - off, (high - less) * times + off)
+            }
+        }
+    }
+
+    /// The first lane at which a decision may trade a coin; `low` and `high` are those of the whole tile.
     #[inline]
-    fn leaves(
+    fn first_outside(
         &mut self,
         tile: &Tile<'_>,
-        equity: &Lanes,
         (low, high): (f64, f64),
         guard: f64,
         lanes: Range<usize>,
         first_bar: usize,
         walk: &Walk<'_>,
     ) -> Option<(usize, Attention)> {
-        let (least, most) = match self.whole {
-            Doubled::Fixed(whole, _) => (whole, whole),
-            Doubled::Equity { less, times } => {
-                let off = 2.0 * guard + EDGE * less.abs();
-                ((low - less - off) * times, (high - less + off) * times)
+        if !self.open.is_known {
+            self.open.is_known = true;
+            let (least, most) = self.between(low, high, guard);
+            self.open.leaving.clear();
+            let mut outside = false;
+            let edges = self.over.iter().zip(&self.under);
+            for ((highest, lowest), (over, under)) in tile.highest.iter().zip(tile.lowest).zip(edges) {
+                outside |= (highest * over > least) | (lowest * under < most);
             }
-        };
-        let mut outside = false;
-        let edges = self.over.iter().zip(&self.under);
-        for ((highest, lowest), (over, under)) in tile.highest.iter().zip(tile.lowest).zip(edges) {
-            outside |= (highest * over > least) | (lowest * under < most);
+            if outside {
+                self.find_leaving(tile, (least, most), guard);
+            }
         }
-        if !outside {
+        if self.open.leaving.is_empty() {
             return None;
         }
-        if least <= 0.0 {
-            // Nothing is left to divide: the strategy itself knows what that means.
-            let lane = lanes.into_iter().find(|lane| walk.decides_at(first_bar + lane))?;
-            return Some((lane, Attention::Exact));
-        }
-        self.first_outside(tile, equity, guard, (least, most), lanes, first_bar, walk)
+        let (least, _) = self.between(low, high, guard);
+        self.first_leaving(least, guard, lanes, first_bar, walk)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the figures of one tile, all of them in registers")]
-    fn first_outside(
+    /// Finds the coins that are outside their edges somewhere in the open tile, and where.
+    fn find_leaving(&mut self, tile: &Tile<'_>, (least, most): (f64, f64), guard: f64) {
+        let wholes = self.wholes(guard);
+        let extremes = tile.highest.iter().zip(tile.lowest).zip(self.over.iter().zip(&self.under));
+        for (coin, (((highest, lowest), (over, under)), closes)) in extremes.zip(tile.closes).enumerate() {
+            if (highest * over > least) | (lowest * under < most) {
+                let lanes = outside(closes, (*over, *under), &wholes);
+                self.open.leaving.push(Leaving { coin, lanes });
+            }
+        }
+    }
+
+    /// The least and the most that the whole may be, lane by lane of the open tile.
+    fn wholes(&self, guard: f64) -> (Lanes, Lanes) {
+        match self.whole {
+            Doubled::Fixed(whole, _) => ([whole; BARS], [whole; BARS]),
+            Doubled::Equity { less, times } => {
+                let off = self.whole_off(guard);
+                let whole = self.open.equity.map(|equity| (equity - less) * times);
+                (whole.map(|whole| whole - off), whole.map(|whole| whole + off))
+            }
+        }
+    }
+
+    /// The first of some lanes at which a coin is outside its edges and a decision is due.
+    fn first_leaving(
         &mut self,
-        tile: &Tile<'_>,
-        equity: &Lanes,
+        least: f64,
         guard: f64,
-        (least, most): (f64, f64),
         lanes: Range<usize>,
         first_bar: usize,
         walk: &Walk<'_>,
     ) -> Option<(usize, Attention)> {
-        let mut wholes = [(least, most); BARS];
-        if let Doubled::Equity { less, times } = self.whole {
-            let off = 2.0 * guard + EDGE * less.abs();
-            for (whole, now) in wholes.iter_mut().zip(equity) {
-                *whole = ((now - less - off) * times, (now - less + off) * times);
-            }
+        let due = walk.deciding_of_8(first_bar) & bits(&lanes);
+        if least <= 0.0 {
+            // Nothing is left to divide: the strategy itself knows what that means.
+            return first(due).map(|lane| (lane, Attention::Exact));
         }
-        let mut first = lanes.end;
+        let lane = first(due & self.open.leaving.iter().fold(0, |all, leaving| all | leaving.lanes))?;
+        let leaving = self.open.leaving.iter().filter(|leaving| leaving.lanes & (1 << lane) != 0);
         self.trades.outside.clear();
-        let extremes = tile.highest.iter().zip(tile.lowest).zip(self.over.iter().zip(&self.under));
-        for (coin, (((highest, lowest), (over, under)), closes)) in extremes.zip(tile.closes).enumerate() {
-            if !((highest * over > least) | (lowest * under < most)) {
-                continue;
-            }
-            let is_out = |lane: &usize| {
-                let (Some(close), Some((least, most))) = (closes.get(*lane), wholes.get(*lane)) else {
-                    return false;
-                };
-                (close * over > *least || close * under < *most) && walk.decides_at(first_bar + lane)
-            };
-            let Some(lane) = (lanes.start..lanes.end.min(first + 1)).find(is_out) else { continue };
-            if lane < first {
-                first = lane;
-                self.trades.outside.clear();
-            }
-            self.trades.outside.push(coin);
-        }
-        self.trades.equity = equity.get(first).copied().unwrap_or_default();
+        self.trades.outside.extend(leaving.map(|leaving| leaving.coin));
+        self.trades.equity = self.open.equity.get(lane).copied().unwrap_or_default();
         self.trades.guard = guard;
-        self.trades.whole_off = match self.whole {
-            Doubled::Fixed(..) => 0.0,
-            Doubled::Equity { less, times } => (2.0 * guard + EDGE * less.abs()) * times,
-        };
+        self.trades.whole_off = self.whole_off(guard);
         let attention = if self.bands.is_empty() { Attention::Exact } else { Attention::Coins };
-        (first < lanes.end).then_some((first, attention))
+        Some((lane, attention))
     }
 
     /// Takes note of the equity of a bar, as far as it is a record.
@@ -441,14 +505,46 @@ impl<'a> Screen<'a> {
             if !walk.fill(bar, coin, leg.qty, leg.reason) {
                 break;
             }
+            let held = self.place.qty.get(coin).copied().unwrap_or_default();
             self.place.take_qty(coin, walk.books.qty(coin));
             self.reload_coin(coin);
+            self.revalue(coin, held);
         }
-        self.place.cash = walk.books.cash.nearly();
+        let cash = walk.books.cash.nearly();
+        let paid = cash - self.place.cash;
+        self.open.equity.iter_mut().for_each(|equity| *equity += paid);
+        self.place.cash = cash;
         self.flat = false;
         let gross = self.trades.equity - self.place.cash;
         self.place.take_gross(gross);
         true
+    }
+
+    /// Takes a trade of a coin, of which there was so much, into the figures of the open tile.
+    fn revalue(&mut self, coin: usize, held: f64) {
+        let open = &mut self.open;
+        if open.number == usize::MAX {
+            return;
+        }
+        let closes = self.market.columns.tile(open.number).and_then(|tile| tile.closes.get(coin));
+        let (Some(closes), Some(now)) = (closes, self.place.qty.get(coin)) else { return };
+        let traded = now - held;
+        for (equity, close) in open.equity.iter_mut().zip(closes) {
+            *equity += traded * close;
+        }
+        open.legs += 1;
+        match self.whole {
+            _ if open.legs > MOST_LEGS => open.close(),
+            Doubled::Equity { .. } => open.is_known = false,
+            Doubled::Fixed(whole, _) => {
+                let leaving = open.leaving.iter_mut().find(|leaving| leaving.coin == coin);
+                if let (Some(leaving), Some(over), Some(under)) =
+                    (leaving, self.over.get(coin), self.under.get(coin))
+                {
+                    leaving.lanes = outside(closes, (*over, *under), &([whole; BARS], [whole; BARS]));
+                }
+            }
+        }
     }
 }
 
@@ -494,4 +590,25 @@ fn extremes(values: &[f64]) -> (f64, f64) {
         ends.1 = if *value > ends.1 { *value } else { ends.1 };
     }
     ends
+}
+
+/// The lanes at which a close is outside its edges, a bit each.
+#[inline]
+fn outside(closes: &Lanes, (over, under): (f64, f64), (least, most): &(Lanes, Lanes)) -> u8 {
+    let mut bits = 0;
+    for (lane, ((close, least), most)) in closes.iter().zip(least).zip(most).enumerate() {
+        bits |= u8::from((close * over > *least) | (close * under < *most)) << lane;
+    }
+    bits
+}
+
+/// A bit for each of some lanes.
+fn bits(lanes: &Range<usize>) -> u8 {
+    let below = |lane: usize| (1_u16 << lane) - 1;
+    (below(lanes.end) & !below(lanes.start)) as u8
+}
+
+/// The lane of the lowest bit.
+fn first(lanes: u8) -> Option<usize> {
+    (lanes != 0).then_some(lanes.trailing_zeros() as usize)
 }

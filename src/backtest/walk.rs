@@ -146,6 +146,14 @@ impl<'a> Walk<'a> {
         (bar + 1).is_multiple_of(self.terms.every_bars.max(1))
     }
 
+    /// Of the eight bars from `bar` on those at whose close a decision is due, a bit each.
+    pub(super) fn deciding_of_8(&self, bar: usize) -> u8 {
+        match self.terms.every_bars {
+            0 | 1 => u8::MAX,
+            _ => (0..8).fold(0, |bits, lane| bits | u8::from(self.decides_at(bar + lane)) << lane),
+        }
+    }
+
     /// The first bar from `bar` on at which a decision is due.
     pub(super) fn next_decision(&self, bar: usize) -> usize {
         let every = self.terms.every_bars.max(1);
