@@ -3,6 +3,7 @@
 //! Every bar is valued in doubles, to find where the extremes are; what is shown of it is then valued exactly.
 
 use crate::backtest::account::Books;
+use crate::backtest::columns::{BARS, Lanes};
 use crate::backtest::market::Market;
 use crate::backtest::run::{Ending, Outcome, Sample, Terms};
 use crate::domain::num::{Notional, Rate};
@@ -123,6 +124,7 @@ fn looks(market: &Market, terms: &Terms<'_>, outcome: &Outcome) -> (Vec<Look>, V
     let mut settlements = market.settlements.iter().peekable();
     let (fee, mut peak, mut peak_bar) = (terms.taker_fee.approx(), cash, usize::MAX);
     let (mut looks, mut peaks) = (Vec::with_capacity(outcome.bars), Vec::with_capacity(outcome.bars));
+    let (mut worth, mut valued): (Lanes, _) = ([0.0; BARS], None);
     for bar in 0..outcome.bars {
         while let Some(settled) = settlements.next_if(|settled| settled.bar <= bar) {
             let qty: f64 = held.get(settled.coin).copied().unwrap_or(0.0);
@@ -130,11 +132,12 @@ fn looks(market: &Market, terms: &Terms<'_>, outcome: &Outcome) -> (Vec<Look>, V
                 cash -= qty * settled.price.nearly() * settled.rate.nearly();
             }
         }
-        let worth = |(coin, qty): (usize, &f64)| match *qty {
-            0.0 => 0.0,
-            qty => qty * market.columns.last(bar, coin).unwrap_or(0.0),
-        };
-        let exposure: f64 = held.iter().enumerate().map(worth).sum();
+        let (tile, lane) = (bar / BARS, bar % BARS);
+        if valued != Some(tile) {
+            worth = market.columns.worth(tile, &held).unwrap_or_default();
+            valued = Some(tile);
+        }
+        let exposure = worth.get(lane).copied().unwrap_or_default();
         let equity = cash + exposure;
         if equity > peak {
             (peak, peak_bar) = (equity, bar);
@@ -149,6 +152,7 @@ fn looks(market: &Market, terms: &Terms<'_>, outcome: &Outcome) -> (Vec<Look>, V
                 // What is left of adding and taking away is nothing where it is the last digit of a double.
                 *held = if left.abs() < qty.abs() * DRY { 0.0 } else { left };
             }
+            valued = None;
         }
     }
     (looks, peaks)

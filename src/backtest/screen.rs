@@ -15,7 +15,7 @@
 
 use std::ops::Range;
 
-use crate::backtest::columns::{BARS, Lanes, Tile};
+use crate::backtest::columns::{BARS, Cell, Cells, Lanes, Tile, Tiles, sums};
 use crate::backtest::market::Market;
 use crate::backtest::run::{Ending, Terms};
 use crate::backtest::sure::{Edges, Limits, Place, Size, Sure, Trades};
@@ -30,8 +30,15 @@ const MOST_LEGS: u32 = 4;
 
 /// Walks to the end, exact only where the screen cannot rule something out.
 pub(super) fn walk(walk: &mut Walk<'_>) -> Ending {
+    match &walk.market.columns.tiles {
+        Cells::Ticks(tiles) => walk_over(walk, tiles),
+        Cells::Values(tiles) => walk_over(walk, tiles),
+    }
+}
+
+fn walk_over<T: Cell>(walk: &mut Walk<'_>, tiles: &Tiles<T>) -> Ending {
     let bars = walk.market.bars();
-    let mut screen = Screen::new(walk.market, walk.terms);
+    let mut screen = Screen::new(walk.market, tiles, walk.terms);
     // The first bar buys.
     let mut must = 0;
     let mut bar = 0;
@@ -71,12 +78,15 @@ enum Attention {
 }
 
 /// Figures of the account between two trades, and what has to be looked at.
-pub(super) struct Screen<'a> {
+pub(super) struct Screen<'a, T> {
     market: &'a Market,
+    tiles: &'a Tiles<T>,
     /// The account in doubles.
     place: Place<'a>,
     trades: Trades,
-    /// By coin: a close times this above the whole may be a sale …
+    /// By coin, what is held times what a cell is worth.
+    held: Vec<f64>,
+    /// By coin: a cell times this above the whole may be a sale …
     over: Vec<f64>,
     /// … and times this below it a purchase.
     under: Vec<f64>,
@@ -149,12 +159,13 @@ struct Records {
     floor_at: Option<usize>,
 }
 
-impl<'a> Screen<'a> {
-    fn new(market: &'a Market, terms: &'a Terms<'a>) -> Screen<'a> {
+impl<'a, T: Cell> Screen<'a, T> {
+    fn new(market: &'a Market, tiles: &'a Tiles<T>, terms: &'a Terms<'a>) -> Screen<'a, T> {
         let coins = market.coins();
         let sizes = market.contracts.iter().map(|contract| Size::new(contract, terms)).collect();
         Screen {
             market,
+            tiles,
             place: Place {
                 market,
                 terms: Limits::new(terms, market.is_spot()),
@@ -166,6 +177,7 @@ impl<'a> Screen<'a> {
                 shares: 0.0,
             },
             trades: Trades::default(),
+            held: vec![0.0; coins],
             over: vec![0.0; coins],
             under: vec![f64::MAX; coins],
             bands: Vec::new(),
@@ -217,7 +229,7 @@ impl<'a> Screen<'a> {
         self.open.close();
         self.place.cash = walk.books.cash.nearly();
         for coin in 0..self.market.coins() {
-            self.place.take_qty(coin, walk.books.qty(coin));
+            self.take_qty(coin, walk);
         }
         self.bands.clear();
         self.over.fill(0.0);
@@ -247,6 +259,18 @@ impl<'a> Screen<'a> {
         turn.min(walk.next_decision(due.max(bar + 1)))
     }
 
+    /// Takes over what is held of a coin; returns how much more it is than before, times what a cell is worth.
+    fn take_qty(&mut self, coin: usize, walk: &Walk<'_>) -> f64 {
+        self.place.take_qty(coin, walk.books.qty(coin));
+        let now = self.place.qty.get(coin).copied().unwrap_or_default() * self.unit(coin);
+        self.held.get_mut(coin).map_or(0.0, |held| now - std::mem::replace(held, now))
+    }
+
+    /// What a cell of a coin is worth.
+    fn unit(&self, coin: usize) -> f64 {
+        self.market.columns.units().get(coin).copied().unwrap_or(1.0)
+    }
+
     fn take_bands(&mut self, whole: Whole, bands: Vec<Band>) {
         self.whole = match whole {
             Whole::Fixed(whole) => Doubled::Fixed(whole.nearly(), Some(whole)),
@@ -264,9 +288,10 @@ impl<'a> Screen<'a> {
 
     fn take_prices(&mut self, prices: &Prices) {
         let Some(coin) = self.market.column(&prices.symbol) else { return };
+        let unit = self.unit(coin);
         if let (Some(over), Some(under)) = (self.over.get_mut(coin), self.under.get_mut(coin)) {
-            *over = prices.high.map_or(0.0, |high| (1.0 + EDGE) / high.nearly());
-            *under = (1.0 - EDGE) / prices.low.nearly();
+            *over = prices.high.map_or(0.0, |high| (1.0 + EDGE) / high.nearly() * unit);
+            *under = (1.0 - EDGE) / prices.low.nearly() * unit;
         }
     }
 
@@ -295,8 +320,9 @@ impl<'a> Screen<'a> {
         let Some(Some(band)) = self.bands.get(coin) else { return };
         let (Some(size), Some(qty)) = (self.place.sizes.get(coin), self.place.qty.get(coin)) else { return };
         let (over, under) = size.edges(*qty, band, fixed);
+        let unit = self.unit(coin);
         if let (Some(to_over), Some(to_under)) = (self.over.get_mut(coin), self.under.get_mut(coin)) {
-            (*to_over, *to_under) = (over * (1.0 + EDGE), under * (1.0 - EDGE));
+            (*to_over, *to_under) = (over * (1.0 + EDGE) * unit, under * (1.0 - EDGE) * unit);
         }
     }
 
@@ -305,7 +331,7 @@ impl<'a> Screen<'a> {
         let mut bar = range.start;
         while bar < range.end {
             let number = bar / BARS;
-            let tile = self.market.columns.tile(number)?;
+            let tile = self.tiles.get(number)?;
             let lanes = bar % BARS..BARS.min(range.end - number * BARS);
             if let Some((lane, attention)) = self.look(walk, number, tile, lanes) {
                 return Some((number * BARS + lane, attention));
@@ -321,14 +347,14 @@ impl<'a> Screen<'a> {
         &mut self,
         walk: &mut Walk<'_>,
         number: usize,
-        tile: Tile<'_>,
+        tile: Tile<'_, T>,
         lanes: Range<usize>,
     ) -> Option<(usize, Attention)> {
         if self.open.number != number {
             self.open.number = number;
             self.open.legs = 0;
             self.open.is_known = false;
-            self.open.equity = equities(tile.closes, &self.place.qty, self.place.cash);
+            self.open.equity = sums(tile.closes, self.held.iter().copied(), self.place.cash);
         }
         let equity = self.open.equity;
         let all = extremes(&equity);
@@ -387,7 +413,7 @@ impl<'a> Screen<'a> {
     #[inline]
     fn first_outside(
         &mut self,
-        tile: &Tile<'_>,
+        tile: &Tile<'_, T>,
         (low, high): (f64, f64),
         guard: f64,
         lanes: Range<usize>,
@@ -401,7 +427,7 @@ impl<'a> Screen<'a> {
             let mut outside = false;
             let edges = self.over.iter().zip(&self.under);
             for ((highest, lowest), (over, under)) in tile.highest.iter().zip(tile.lowest).zip(edges) {
-                outside |= (highest * over > least) | (lowest * under < most);
+                outside |= (highest.nearly() * over > least) | (lowest.nearly() * under < most);
             }
             if outside {
                 self.find_leaving(tile, (least, most), guard);
@@ -415,11 +441,11 @@ impl<'a> Screen<'a> {
     }
 
     /// Finds the coins that are outside their edges somewhere in the open tile, and where.
-    fn find_leaving(&mut self, tile: &Tile<'_>, (least, most): (f64, f64), guard: f64) {
+    fn find_leaving(&mut self, tile: &Tile<'_, T>, (least, most): (f64, f64), guard: f64) {
         let wholes = self.wholes(guard);
         let extremes = tile.highest.iter().zip(tile.lowest).zip(self.over.iter().zip(&self.under));
         for (coin, (((highest, lowest), (over, under)), closes)) in extremes.zip(tile.closes).enumerate() {
-            if (highest * over > least) | (lowest * under < most) {
+            if (highest.nearly() * over > least) | (lowest.nearly() * under < most) {
                 let lanes = outside(closes, (*over, *under), &wholes);
                 self.open.leaving.push(Leaving { coin, lanes });
             }
@@ -505,10 +531,9 @@ impl<'a> Screen<'a> {
             if !walk.fill(bar, coin, leg.qty, leg.reason) {
                 break;
             }
-            let held = self.place.qty.get(coin).copied().unwrap_or_default();
-            self.place.take_qty(coin, walk.books.qty(coin));
+            let traded = self.take_qty(coin, walk);
             self.reload_coin(coin);
-            self.revalue(coin, held);
+            self.revalue(coin, traded);
         }
         let cash = walk.books.cash.nearly();
         let paid = cash - self.place.cash;
@@ -520,17 +545,15 @@ impl<'a> Screen<'a> {
         true
     }
 
-    /// Takes a trade of a coin, of which there was so much, into the figures of the open tile.
-    fn revalue(&mut self, coin: usize, held: f64) {
+    /// Takes a trade of a coin into the figures of the open tile.
+    fn revalue(&mut self, coin: usize, traded: f64) {
         let open = &mut self.open;
         if open.number == usize::MAX {
             return;
         }
-        let closes = self.market.columns.tile(open.number).and_then(|tile| tile.closes.get(coin));
-        let (Some(closes), Some(now)) = (closes, self.place.qty.get(coin)) else { return };
-        let traded = now - held;
+        let Some(closes) = self.tiles.get(open.number).and_then(|tile| tile.closes.get(coin)) else { return };
         for (equity, close) in open.equity.iter_mut().zip(closes) {
-            *equity += traded * close;
+            *equity += traded * close.nearly();
         }
         open.legs += 1;
         match self.whole {
@@ -570,18 +593,6 @@ impl Records {
     }
 }
 
-/// Equity at the eight closes of a tile.
-#[inline]
-fn equities(closes: &[Lanes], qty: &[f64], cash: f64) -> Lanes {
-    let mut sums = [cash; BARS];
-    for (closes, qty) in closes.iter().zip(qty) {
-        for (sum, close) in sums.iter_mut().zip(closes) {
-            *sum += qty * close;
-        }
-    }
-    sums
-}
-
 #[inline]
 fn extremes(values: &[f64]) -> (f64, f64) {
     let mut ends = (f64::MAX, f64::MIN);
@@ -594,9 +605,10 @@ fn extremes(values: &[f64]) -> (f64, f64) {
 
 /// The lanes at which a close is outside its edges, a bit each.
 #[inline]
-fn outside(closes: &Lanes, (over, under): (f64, f64), (least, most): &(Lanes, Lanes)) -> u8 {
+fn outside<T: Cell>(closes: &[T; BARS], (over, under): (f64, f64), (least, most): &(Lanes, Lanes)) -> u8 {
     let mut bits = 0;
     for (lane, ((close, least), most)) in closes.iter().zip(least).zip(most).enumerate() {
+        let close = close.nearly();
         bits |= u8::from((close * over > *least) | (close * under < *most)) << lane;
     }
     bits

@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::{Just, ProptestConfig, any, prop_assert_eq, prop_oneof, proptest};
 use proptest::strategy::Strategy as Strategies;
 
+use crate::backtest::samples::of_rows;
 use crate::backtest::{Contract, Ending, Keep, Market, Outcome, Settlement, Terms, run};
 use crate::decide::plan::Execution;
 use crate::decide::risk::Limits;
@@ -147,7 +148,7 @@ fn contract(made: &Made, coin: usize) -> Contract {
     } else {
         vec![tier(0, 50_000, 50, 1, 0)]
     };
-    let contract = Contract { rules: rules(made, coin), brackets, digits: made.tick };
+    let contract = Contract { rules: rules(made, coin), brackets };
     if made.spot { contract.on_spot() } else { contract }
 }
 
@@ -176,7 +177,7 @@ fn market(made: &Made) -> Market {
     }
     let contracts = (0..made.coins).map(|coin| contract(made, coin)).collect();
     let opens = (0..made.bars).map(|bar| Time::default() + HOUR * u32::try_from(bar).unwrap()).collect();
-    Market::new(HOUR, opens, contracts, closes, settlements)
+    of_rows(opens, contracts, &closes, settlements)
 }
 
 const EQUITY: u32 = 300;
