@@ -27,6 +27,12 @@ pub(super) type Lanes = [f64; BARS];
 /// What a tile holds of a close.
 pub(super) trait Cell: Copy + Default + PartialOrd + Send + Sync {
     fn nearly(self) -> f64;
+
+    /// The largest cell that is not above a limit; none is negative.
+    fn at_most(limit: f64) -> Self;
+
+    /// The smallest cell that is not below a limit.
+    fn at_least(limit: f64) -> Self;
 }
 
 impl Cell for i32 {
@@ -34,12 +40,33 @@ impl Cell for i32 {
     fn nearly(self) -> f64 {
         f64::from(self)
     }
+
+    #[inline]
+    fn at_most(limit: f64) -> i32 {
+        limit as i32
+    }
+
+    #[inline]
+    fn at_least(limit: f64) -> i32 {
+        let whole = limit as i32;
+        if f64::from(whole) < limit { whole.saturating_add(1) } else { whole }
+    }
 }
 
 impl Cell for f64 {
     #[inline]
     fn nearly(self) -> f64 {
         self
+    }
+
+    #[inline]
+    fn at_most(limit: f64) -> f64 {
+        limit
+    }
+
+    #[inline]
+    fn at_least(limit: f64) -> f64 {
+        limit
     }
 }
 
@@ -361,6 +388,13 @@ mod tests {
     fn line<'a>(series: &'a Series, stretches: &[(Range<usize>, usize)]) -> Line<'a> {
         let stretches = stretches.iter().map(|(bars, at)| Stretch { bars: bars.clone(), at: *at }).collect();
         Line { series, stretches }
+    }
+
+    #[test]
+    fn limits_become_the_nearest_cells_inside() {
+        let ends = |limit: f64| (<i32 as super::Cell>::at_most(limit), <i32 as super::Cell>::at_least(limit));
+        assert_eq!([ends(7.0), ends(7.1), ends(6.9)], [(7, 7), (7, 8), (6, 7)]);
+        assert_eq!([ends(0.0), ends(1e300), ends(f64::INFINITY)], [(0, 0), (i32::MAX, i32::MAX), (i32::MAX, i32::MAX)]);
     }
 
     #[test]

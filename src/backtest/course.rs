@@ -201,7 +201,7 @@ fn exact(
     wanted.retain(|bar| *bar < outcome.bars);
     wanted.sort_unstable();
     wanted.dedup();
-    let mut books = Books::new(terms.equity, market.coins(), false);
+    let mut books = Books::new(terms.equity, market.coins(), terms.taker_fee, false);
     let mut fills = outcome.fills.iter().peekable();
     let mut settlements = market.settlements.iter().peekable();
     let (mut peak, mut samples) = (terms.equity, Vec::with_capacity(chosen.len()));
@@ -215,7 +215,7 @@ fn exact(
                     holding.map_or(Notional::ZERO, |holding| holding.settle(settled.price, settled.rate));
             } else if let Some(fill) = fills.next_if(|fill| fill.bar < bar) {
                 let holding = books.holdings.get_mut(fill.coin);
-                let paid = holding.map(|holding| holding.trade(fill.qty, fill.price, terms.taker_fee));
+                let paid = holding.map(|holding| holding.trade(fill.qty, fill.price));
                 books.cash += paid.unwrap_or_default();
             } else {
                 break;

@@ -25,6 +25,8 @@ use crate::strategy::{Band, Prices, Quiet, Whole};
 
 /// How much wider than computed an edge is taken to be, of itself.
 const EDGE: f64 = 1e-12;
+/// Edges that no close is outside of.
+const NEVER: (f64, f64) = (0.0, f64::MAX);
 /// Trades that a tile takes before its sums are made anew: each adds up to `5u·S` to what they are off by.
 const MOST_LEGS: u32 = 4;
 
@@ -90,6 +92,10 @@ pub(super) struct Screen<'a, T> {
     over: Vec<f64>,
     /// … and times this below it a purchase.
     under: Vec<f64>,
+    /// The same where the whole is a constant: cells above this …
+    above: Vec<T>,
+    /// … and below this.
+    below: Vec<T>,
     /// The bands in force, by column; empty where the screen knows prices only.
     bands: Vec<Option<Edges>>,
     /// What closes are compared with: (equity − less) × times, or a constant.
@@ -180,6 +186,8 @@ impl<'a, T: Cell> Screen<'a, T> {
             held: vec![0.0; coins],
             over: vec![0.0; coins],
             under: vec![f64::MAX; coins],
+            above: vec![T::at_most(f64::MAX); coins],
+            below: vec![T::at_least(0.0); coins],
             bands: Vec::new(),
             whole: Doubled::Fixed(1.0, None),
             guard: (coins as f64 + 16.0) * 2_f64.powi(-50),
@@ -232,8 +240,11 @@ impl<'a, T: Cell> Screen<'a, T> {
             self.take_qty(coin, walk);
         }
         self.bands.clear();
+        self.whole = Doubled::Fixed(1.0, None);
         self.over.fill(0.0);
         self.under.fill(f64::MAX);
+        self.above.fill(T::at_most(f64::MAX));
+        self.below.fill(T::at_least(0.0));
         let turn = self.market.columns.next_turn(bar + 1);
         if let Some(until) = walk.halted_until {
             self.reload(bar);
@@ -250,7 +261,6 @@ impl<'a, T: Cell> Screen<'a, T> {
                 walk.calendar_due_at().map_or(usize::MAX, |at| self.market.first_closing_at(at))
             }
             Quiet::BetweenPrices { coins, until } => {
-                self.whole = Doubled::Fixed(1.0, None);
                 coins.iter().for_each(|prices| self.take_prices(prices));
                 until.map_or(usize::MAX, |at| self.market.first_closing_at(at))
             }
@@ -288,11 +298,8 @@ impl<'a, T: Cell> Screen<'a, T> {
 
     fn take_prices(&mut self, prices: &Prices) {
         let Some(coin) = self.market.column(&prices.symbol) else { return };
-        let unit = self.unit(coin);
-        if let (Some(over), Some(under)) = (self.over.get_mut(coin), self.under.get_mut(coin)) {
-            *over = prices.high.map_or(0.0, |high| (1.0 + EDGE) / high.nearly() * unit);
-            *under = (1.0 - EDGE) / prices.low.nearly() * unit;
-        }
+        let over = prices.high.map_or(0.0, |high| 1.0 / high.nearly());
+        self.set_edges(coin, (over, 1.0 / prices.low.nearly()));
     }
 
     /// Finds the edges anew, for the prices that there are from `bar` on.
@@ -301,10 +308,8 @@ impl<'a, T: Cell> Screen<'a, T> {
             self.reload_coin(coin);
         }
         for coin in 0..self.market.coins() {
-            if !self.market.columns.is_there(bar, coin)
-                && let (Some(over), Some(under)) = (self.over.get_mut(coin), self.under.get_mut(coin))
-            {
-                (*over, *under) = (0.0, f64::MAX);
+            if !self.market.columns.is_there(bar, coin) {
+                self.set_edges(coin, NEVER);
             }
         }
         self.flat = self.place.qty.iter().all(|qty| *qty == 0.0);
@@ -319,10 +324,27 @@ impl<'a, T: Cell> Screen<'a, T> {
         };
         let Some(Some(band)) = self.bands.get(coin) else { return };
         let (Some(size), Some(qty)) = (self.place.sizes.get(coin), self.place.qty.get(coin)) else { return };
-        let (over, under) = size.edges(*qty, band, fixed);
+        let edges = size.edges(*qty, band, fixed);
+        self.set_edges(coin, edges);
+    }
+
+    /// A close times the first may be a sale where it is above the whole, times the second a purchase where it is
+    /// below; both are widened.
+    fn set_edges(&mut self, coin: usize, (over, under): (f64, f64)) {
         let unit = self.unit(coin);
-        if let (Some(to_over), Some(to_under)) = (self.over.get_mut(coin), self.under.get_mut(coin)) {
-            (*to_over, *to_under) = (over * (1.0 + EDGE) * unit, under * (1.0 - EDGE) * unit);
+        let (over, under) = (over * (1.0 + EDGE) * unit, under * (1.0 - EDGE) * unit);
+        match self.whole {
+            Doubled::Fixed(whole, _) => {
+                if let (Some(above), Some(below)) = (self.above.get_mut(coin), self.below.get_mut(coin)) {
+                    let limit = if over > 0.0 { whole / over } else { f64::MAX };
+                    (*above, *below) = (T::at_most(limit), T::at_least(whole / under));
+                }
+            }
+            Doubled::Equity { .. } => {
+                if let (Some(to_over), Some(to_under)) = (self.over.get_mut(coin), self.under.get_mut(coin)) {
+                    (*to_over, *to_under) = (over, under);
+                }
+            }
         }
     }
 
@@ -422,15 +444,10 @@ impl<'a, T: Cell> Screen<'a, T> {
     ) -> Option<(usize, Attention)> {
         if !self.open.is_known {
             self.open.is_known = true;
-            let (least, most) = self.between(low, high, guard);
             self.open.leaving.clear();
-            let mut outside = false;
-            let edges = self.over.iter().zip(&self.under);
-            for ((highest, lowest), (over, under)) in tile.highest.iter().zip(tile.lowest).zip(edges) {
-                outside |= (highest.nearly() * over > least) | (lowest.nearly() * under < most);
-            }
-            if outside {
-                self.find_leaving(tile, (least, most), guard);
+            match self.whole {
+                Doubled::Fixed(..) => self.find_beyond(tile),
+                Doubled::Equity { .. } => self.find_outside(tile, self.between(low, high, guard), guard),
             }
         }
         if self.open.leaving.is_empty() {
@@ -440,8 +457,36 @@ impl<'a, T: Cell> Screen<'a, T> {
         self.first_leaving(least, guard, lanes, first_bar, walk)
     }
 
-    /// Finds the coins that are outside their edges somewhere in the open tile, and where.
-    fn find_leaving(&mut self, tile: &Tile<'_, T>, (least, most): (f64, f64), guard: f64) {
+    /// Finds the coins that have a cell beyond its limits in the open tile, and where.
+    #[inline]
+    fn find_beyond(&mut self, tile: &Tile<'_, T>) {
+        let mut outside = false;
+        let limits = self.above.iter().zip(&self.below);
+        for ((highest, lowest), (above, below)) in tile.highest.iter().zip(tile.lowest).zip(limits) {
+            outside |= (highest > above) | (lowest < below);
+        }
+        if !outside {
+            return;
+        }
+        let extremes = tile.highest.iter().zip(tile.lowest).zip(self.above.iter().zip(&self.below));
+        for (coin, (((highest, lowest), (above, below)), closes)) in extremes.zip(tile.closes).enumerate() {
+            if (highest > above) | (lowest < below) {
+                self.open.leaving.push(Leaving { coin, lanes: beyond(closes, above, below) });
+            }
+        }
+    }
+
+    /// Finds the coins that are outside their edges somewhere in the open tile, and where, where the whole moves.
+    #[inline]
+    fn find_outside(&mut self, tile: &Tile<'_, T>, (least, most): (f64, f64), guard: f64) {
+        let mut is_out = false;
+        let edges = self.over.iter().zip(&self.under);
+        for ((highest, lowest), (over, under)) in tile.highest.iter().zip(tile.lowest).zip(edges) {
+            is_out |= (highest.nearly() * over > least) | (lowest.nearly() * under < most);
+        }
+        if !is_out {
+            return;
+        }
         let wholes = self.wholes(guard);
         let extremes = tile.highest.iter().zip(tile.lowest).zip(self.over.iter().zip(&self.under));
         for (coin, (((highest, lowest), (over, under)), closes)) in extremes.zip(tile.closes).enumerate() {
@@ -559,12 +604,12 @@ impl<'a, T: Cell> Screen<'a, T> {
         match self.whole {
             _ if open.legs > MOST_LEGS => open.close(),
             Doubled::Equity { .. } => open.is_known = false,
-            Doubled::Fixed(whole, _) => {
+            Doubled::Fixed(..) => {
                 let leaving = open.leaving.iter_mut().find(|leaving| leaving.coin == coin);
-                if let (Some(leaving), Some(over), Some(under)) =
-                    (leaving, self.over.get(coin), self.under.get(coin))
+                if let (Some(leaving), Some(above), Some(below)) =
+                    (leaving, self.above.get(coin), self.below.get(coin))
                 {
-                    leaving.lanes = outside(closes, (*over, *under), &([whole; BARS], [whole; BARS]));
+                    leaving.lanes = beyond(closes, above, below);
                 }
             }
         }
@@ -610,6 +655,16 @@ fn outside<T: Cell>(closes: &[T; BARS], (over, under): (f64, f64), (least, most)
     for (lane, ((close, least), most)) in closes.iter().zip(least).zip(most).enumerate() {
         let close = close.nearly();
         bits |= u8::from((close * over > *least) | (close * under < *most)) << lane;
+    }
+    bits
+}
+
+/// The lanes at which a cell is beyond its limits, a bit each.
+#[inline]
+fn beyond<T: Cell>(closes: &[T; BARS], above: &T, below: &T) -> u8 {
+    let mut bits = 0;
+    for (lane, close) in closes.iter().enumerate() {
+        bits |= u8::from((close > above) | (close < below)) << lane;
     }
     bits
 }

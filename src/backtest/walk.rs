@@ -51,7 +51,7 @@ impl<'a> Walk<'a> {
         Walk {
             market,
             terms,
-            books: Books::new(terms.equity, market.coins(), terms.strategy.has_entries()),
+            books: Books::new(terms.equity, market.coins(), terms.taker_fee, terms.strategy.has_entries()),
             sells_at: Rate::ONE - terms.slippage,
             buys_at: Rate::ONE + terms.slippage,
             highs: Highs::new(terms.equity),
@@ -229,7 +229,7 @@ impl<'a> Walk<'a> {
             return false;
         }
         let Some(holding) = self.books.holdings.get_mut(coin) else { return true };
-        self.books.cash += holding.trade(qty, price, self.terms.taker_fee);
+        self.books.cash += holding.trade(qty, price);
         if self.terms.keep.fills {
             self.fills.push(Fill { bar, coin, qty, price, reason });
         }

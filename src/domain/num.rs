@@ -101,13 +101,13 @@ impl<K> Amount<K> {
     /// Whether it is above zero.
     #[must_use]
     pub fn is_positive(&self) -> bool {
-        self.value > Decimal::ZERO
+        self.value.is_sign_positive() && !self.value.is_zero()
     }
 
     /// Whether it is below zero.
     #[must_use]
     pub fn is_negative(&self) -> bool {
-        self.value < Decimal::ZERO
+        self.value.is_sign_negative() && !self.value.is_zero()
     }
 
     /// The absolute value.
@@ -165,7 +165,7 @@ impl<K> Amount<K> {
     #[must_use]
     pub fn nearly(&self) -> f64 {
         let mantissa = self.value.mantissa();
-        let whole = i64::try_from(mantissa).map_or(mantissa as f64, |small| small as f64);
+        let whole = i64::try_from(mantissa).map_or_else(|_| mantissa as f64, |small| small as f64);
         match POWERS_OF_TEN.get(self.value.scale() as usize) {
             Some(power) => whole / power,
             None => self.approx(),

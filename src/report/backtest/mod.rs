@@ -6,7 +6,7 @@ pub mod coin;
 use serde::Serialize;
 
 use crate::backtest::twin::hold_twin_profit;
-use crate::backtest::{Course, Ending, Market, Outcome, Terms};
+use crate::backtest::{Course, Ending, Holding, Market, Outcome, Terms};
 use crate::domain::num::{Notional, Rate};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
@@ -226,8 +226,8 @@ impl BacktestReport {
             trades: per_coin.iter().map(|coin| coin.trades).sum(),
             trades_by_reason: coin::reasons(&executions),
             // By column, as a sweep adds them: a product may have all 28 digits, and then the order tells.
-            turnover: outcome.holdings.iter().map(|holding| holding.turnover).sum(),
-            fees: outcome.holdings.iter().map(|holding| holding.fees).sum(),
+            turnover: outcome.holdings.iter().map(Holding::turnover).sum(),
+            fees: outcome.holdings.iter().map(Holding::fees).sum(),
             funding: -outcome.holdings.iter().map(|holding| holding.funding).sum::<Notional>(),
             slippage: per_coin.iter().map(|coin| coin.slippage).sum(),
             liquidated_at,
