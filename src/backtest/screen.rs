@@ -18,9 +18,9 @@ use std::ops::Range;
 use crate::backtest::columns::{BARS, Cell, Cells, Lanes, Tile, Tiles, sums};
 use crate::backtest::market::Market;
 use crate::backtest::run::{Ending, Terms};
-use crate::backtest::sure::{Edges, Limits, Place, Size, Sure, Trades};
+use crate::backtest::sure::{Edges, Exact, Limits, Place, Size, Sure, Trades};
 use crate::backtest::walk::Walk;
-use crate::domain::num::{Notional, Qty};
+use crate::domain::num::{Notional, Qty, Rate};
 use crate::strategy::{Band, Prices, Quiet, Whole};
 
 /// How much wider than computed an edge is taken to be, of itself.
@@ -141,11 +141,13 @@ impl Open {
 /// What bands are parts of, in doubles.
 #[derive(Clone, Copy, Debug)]
 enum Doubled {
-    /// And exact, where it is a strategy's.
-    Fixed(f64, Option<Notional>),
+    /// And exact.
+    Fixed(f64, Notional),
     Equity {
         less: f64,
         times: f64,
+        /// Both.
+        exact: (Notional, Rate),
     },
 }
 
@@ -189,7 +191,7 @@ impl<'a, T: Cell> Screen<'a, T> {
             above: vec![T::at_most(f64::MAX); coins],
             below: vec![T::at_least(0.0); coins],
             bands: Vec::new(),
-            whole: Doubled::Fixed(1.0, None),
+            whole: Doubled::Fixed(1.0, Notional::ONE),
             guard: (coins as f64 + 16.0) * 2_f64.powi(-50),
             stops_at: 1.0 - terms.limits.max_drawdown.nearly(),
             flat: true,
@@ -240,7 +242,7 @@ impl<'a, T: Cell> Screen<'a, T> {
             self.take_qty(coin, walk);
         }
         self.bands.clear();
-        self.whole = Doubled::Fixed(1.0, None);
+        self.whole = Doubled::Fixed(1.0, Notional::ONE);
         self.over.fill(0.0);
         self.under.fill(f64::MAX);
         self.above.fill(T::at_most(f64::MAX));
@@ -283,8 +285,10 @@ impl<'a, T: Cell> Screen<'a, T> {
 
     fn take_bands(&mut self, whole: Whole, bands: Vec<Band>) {
         self.whole = match whole {
-            Whole::Fixed(whole) => Doubled::Fixed(whole.nearly(), Some(whole)),
-            Whole::Equity { less, times } => Doubled::Equity { less: less.nearly(), times: times.nearly() },
+            Whole::Fixed(whole) => Doubled::Fixed(whole.nearly(), whole),
+            Whole::Equity { less, times } => {
+                Doubled::Equity { less: less.nearly(), times: times.nearly(), exact: (less, times) }
+            }
         };
         self.bands.resize(self.market.coins(), None);
         for band in bands {
@@ -416,7 +420,7 @@ impl<'a, T: Cell> Screen<'a, T> {
     fn whole_off(&self, guard: f64) -> f64 {
         match self.whole {
             Doubled::Fixed(..) => 0.0,
-            Doubled::Equity { less, times } => (2.0 * guard + EDGE * less.abs()) * times,
+            Doubled::Equity { less, times, .. } => (2.0 * guard + EDGE * less.abs()) * times,
         }
     }
 
@@ -424,7 +428,7 @@ impl<'a, T: Cell> Screen<'a, T> {
     fn between(&self, low: f64, high: f64, guard: f64) -> (f64, f64) {
         match self.whole {
             Doubled::Fixed(whole, _) => (whole, whole),
-            Doubled::Equity { less, times } => {
+            Doubled::Equity { less, times, .. } => {
                 let off = self.whole_off(guard);
                 ((low - less) * times - off, (high - less) * times + off)
             }
@@ -501,7 +505,7 @@ impl<'a, T: Cell> Screen<'a, T> {
     fn wholes(&self, guard: f64) -> (Lanes, Lanes) {
         match self.whole {
             Doubled::Fixed(whole, _) => ([whole; BARS], [whole; BARS]),
-            Doubled::Equity { less, times } => {
+            Doubled::Equity { less, times, .. } => {
                 let off = self.whole_off(guard);
                 let whole = self.open.equity.map(|equity| (equity - less) * times);
                 (whole.map(|whole| whole - off), whole.map(|whole| whole + off))
@@ -560,11 +564,17 @@ impl<'a, T: Cell> Screen<'a, T> {
 
     /// Trades the coins that are outside their bands, where that is sure; whether it is.
     fn decide(&mut self, walk: &mut Walk<'_>, bar: usize) -> bool {
-        let (whole, fixed) = match self.whole {
-            Doubled::Fixed(whole, exact) => (whole, exact),
-            Doubled::Equity { less, times } => ((self.trades.equity - less) * times, None),
+        let sure = match self.whole {
+            Doubled::Fixed(whole, exact) => {
+                self.place.decide(bar, whole, Exact::Fixed(exact), &self.bands, &mut self.trades)
+            }
+            Doubled::Equity { less, times, exact } => {
+                let whole = (self.trades.equity - less) * times;
+                let exact = || (walk.books.equity(self.market, bar) - exact.0) * exact.1;
+                self.place.decide(bar, whole, Exact::Moving(&exact), &self.bands, &mut self.trades)
+            }
         };
-        match self.place.decide(bar, whole, fixed, &self.bands, &mut self.trades) {
+        match sure {
             Sure::Nothing => return true,
             Sure::Unknown => return false,
             Sure::Trades => {}

@@ -21,8 +21,19 @@ const FEW: f64 = 1e-14;
 const CLEAR: f64 = 1e-9;
 /// Drifts closer than this may be in any order: a decision rounds them to six digits.
 const DRIFTS: f64 = 3e-6;
+/// A part of a step: closer to a whole one nothing is called.
+const CLOSE: f64 = 1e-6;
 /// Steps are counted exactly up to here.
 const MOST_STEPS: f64 = 1e15;
+
+/// What bands are parts of, exact.
+#[derive(Clone, Copy)]
+pub(super) enum Exact<'a> {
+    /// The strategy's own figure.
+    Fixed(Notional),
+    /// What follows equity, but for what its last digits are rounded to.
+    Moving(&'a dyn Fn() -> Notional),
+}
 
 /// What a decision does, as far as doubles can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -321,7 +332,7 @@ impl Place<'_> {
         &self,
         bar: usize,
         whole: f64,
-        fixed: Option<Notional>,
+        exact: Exact<'_>,
         bands: &[Option<Edges>],
         trades: &mut Trades,
     ) -> Sure {
@@ -329,10 +340,10 @@ impl Place<'_> {
         if !self.terms.known || trades.equity <= trades.guard {
             return Sure::Unknown;
         }
-        let off = if fixed.is_some() { 0.0 } else { trades.whole_off };
+        let off = trades.whole_off;
         for coin in &trades.outside {
             let Some(Some(edges)) = bands.get(*coin) else { return Sure::Unknown };
-            match self.leg(bar, *coin, (whole, off), fixed, edges) {
+            match self.leg(bar, *coin, (whole, off), exact, edges) {
                 Ok(Some(leg)) => trades.legs.push(leg),
                 Ok(None) => {}
                 Err(Unknown) => return Sure::Unknown,
@@ -356,7 +367,7 @@ impl Place<'_> {
         bar: usize,
         coin: usize,
         (whole, off): (f64, f64),
-        fixed: Option<Notional>,
+        exact: Exact<'_>,
         edges: &Edges,
     ) -> Result<Option<SureLeg>, Unknown> {
         let size = self.sizes.get(coin).filter(|size| size.known && size.opens).ok_or(Unknown)?;
@@ -382,9 +393,17 @@ impl Place<'_> {
         }
         let wanted = to * target / price;
         let wanted_off = 2.0 * target_off / price + FEW * (wanted + held);
-        let change = match fixed {
-            Some(whole) if size.step.is_zero() => self.any(bar, coin, edges.ends_at(whole, reason)),
-            _ => size.in_steps((wanted - held).abs(), wanted_off),
+        let change = match (size.in_steps((wanted - held).abs(), wanted_off), exact) {
+            (Change::Unknown, Exact::Fixed(whole)) if size.step.is_zero() => {
+                self.any(bar, coin, edges.ends_at(whole, reason))
+            }
+            (Change::Unknown, Exact::Fixed(whole)) => {
+                self.counted(bar, coin, edges.ends_at(whole, reason), size)
+            }
+            (Change::Unknown, Exact::Moving(whole)) => {
+                self.counted(bar, coin, edges.ends_at(whole(), reason), size)
+            }
+            (sure, _) => sure,
         };
         let (amount, qty) = match change {
             Change::None => return Ok(None),
@@ -396,6 +415,26 @@ impl Place<'_> {
         }
         let (notional, qty) = if buys { (amount * price, qty) } else { (-amount * price, -qty) };
         Ok(Some(SureLeg { coin, qty, reason, price, notional, drift: value / target - 1.0 }))
+    }
+
+    /// The change in steps too fine for doubles, counted in whole numbers. What the coin should be worth may be
+    /// off in its last digits, so that nothing is called that is close to a step.
+    fn counted(&self, bar: usize, coin: usize, to: Notional, size: &Size) -> Change {
+        let steps = || {
+            let price = self.market.last_close(bar, coin)?;
+            let (steps, part) = to.over_price_in_steps(price, size.step)?;
+            let held = self.held.get(coin)?.in_steps(size.step)?;
+            let change = if steps >= held { steps - held } else { held - steps - 1 };
+            (part > CLOSE && part < 1.0 - CLOSE).then_some(change)
+        };
+        match steps() {
+            Some(0) => Change::None,
+            Some(steps) => {
+                let qty = size.step * Rate::new(steps, 0);
+                size.allowed(qty.nearly(), qty)
+            }
+            None => Change::Unknown,
+        }
     }
 
     /// The exact change where any quantity can be traded.
@@ -465,14 +504,21 @@ impl Size {
         if !is_sure {
             return Change::Unknown;
         }
-        let size = steps * self.step_approx;
-        if steps == 0.0 || size < self.least * (1.0 - CLEAR) {
+        if steps == 0.0 {
             return Change::None;
         }
-        if size * (1.0 + CLEAR) > self.most {
-            return Change::Unknown;
+        self.allowed(steps * self.step_approx, self.step * Rate::new(steps as i64, 0))
+    }
+
+    /// A change, if an order of that size is allowed.
+    fn allowed(&self, size: f64, qty: Qty) -> Change {
+        if size < self.least * (1.0 - CLEAR) {
+            Change::None
+        } else if size * (1.0 + CLEAR) > self.most {
+            Change::Unknown
+        } else {
+            Change::To { size, qty }
         }
-        Change::To { size, qty: self.step * Rate::new(steps as i64, 0) }
     }
 }
 

@@ -62,7 +62,7 @@ struct Under {
 
 fn made() -> impl Strategies<Value = Made> {
     let size = (any::<u64>(), 1..7_usize, 1..260_usize, prop_oneof![Just(20), Just(200), Just(800)]);
-    let step = prop_oneof![Just(None), (0..4_u32).prop_map(Some)];
+    let step = prop_oneof![Just(None), (0..4_u32).prop_map(Some), (10..14_u32).prop_map(Some)];
     let rules = (step, prop_oneof![Just(0), Just(5), Just(40)], 1..5_u32);
     (size, rules, any::<(bool, bool, bool)>(), prop_oneof![Just(false), Just(false), Just(true)]).prop_map(
         |((seed, coins, bars, volatility), (step, min_notional, tick), (funding, gaps, tiers), spot)| Made {
@@ -268,7 +268,7 @@ fn the_random_markets_hold_what_they_are_for() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let (mut endings, mut reasons, mut ruled_out, mut sure, mut restarted) = ([0; 3], [0; 8], 0, 0, 0);
-    for _ in 0..600 {
+    for _ in 0..900 {
         let made = made().new_tree(&mut runner).unwrap().current();
         let under = under().new_tree(&mut runner).unwrap().current();
         let (screened, exact) = both(&made, &under);

@@ -127,17 +127,14 @@ impl<'a> Walk<'a> {
         if self.halted_until.take().is_some() {
             self.highs.armed = Some(equity);
         }
-        if !self.decides_at(bar) {
-            return None;
-        }
         let drawdown = self.highs.standing(equity);
-        if drawdown < self.terms.limits.max_drawdown {
+        if drawdown >= self.terms.limits.max_drawdown {
+            self.sell_all(bar);
+            let Some(after) = self.terms.resume_after else { return Some(Ending::Stopped(bar)) };
+            self.halted_until = Some(self.market.closes_at(bar) + after);
+        } else if self.decides_at(bar) {
             self.decide(bar, equity, drawdown);
-            return None;
         }
-        self.sell_all(bar);
-        let Some(after) = self.terms.resume_after else { return Some(Ending::Stopped(bar)) };
-        self.halted_until = Some(self.market.closes_at(bar) + after);
         None
     }
 
