@@ -40,23 +40,14 @@ pub struct Course {
     pub mean_leverage: f64,
 }
 
-/// What an account is worth at a close, in doubles.
+/// An account at a close, in doubles.
 #[derive(Clone, Copy, Debug)]
 struct Look {
     equity: f64,
-    exposure: f64,
-    peak: f64,
-}
-
-impl Look {
-    fn drawdown(&self) -> f64 {
-        1.0 - self.equity / self.peak
-    }
-
-    /// No more than nothing is owned: a debt has no leverage.
-    fn leverage(&self) -> f64 {
-        if self.equity > 0.0 { self.exposure / self.equity } else { 0.0 }
-    }
+    /// The part of the peak that is lost.
+    drawdown: f64,
+    /// What is held over equity. No more than nothing is owned: a debt has no leverage.
+    leverage: f64,
 }
 
 impl Course {
@@ -68,8 +59,8 @@ impl Course {
         looks.iter().enumerate().for_each(|(bar, look)| under.see(bar, look));
         let bars = looks.len();
         let chosen = chosen(&looks, stretches);
-        let leverage = |bar: usize| looks.get(bar).map_or(0.0, Look::leverage);
-        let drawdown = |bar: usize| looks.get(bar).map_or(0.0, Look::drawdown);
+        let leverage = |bar: usize| looks.get(bar).map_or(0.0, |look| look.leverage);
+        let drawdown = |bar: usize| looks.get(bar).map_or(0.0, |look| look.drawdown);
         let most = most_of(0..bars, leverage);
         Course {
             samples: exact(market, terms, outcome, &chosen, &peaks),
@@ -93,7 +84,7 @@ struct UnderWater {
 
 impl UnderWater {
     fn see(&mut self, bar: usize, look: &Look) {
-        if look.drawdown() > DRY {
+        if look.drawdown > DRY {
             self.bars += 1;
             return;
         }
@@ -142,7 +133,8 @@ fn looks(market: &Market, terms: &Terms<'_>, outcome: &Outcome) -> (Vec<Look>, V
         if equity > peak {
             (peak, peak_bar) = (equity, bar);
         }
-        looks.push(Look { equity, exposure, peak });
+        let leverage = if equity > 0.0 { exposure / equity } else { 0.0 };
+        looks.push(Look { equity, drawdown: 1.0 - equity / peak, leverage });
         peaks.push(peak_bar);
         while let Some(fill) = fills.next_if(|fill| fill.bar <= bar) {
             let (qty, price) = (fill.qty.nearly(), fill.price.nearly());
@@ -167,8 +159,8 @@ fn chosen(looks: &[Look], stretches: usize) -> Vec<usize> {
         let of = |figure: fn(&Look) -> f64| move |bar: usize| looks.get(bar).map_or(0.0, figure);
         bars.push(most_of(stretch(), of(|look| look.equity)));
         bars.push(most_of(stretch(), of(|look| -look.equity)));
-        bars.push(most_of(stretch(), of(Look::drawdown)));
-        bars.push(most_of(stretch(), of(Look::leverage)));
+        bars.push(most_of(stretch(), of(|look| look.drawdown)));
+        bars.push(most_of(stretch(), of(|look| look.leverage)));
     }
     bars.sort_unstable();
     bars.dedup();

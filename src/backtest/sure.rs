@@ -261,14 +261,29 @@ impl Size {
 
     /// Whether the smallest opening order is within the target; `None` where that is not sure.
     fn is_feasible(&self, price: f64, target: f64) -> Option<bool> {
-        let at_least = self.min_notional.max(self.least * price);
-        if at_least > target * (1.0 + CLEAR) {
+        let worth = self.least_open(price)? * price;
+        if worth > target * (1.0 + CLEAR) {
             Some(false)
-        } else if at_least + self.step_approx * price < target * (1.0 - CLEAR) {
+        } else if worth < target * (1.0 - CLEAR) {
             Some(true)
         } else {
             None
         }
+    }
+
+    /// The smallest quantity of an opening order; `None` where it may be a step more or less.
+    fn least_open(&self, price: f64) -> Option<f64> {
+        let by_worth = self.min_notional / price;
+        if by_worth < self.least * (1.0 - CLEAR) || self.step.is_zero() {
+            return Some(by_worth.max(self.least));
+        }
+        let steps = by_worth / self.step_approx;
+        let whole = (steps as i64) as f64;
+        let part = steps - whole;
+        let off = FEW * steps;
+        // What is a whole number of steps at the smallest value stays one.
+        let is_sure = steps < MOST_STEPS && part > off && part + off < 1.0;
+        is_sure.then(|| ((whole + 1.0) * self.step_approx).max(self.least))
     }
 }
 
