@@ -435,17 +435,25 @@ pub(super) fn coins_after(
             sent.iter().filter(|sent| sent.leg.symbol == *symbol).map(|sent| &sent.outcome).collect();
         let orders = of_coin.iter().filter_map(|outcome| outcome.order.as_ref());
         let expected = coin.qty() + orders.map(|order| order.side.signed(order.filled_qty)).sum();
-        if let Some(after) = after {
-            coin.position = after.positions.get(symbol).filter(|position| !position.qty.is_zero()).cloned();
-            coin.market = after.markets.get(symbol).copied().or(coin.market);
-        }
         let ended = of_coin.iter().all(|outcome| {
             !matches!(outcome.state, IntentState::Sending | IntentState::Unknown | IntentState::Accepted)
         });
-        let shown = after.is_some() && ended && coin.qty() == expected;
-        if coin.block.is_none() && !of_coin.is_empty() && !shown {
+        let shown = match after {
+            Some(after) => {
+                coin.market = after.markets.get(symbol).copied().or(coin.market);
+                let position = after.positions.get(symbol).filter(|position| !position.qty.is_zero());
+                let is_explained = position.map_or(Qty::ZERO, |position| position.qty) == expected;
+                if is_explained {
+                    coin.position = position.cloned();
+                }
+                is_explained && ended
+            }
+            None => of_coin.is_empty(),
+        };
+        // What is blocked for these two reasons is not touched either way, and they say more.
+        if !shown && !matches!(coin.block, Some(Block::Unresolved { .. } | Block::Isolated)) {
             coin.block = Some(Block::Stale);
-            if !expected.is_zero() {
+            if !of_coin.is_empty() && !expected.is_zero() {
                 unread.insert(symbol.clone());
             }
         }

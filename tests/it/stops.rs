@@ -381,6 +381,62 @@ fn a_purchase_that_is_not_shown_yet_is_named_and_gets_its_stop_from_the_next_pas
     });
 }
 
+/// Somebody cancelled a coin's stop, so the pass sells it; the look after that forgets the other coin, which
+/// somebody had sold a part of or had not.
+#[test]
+fn a_look_after_the_orders_that_forgets_a_coin_costs_it_no_stop() {
+    for by_hand in [false, true] {
+        run(async move {
+            let mut bench = Bench::begun(true).await;
+            let stops = block(bench.desk.resting()).unwrap();
+            let of_a = stops.iter().find(|stop| stop.symbol == symbol("AUSDT")).unwrap();
+            block(bench.desk.cancel_resting(of_a)).unwrap();
+            bench.desk.jump(&symbol("AUSDT"), "0.65");
+            if by_hand {
+                bench.desk.paper.borrow_mut().sim().hand_trade(&symbol("BUSDT"), -Qty::from(1)).unwrap();
+            }
+            bench.advance(300);
+            let prepared =
+                pass::prepare(&bench.desk, &mut bench.ledger, &bench.settings, None, Mode::Real).await;
+            *bench.desk.frozen.borrow_mut() = Some(BTreeMap::new());
+            let (watch, stop) = (Silent, Stop::default());
+            let (prepared, settings) = (prepared.unwrap(), &bench.settings);
+            let acted =
+                pass::carry_out(&bench.desk, &mut bench.ledger, settings, &prepared, &watch, &stop).await;
+            let acted = acted.unwrap();
+            let sold: Vec<&str> = acted.sent.iter().map(|sent| sent.leg.symbol.as_str()).collect();
+            assert_eq!((sold, bench.desk.held(&symbol("AUSDT"))), (vec!["AUSDT"], Qty::ZERO));
+            assert!(acted.stops.is_empty() && acted.unguarded.is_empty(), "{by_hand} {acted:?}");
+            let waiting: Vec<Symbol> =
+                block(bench.desk.resting()).unwrap().into_iter().map(|stop| stop.symbol).collect();
+            assert_eq!(waiting, [symbol("BUSDT")], "{by_hand}");
+        });
+    }
+}
+
+/// The same look where the forgotten coin has no stop either: it is named, and gets one from the next pass.
+#[test]
+fn a_coin_without_a_stop_that_the_look_after_the_orders_forgets_is_named() {
+    run(async {
+        let mut bench = Bench::begun(true).await;
+        for stop in block(bench.desk.resting()).unwrap() {
+            block(bench.desk.cancel_resting(&stop)).unwrap();
+        }
+        bench.desk.jump(&symbol("AUSDT"), "0.65");
+        bench.advance(300);
+        let prepared = pass::prepare(&bench.desk, &mut bench.ledger, &bench.settings, None, Mode::Real).await;
+        *bench.desk.frozen.borrow_mut() = Some(BTreeMap::new());
+        let (watch, stop) = (Silent, Stop::default());
+        let (prepared, settings) = (prepared.unwrap(), &bench.settings);
+        let acted = pass::carry_out(&bench.desk, &mut bench.ledger, settings, &prepared, &watch, &stop).await;
+        let named: Vec<_> = acted.unwrap().unguarded;
+        assert_eq!(named, [(symbol("BUSDT"), "its position was not readable yet".to_owned())]);
+        bench.advance(300);
+        let (_, acted, code) = bench.pass().await;
+        assert_eq!((code, acted.unguarded.len(), bench.desk.waiting()), (0, 0, 1));
+    });
+}
+
 /// The book takes half of what a stop sells; then the price recovers.
 #[test]
 fn what_a_stop_left_over_is_sold_by_the_next_pass() {
