@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
 use crate::decide::stops::{self as decided, ApprovedStop, Comparison, Placing};
@@ -63,8 +64,8 @@ pub(super) async fn concern(ledger: &mut Ledger, settings: &Settings) -> Result<
     Ok(settings.strategy.rests_stops() || !ledger.resting().await?.is_empty())
 }
 
-/// Asks what became of stops that are not among the `listed` ones, or whose position `moved`, and books
-/// it. Returns whether one of them traded: the look is older than that.
+/// Asks, of all at once, what became of stops that are not among the `listed` ones, or whose position `moved`,
+/// and books it. Returns whether one of them traded: the look is older than that.
 ///
 /// A stop that the list lacks and the exchange still knows as waiting joins the list.
 pub(super) async fn settle<E: Exchange>(
@@ -79,9 +80,12 @@ pub(super) async fn settle<E: Exchange>(
     let resting = ledger.resting().await?;
     let asked: Vec<Intent> =
         resting.into_iter().filter(|intent| !is_listed(intent) || moved.contains(&intent.symbol)).collect();
+    let found =
+        join_all(asked.iter().map(|intent| ask(exchange, intent, moved.contains(&intent.symbol)))).await;
+    let found: Vec<Became> = found.into_iter().collect::<Result<_, ExchangeError>>()?;
     let mut ended = Vec::new();
-    for intent in asked {
-        match ask(exchange, &intent, moved.contains(&intent.symbol)).await? {
+    for (intent, became) in asked.into_iter().zip(found) {
+        match became {
             Became::Waiting(stop) => {
                 if listed.iter().all(|listed| listed.client_id != stop.client_id) {
                     listed.push(*stop);

@@ -30,6 +30,8 @@ struct Desk {
     paper: RefCell<Paper>,
     /// The list of waiting stops shows none.
     list_lags: Cell<bool>,
+    /// No stop is known by its id.
+    forgets_stops: Cell<bool>,
     /// Stops that are placed come to nothing that anybody hears of, and are there all the same.
     answers_lost: Cell<bool>,
     /// Positions as an old read shows them, once.
@@ -136,6 +138,9 @@ impl Exchange for Desk {
         if self.list_lags.get() { Ok(Vec::new()) } else { block(self.paper.borrow().conditionals()) }
     }
     async fn conditional(&self, client_id: &str) -> Result<Option<Conditional>, ExchangeError> {
+        if self.forgets_stops.get() {
+            return Ok(None);
+        }
         block(self.paper.borrow().conditional(client_id))
     }
     async fn place_stop(&self, stop: &ApprovedStop, stamp: Time) -> Reply<Conditional> {
@@ -220,6 +225,7 @@ impl Bench {
         let desk = Desk {
             paper: RefCell::new(paper),
             list_lags: Cell::default(),
+            forgets_stops: Cell::default(),
             answers_lost: Cell::default(),
             frozen: RefCell::default(),
             then: RefCell::default(),
@@ -359,6 +365,24 @@ fn a_stop_whose_answer_was_lost_is_found_by_its_id_and_not_sent_again() {
         }
         let (_, _, code) = bench.pass().await;
         assert_eq!((code, bench.ledger.unresolved().await.unwrap().len()), (0, 0));
+    });
+}
+
+/// Both positions were changed by hand, so that no stop is believed gone before it was looked for three times
+/// over three seconds: over the same three.
+#[test]
+fn stops_that_are_looked_for_again_and_again_are_looked_for_together() {
+    run(async {
+        let mut bench = Bench::begun(true).await;
+        for name in ["AUSDT", "BUSDT"] {
+            bench.desk.paper.borrow_mut().sim().hand_trade(&symbol(name), -Qty::from(1)).unwrap();
+        }
+        bench.advance(300);
+        bench.desk.list_lags.set(true);
+        bench.desk.forgets_stops.set(true);
+        let begin = tokio::time::Instant::now();
+        pass::prepare(&bench.desk, &mut bench.ledger, &bench.settings, None, Mode::Real).await.unwrap();
+        assert_eq!((begin.elapsed().as_secs(), bench.ledger.resting().await.unwrap().len()), (3, 0));
     });
 }
 
