@@ -17,7 +17,7 @@ use crate::exchange::{Exchange, ExchangeError, Observation, Reply};
 use crate::ledger::{Intent, IntentState, Ledger, LedgerError, Outcome};
 use crate::strategy::Strategy;
 
-use super::act::Sent;
+use super::act::{self, Sent};
 use super::settle::{ABSENT_OVER, ABSENT_VOTES, Found, Settled, complete};
 use super::{Mode, PassError, Prepared, Settings, alarm};
 
@@ -391,7 +391,14 @@ impl<'a, E: Exchange> Keeper<'a, E> {
         let exchange = self.exchange;
         let one = |stop: &ApprovedStop| {
             let stop = stop.clone();
-            async move { classify(&stop, exchange.place_stop(&stop, stamp).await) }
+            async move {
+                let reply = in_words(exchange.place_stop(&stop, stamp).await);
+                // One that went off at once is asked for by the next pass, which books what it did.
+                act::classify(&stop.request().client_id, reply, |placed| match placed.status {
+                    StopStatus::Waiting => (IntentState::Resting, None),
+                    _ => (IntentState::Accepted, None),
+                })
+            }
         };
         let waiting = approved.iter().map(one);
         let outcomes: Vec<Outcome> =
@@ -401,32 +408,21 @@ impl<'a, E: Exchange> Keeper<'a, E> {
     }
 }
 
-fn classify(stop: &ApprovedStop, reply: Reply<Conditional>) -> Outcome {
-    let outcome = |state| Outcome::state(&stop.request().client_id, state);
-    match reply {
-        Reply::Accepted(placed) if placed.status == StopStatus::Waiting => outcome(IntentState::Resting),
-        // It went off at once: the next pass books what it did.
-        Reply::Accepted(_) => outcome(IntentState::Accepted),
-        Reply::Rejected { code, msg } => {
-            let msg = match code {
-                AT_ONCE => "the price is at its stop already, the next pass sells it".to_owned(),
-                NO_ROOM => format!("{msg} An account may have 200 conditional orders, others' included"),
-                _ => msg,
-            };
-            Outcome {
-                error: Some(format!("{msg} ({code})")),
-                code: Some(code),
-                ..outcome(IntentState::Rejected)
-            }
-        }
-        Reply::NotSent(why) => Outcome { error: Some(why), ..outcome(IntentState::NotSent) },
-        Reply::Unknown(why) => Outcome { error: Some(why), ..outcome(IntentState::Unknown) },
-    }
+/// The answer to a stop, with what the exchange's refusal means for it.
+fn in_words(reply: Reply<Conditional>) -> Reply<Conditional> {
+    let Reply::Rejected { code, msg } = reply else { return reply };
+    let msg = match code {
+        AT_ONCE => "the price is at its stop already, the next pass sells it".to_owned(),
+        NO_ROOM => format!("{msg} An account may have 200 conditional orders, others' included"),
+        _ => msg,
+    };
+    Reply::Rejected { code, msg }
 }
 
-/// The coins as they stand after the orders: by the second look where there was one. A coin that an
-/// order of this pass traded and the look does not show so yet is not known for sure; those of which
-/// something should be held are named.
+/// The coins as they stand after the orders: by the second look where it shows what the fills of this pass
+/// explain, and by the first one otherwise, blocked, since nothing follows from it. Answers that forget every
+/// position have been seen: a coin that nobody touched would read as flat, and lose its stop. Those that the
+/// pass traded, and of which something should be held, are named.
 pub(super) fn coins_after(
     coins: &BTreeMap<Symbol, Coin>,
     sent: &[Sent],
