@@ -244,7 +244,7 @@ def deposits():
         sim.advance(2)
         code, report = home.json("rebalance")
         told = [row for row in report.get("plan", {}).get("warnings", []) if row["code"] == "unexplained_transfer"]
-        that("after an hour it is taken over, told, and left alone in that pass", code == 0 and len(told) == 1 and told[0]["symbol"] == "SOLUSDT", (code, str(report)[:500]))
+        that("after an hour it is taken over, told, and left alone in that pass", code == 0 and len(told) == 1 and told[0]["symbol"] == "SOLUSDT" and told[0]["detail"].startswith("5 SOL came "), (code, str(report)[:500]))
         nav = D(report["plan"]["nav"])
         that(f"its worth of {worth:.2f} is a transfer: the value of a unit does not jump (NAV {nav})", abs(nav - 1) < D("0.02") and D(report["plan"]["drawdown"]) < D("0.02"), nav)
         sim.advance()
@@ -255,12 +255,15 @@ def deposits():
         value = sim.value()
         sim.deposit("XRP", "-100")
         gone = value - sim.value()
-        codes = []
+        codes, told = [], []
         for _ in range(14):
             code, report = home.json("rebalance")
             codes.append(code)
+            told += [row["detail"] for row in report.get("plan", {}).get("warnings", []) if row["code"] == "unexplained_transfer"]
             sim.advance()
         that("a withdrawal stands for an hour as well", codes[:11] == [4] * 11 and codes[-1] == 0, codes)
+        that("and is told as one, with what to do where it was somebody else's",
+             len(told) == 1 and told[0].startswith("100 XRP left ") and "a withdrawal of" in told[0] and "lock the account" in told[0], told)
         code, report = home.json("report", "--since", "2026-01-01")
         left = D(report.get("unreconciled", 0)) - (worth - gone)
         that(f"the report shows both as unreconciled, at their marks an hour later ({left:+.2f})", code == 0 and abs(left) < (worth + gone) / 50, (report.get("unreconciled"), worth, gone))
