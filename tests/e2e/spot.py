@@ -146,6 +146,26 @@ def fees_in_bnb():
     two_hundred_passes("BNB fees, BNB held", burn, {"BTC": "0.4", "BNB": "0.3", "SOL": "0.2"}, passes=80)
 
 
+def bnb_runs_out():
+    """Between two executions of one purchase: the rest of its fee is taken in the coin."""
+    sim, home = account(equity="100000", **weights({"XRP": "0.9"}))
+    with sim, home:
+        sim.deposit("BNB", "0.05")
+        sim.call("POST", "/sim/modes", {"spot_bnb_burn": True})
+        code, report = home.json("rebalance")
+        orders = report.get("orders", [])
+        shown, taken = Counter(), Counter()
+        for order in orders:
+            for one in [order, *order.get("other_fees", [])]:
+                shown[one["fee_asset"]] += D(one["fee"])
+        for trade in sim.trades():
+            taken[trade["fee_asset"]] += D(trade["fee"])
+        that("a fee in two assets is told apart, each as it was taken", code == 0 and len(orders) == 1 and set(taken) == {"BNB", "XRP"} and shown == taken, (code, shown, taken, orders))
+        sim.advance()
+        code, _ = home.json("rebalance")
+        that("and the next pass finds the account explained", code == 0, code)
+
+
 def a_lost_answer():
     sim, home = account(**weights())
     with sim, home:
@@ -515,7 +535,7 @@ def bad_input():
         that("and is refused against the exchange itself", code == 2 and "real money" in report.get("message", ""), (code, report))
 
 
-SCENARIOS = [fees_in_base, everything_invested, fees_in_bnb, a_lost_answer, too_little_from_sales, locked, quote_locked, deposits, trades_by_hand,
+SCENARIOS = [fees_in_base, everything_invested, fees_in_bnb, bnb_runs_out, a_lost_answer, too_little_from_sales, locked, quote_locked, deposits, trades_by_hand,
              moonshot_stop, hard_stop, flatten_and_checks, basket, first_allocation, bad_input]
 for scenario in SCENARIOS:
     if scenario.__name__ in sys.argv[2:] or not sys.argv[2:]:
