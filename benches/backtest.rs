@@ -193,25 +193,37 @@ fn updates(runs: usize) -> ItemsCount {
 
 /// Values every bar, keeps its peak and deepest loss, and compares every close with two edges: what nobody
 /// can do without.
+fn scanned<T: Copy + PartialOrd + Into<f64>>(rows: &[T], edges: [T; 2]) -> (f64, f64, usize) {
+    let qty = black_box([1.5; COINS]);
+    let (above, below) = ([edges[0]; COINS], [edges[1]; COINS]);
+    let (mut peak, mut deepest, mut crossed) = (0.0_f64, 0.0_f64, 0_usize);
+    for row in black_box(rows).as_chunks::<COINS>().0 {
+        let mut equity = 0.0;
+        let mut outside = false;
+        for coin in 0..COINS {
+            equity += row[coin].into() * qty[coin];
+            outside |= (row[coin] > above[coin]) | (row[coin] < below[coin]);
+        }
+        crossed += usize::from(outside);
+        peak = peak.max(equity);
+        deepest = deepest.max(peak - equity);
+    }
+    (peak, deepest, crossed)
+}
+
+/// As much memory as closes take as doubles, row by row.
 #[divan::bench]
 fn bare_scan(bencher: Bencher) {
-    let (rows, qty) = (&*ROWS, [1.5; COINS]);
-    let edges: ([f64; COINS], [f64; COINS]) = ([1e9; COINS], [1e-9; COINS]);
-    bencher.counter(updates(1)).bench(|| {
-        let (mut peak, mut deepest, mut crossed) = (0.0_f64, 0.0_f64, 0_usize);
-        for row in black_box(rows).as_chunks::<COINS>().0 {
-            let mut equity = 0.0;
-            let mut outside = false;
-            for coin in 0..COINS {
-                equity += row[coin] * qty[coin];
-                outside |= (row[coin] > edges.0[coin]) | (row[coin] < edges.1[coin]);
-            }
-            crossed += usize::from(outside);
-            peak = peak.max(equity);
-            deepest = deepest.max(peak - equity);
-        }
-        (peak, deepest, crossed)
-    });
+    let rows = &*ROWS;
+    bencher.counter(updates(1)).bench(|| scanned(rows, [1e9, 1e-9]));
+}
+
+/// As much memory as a run reads: closes as whole ticks.
+#[divan::bench]
+fn bare_scan_of_ticks(bencher: Bencher) {
+    let unit = 10_f64.powi(DIGITS as i32);
+    let rows: Vec<i32> = ROWS.iter().map(|close| (close * unit).round() as i32).collect();
+    bencher.counter(updates(1)).bench(|| scanned(&rows, [i32::MAX, 0]));
 }
 
 #[divan::bench]

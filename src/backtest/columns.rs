@@ -149,7 +149,8 @@ impl Columns {
             None => {
                 let values: Vec<Cow<'_, [f64]>> =
                     lines.iter().map(|line| line.series.closes().values(line.series.digits())).collect();
-                let values = values.iter().zip(lines).map(|(values, line)| (&**values, line.stretches.as_slice()));
+                let values =
+                    values.iter().zip(lines).map(|(values, line)| (&**values, line.stretches.as_slice()));
                 (Cells::Values(Tiles::new(bars, &values.collect::<Vec<_>>())), vec![1.0; lines.len()])
             }
         };
@@ -169,7 +170,9 @@ impl Columns {
     pub(super) fn last(&self, bar: usize, coin: usize) -> Option<f64> {
         match &self.tiles {
             // Whole number and power of ten are exact, so that their quotient is the nearest there is.
-            Cells::Ticks(tiles) => Some(Price::new(i64::from(self.cell(tiles, bar, coin)?), *self.digits.get(coin)?).nearly()),
+            Cells::Ticks(tiles) => {
+                Some(Price::new(i64::from(self.cell(tiles, bar, coin)?), *self.digits.get(coin)?).nearly())
+            }
             Cells::Values(tiles) => self.cell(tiles, bar, coin),
         }
     }
@@ -246,7 +249,9 @@ impl<T: Cell> Tiles<T> {
             let width = share * coins;
             let closes = tiles.closes.chunks_mut(width).zip(tiles.highest.chunks_mut(width));
             thread::scope(|scope| {
-                for (part, ((closes, highest), lowest)) in closes.zip(tiles.lowest.chunks_mut(width)).enumerate() {
+                for (part, ((closes, highest), lowest)) in
+                    closes.zip(tiles.lowest.chunks_mut(width)).enumerate()
+                {
                     scope.spawn(move || fill(lines, part * share, closes, highest, lowest));
                 }
             });
@@ -320,7 +325,10 @@ impl<'a, T: Cell> Reader<'a, T> {
         if let Some(stretch) = self.stretches.first()
             && stretch.bars.start <= self.bar
             && self.bar + BARS <= stretch.bars.end
-            && let Some(eight) = self.prices.get(stretch.at + (self.bar - stretch.bars.start)..).and_then(|rest| rest.first_chunk::<BARS>())
+            && let Some(eight) = self
+                .prices
+                .get(stretch.at + (self.bar - stretch.bars.start)..)
+                .and_then(|rest| rest.first_chunk::<BARS>())
         {
             self.bar += BARS;
             [.., self.last] = *eight;
@@ -330,7 +338,8 @@ impl<'a, T: Cell> Reader<'a, T> {
     }
 
     fn next(&mut self) -> T {
-        while let Some((_, later)) = self.stretches.split_first().filter(|(now, _)| now.bars.end <= self.bar) {
+        while let Some((_, later)) = self.stretches.split_first().filter(|(now, _)| now.bars.end <= self.bar)
+        {
             self.stretches = later;
         }
         if let Some(now) = self.stretches.first()
@@ -394,7 +403,10 @@ mod tests {
     fn limits_become_the_nearest_cells_inside() {
         let ends = |limit: f64| (<i32 as super::Cell>::at_most(limit), <i32 as super::Cell>::at_least(limit));
         assert_eq!([ends(7.0), ends(7.1), ends(6.9)], [(7, 7), (7, 8), (6, 7)]);
-        assert_eq!([ends(0.0), ends(1e300), ends(f64::INFINITY)], [(0, 0), (i32::MAX, i32::MAX), (i32::MAX, i32::MAX)]);
+        assert_eq!(
+            [ends(0.0), ends(1e300), ends(f64::INFINITY)],
+            [(0, 0), (i32::MAX, i32::MAX), (i32::MAX, i32::MAX)]
+        );
     }
 
     #[test]
@@ -408,8 +420,12 @@ mod tests {
         for packed in [false, true] {
             let made = |closes: &[&str]| if packed { series(closes).packed() } else { series(closes) };
             let (a, b, c, d) = (made(&a), made(&b), made(&[]), made(&d));
-            let lines =
-                [line(&a, &[(0..1, 0), (3..11, 1)]), line(&b, &[(3..11, 0)]), line(&c, &[]), line(&d, &[(0..11, 2)])];
+            let lines = [
+                line(&a, &[(0..1, 0), (3..11, 1)]),
+                line(&b, &[(3..11, 0)]),
+                line(&c, &[]),
+                line(&d, &[(0..11, 2)]),
+            ];
             let columns = Columns::new(11, &lines);
             assert_eq!(matches!(columns.tiles, Cells::Ticks(_)), packed);
             let last = |bar, coin| columns.last(bar, coin).unwrap();
@@ -417,11 +433,17 @@ mod tests {
             assert_eq!([last(0, 1), last(3, 1), last(10, 1)], [17.0, 17.0, 10.25]);
             assert_eq!([last(0, 3), last(7, 3), last(8, 3), last(10, 3)], [102.0, 109.0, 110.0, 112.0]);
             assert_eq!(columns.last_price(10, 1), Some(Price::new(1025, 2)));
-            assert_eq!((columns.last(11, 0), columns.last(0, 4), columns.last_price(11, 0)), (None, None, None));
+            assert_eq!(
+                (columns.last(11, 0), columns.last(0, 4), columns.last_price(11, 0)),
+                (None, None, None)
+            );
             let there = |bar| [0, 1, 2, 3].map(|coin| columns.is_there(bar, coin));
             assert_eq!([there(0), there(1)], [[true, false, false, true], [false, false, false, true]]);
             assert_eq!([there(2), there(3)], [[false, false, false, true], [true, true, false, true]]);
-            assert_eq!([columns.next_turn(0), columns.next_turn(2), columns.next_turn(4)], [1, 3, usize::MAX]);
+            assert_eq!(
+                [columns.next_turn(0), columns.next_turn(2), columns.next_turn(4)],
+                [1, 3, usize::MAX]
+            );
             assert_eq!((columns.missing(0, 11), columns.missing(0, 2), columns.missing(2, 11)), (2, 1, 11));
             let worth = columns.worth(1, &[2.0, 100.0, 5.0, 1.0]).unwrap();
             assert_eq!(worth[..3], [36.0 + 1200.0 + 110.0, 38.0 + 1100.0 + 111.0, 40.0 + 1025.0 + 112.0]);

@@ -123,7 +123,9 @@ impl<'a> Coin<'a> {
                 continue;
             }
             let times = || run.times_from(skipped).take(end - begin);
-            let place = |time: Time, from: usize| from + opens.get(from..).unwrap_or_default().partition_point(|open| *open < time);
+            let place = |time: Time, from: usize| {
+                from + opens.get(from..).unwrap_or_default().partition_point(|open| *open < time)
+            };
             let (Some(first), Some(last)) = (times().next(), times().last()) else { continue };
             let (start, stop) = (place(first, from), place(last, from) + 1);
             if stop - start == end - begin {

@@ -73,7 +73,9 @@ pub(crate) fn of_rows(
     let coins = contracts.len();
     let line = |coin: usize| {
         let (mut series, mut stretches) = (Series::default(), Vec::new());
-        for (bar, close) in closes.iter().skip(coin).step_by(coins).enumerate().filter(|(_, close)| close.is_finite()) {
+        for (bar, close) in
+            closes.iter().skip(coin).step_by(coins).enumerate().filter(|(_, close)| close.is_finite())
+        {
             let cell = Cell::of(close.to_string().parse().unwrap()).unwrap();
             stretches.push(Stretch { bars: bar..bar + 1, at: series.len() });
             series.push(opens[bar], cell, cell);

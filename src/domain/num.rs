@@ -476,11 +476,16 @@ mod tests {
         assert_eq!(count("200", "0.25", "0.1"), Some((8000, 0.0)));
         assert_eq!(count("19.999999999999999999999999", "2", "0.000001"), Some((9_999_999, 1.0 - 1e-18)));
         assert_eq!(count("1", "7", "0.002"), Some((71, 3.0 / 7.0)));
-        for none in [("-1", "1", "1"), ("1", "0", "1"), ("1", "1", "0"), ("99999999999999", "0.0000001", "0.0000001")] {
+        for none in
+            [("-1", "1", "1"), ("1", "0", "1"), ("1", "1", "0"), ("99999999999999", "0.0000001", "0.0000001")]
+        {
             assert_eq!(count(none.0, none.1, none.2), None);
         }
         let steps = |qty: &str, step: &str| qty.parse::<Qty>().unwrap().in_steps(step.parse().unwrap());
-        assert_eq!([steps("1.50", "0.1"), steps("0", "0.1"), steps("1.55", "0.1"), steps("-1", "1")], [Some(15), Some(0), None, None]);
+        assert_eq!(
+            [steps("1.50", "0.1"), steps("0", "0.1"), steps("1.55", "0.1"), steps("-1", "1")],
+            [Some(15), Some(0), None, None]
+        );
     }
 
     #[test]

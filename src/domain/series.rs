@@ -431,7 +431,9 @@ mod tests {
             }
             series.packed()
         };
-        let prices = |series: &Series| (0..series.len()).map(|bar| series.close(bar).unwrap().to_string()).collect::<Vec<_>>();
+        let prices = |series: &Series| {
+            (0..series.len()).map(|bar| series.close(bar).unwrap().to_string()).collect::<Vec<_>>()
+        };
         for (first, second, is_packed) in [
             (&["0.3", "0.10"][..], &["7", "0.7"][..], true),
             // Digits differ.
@@ -444,12 +446,16 @@ mod tests {
         ] {
             let mut both = made(first);
             both.append(made(second));
-            let all: Vec<String> = [first, second].concat().iter().map(|text| cell(text).value.to_string()).collect();
+            let all: Vec<String> =
+                [first, second].concat().iter().map(|text| cell(text).value.to_string()).collect();
             assert_eq!(prices(&both), all);
             let mut packed = both.packed();
             assert_eq!(prices(&packed), all);
             assert_eq!(matches!(packed.closes(), Column::Ticks(_)), is_packed, "{first:?} {second:?}");
-            assert_eq!(packed.closes().values(packed.digits()).iter().map(f64::to_string).collect::<Vec<_>>(), all);
+            assert_eq!(
+                packed.closes().values(packed.digits()).iter().map(f64::to_string).collect::<Vec<_>>(),
+                all
+            );
             // More can be pushed all the same.
             packed.push(Time::clamped(BEGIN + 600_000), cell("1"), cell("0.123"));
             assert_eq!(prices(&packed), [all, vec!["0.123".to_owned()]].concat());
