@@ -68,7 +68,7 @@ pub(super) fn read(context: &Context, args: &Args) -> Result<Recorded, CommandEr
         "prices: {} contracts from the cache, {} files parsed",
         columns.cached, columns.parsed
     ));
-    let series = columns.series;
+    let (series, told) = (columns.series, columns.interval);
     let funding = match &args.funding {
         Some(folder) => archive::funding(folder, None).map_err(refuse)?,
         None => BTreeMap::new(),
@@ -82,7 +82,7 @@ pub(super) fn read(context: &Context, args: &Args) -> Result<Recorded, CommandEr
     }
     let info = args.exchange_info.clone().or_else(|| archive::find_exchange_info(folder));
     let (listed, origin) = rules(context, info.as_deref(), &series)?;
-    let interval = archive::interval_of(&series).unwrap_or(Duration::from_secs(300));
+    let interval = told.unwrap_or(args.interval.unwrap_or(context.config.interval));
     let on_spot = context.config.venue == Venue::BinanceSpot;
     Ok(Recorded { interval, series, funding, listed, on_spot, origin })
 }
