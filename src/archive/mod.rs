@@ -5,6 +5,7 @@
 
 pub mod error;
 
+mod beside;
 mod cache;
 mod columns;
 mod files;
@@ -20,6 +21,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+pub use crate::archive::beside::{Other, funding_beside, klines_beside};
 pub use crate::archive::columns::{Columns, columns};
 use crate::archive::error::ArchiveError;
 use crate::archive::files::Kind;
