@@ -8,9 +8,10 @@ use crate::archive::cache::{Cache, Look};
 use crate::archive::error::ArchiveError;
 use crate::archive::files::{self, Kind};
 use crate::archive::table::Table;
-use crate::archive::{joined, parallel, spacing, table};
+use crate::archive::{joined, spacing, table};
 use crate::domain::series::{Cell, Series};
 use crate::domain::symbol::Symbol;
+use crate::parallel;
 
 /// Columns, and where they came from.
 #[derive(Debug)]

@@ -11,7 +11,6 @@ mod columns;
 mod files;
 mod lines;
 mod number;
-mod parallel;
 mod spacing;
 mod store;
 mod table;
@@ -33,6 +32,7 @@ use crate::domain::num::Rate;
 use crate::domain::series::Series;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::{Time, show_span};
+use crate::parallel;
 
 /// The bars of each contract, of those named or of all in the folder, in ascending time.
 ///

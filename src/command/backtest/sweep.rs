@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::backtest::sweep::{Grid, Shard, workers};
+use crate::backtest::sweep::{Grid, Shard};
 use crate::backtest::{Market, run as walk, sweep};
 use crate::command::context::Context;
 use crate::command::{settings, signals};
@@ -15,6 +15,7 @@ use crate::config::vary::{Value, Varied};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::show_span;
 use crate::error::{CommandError, Kind};
+use crate::parallel;
 use crate::render::{self, Format};
 use crate::report::sweep::figures::Figures;
 use crate::report::sweep::part::{Header, SCHEMA};
@@ -281,7 +282,7 @@ impl Crew {
     }
 
     fn each<T: Sync, R: Send>(&self, items: &[T], work: impl Fn(&T) -> R + Sync) -> Option<Vec<R>> {
-        workers::each(items, self.task.jobs, &self.stop, |item| {
+        parallel::each(items, self.task.jobs, &self.stop, |item| {
             let result = work(item);
             self.count.fetch_add(1, Ordering::Relaxed);
             self.progress.advance();
