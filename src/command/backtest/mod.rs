@@ -104,7 +104,8 @@ Examples:
                                                                one part of eight, for a job engine
   rebal backtest --merge part-*.jsonl                          all parts together
 
-Exit codes: 0 done · 2 configuration, data or options · 130 interrupted";
+Exit codes: 0 done · 2 configuration, data or options · 130 interrupted
+With --fetch also: 3 another download fills the folder · 4 the exchange does not answer";
 
 /// More threads than any machine has cores.
 const MOST_JOBS: usize = 1024;
