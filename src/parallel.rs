@@ -5,14 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
 /// What `work` makes of each item on all cores, in the order of the items.
-pub(crate) fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+pub fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     each(items, cores, &AtomicBool::new(false), work).unwrap_or_default()
 }
 
 /// What `work` makes of each item on so many threads, in the order of the items; `None` once `stop` was set.
 /// Whoever is idle takes the next item: nothing is locked, and nothing is shared but what is read.
-pub(crate) fn each<T: Sync, R: Send>(
+pub fn each<T: Sync, R: Send>(
     items: &[T],
     jobs: usize,
     stop: &AtomicBool,

@@ -1,13 +1,12 @@
 //! What a folder holds of a contract beside the table that a download fills.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::archive::Part;
 use crate::archive::error::ArchiveError;
 use crate::archive::files::{self, Kind};
-use crate::archive::table::{self, Fault, Table};
-use crate::archive::{Part, Rows};
+use crate::archive::table::{self, Reader, Rows, Table};
 use crate::domain::num::Rate;
 use crate::domain::series::Series;
 use crate::domain::symbol::Symbol;
@@ -45,7 +44,7 @@ pub fn funding_beside(dir: &Path, symbol: &Symbol, name: &str) -> Result<Vec<Oth
 fn others<T: Part>(
     dir: &Path,
     (kind, symbol, name): (Kind, &Symbol, &str),
-    read: fn(&mut dyn Read) -> Result<Table<T>, Fault>,
+    read: Reader<T>,
 ) -> Result<Vec<Other>, ArchiveError> {
     // A folder that is not there, or holds nothing yet, has nothing beside.
     let Ok(mut found) = files::find(dir, kind, None) else { return Ok(Vec::new()) };

@@ -8,7 +8,7 @@ use crate::archive::cache::{Cache, Look};
 use crate::archive::error::ArchiveError;
 use crate::archive::files::{self, Kind};
 use crate::archive::table::Table;
-use crate::archive::{joined, spacing, table};
+use crate::archive::{Parts, joined, spacing, table};
 use crate::domain::series::{Cell, Series};
 use crate::domain::symbol::Symbol;
 use crate::parallel;
@@ -45,7 +45,7 @@ pub fn columns(
     let files: Vec<(&Symbol, &PathBuf)> =
         missing.iter().flat_map(|(symbol, files)| files.iter().map(move |file| (symbol, file))).collect();
 
-    let mut parts: BTreeMap<&Symbol, Vec<(&PathBuf, Table<Series>, Look)>> = BTreeMap::new();
+    let mut parts: BTreeMap<&Symbol, (Parts<'_, Series>, Vec<Look>)> = BTreeMap::new();
     let read = parallel::map(&files, |(_, file)| {
         let before = cache.look(file);
         let (table, hash) = files::read(file, table::series)?;
@@ -53,12 +53,12 @@ pub fn columns(
     });
     for ((symbol, file), read) in files.iter().zip(read) {
         let (table, look) = read?;
-        parts.entry(symbol).or_default().push((file, table, look));
+        let (tables, looks) = parts.entry(symbol).or_default();
+        tables.push((file, table));
+        looks.push(look);
     }
-    let whole = parts.into_iter().map(|(symbol, parts)| {
-        let (parts, looks): (Vec<_>, Vec<_>) =
-            parts.into_iter().map(|(file, table, look)| ((file, table), look)).unzip();
-        let Table { rows: series, interval } = joined(parts)?;
+    let whole = parts.into_iter().map(|(symbol, (tables, looks))| {
+        let Table { rows: series, interval } = joined(tables)?;
         if !series.is_exact() {
             return Err(ArchiveError::Folder { dir: dir.to_owned(), problem: too_fine(symbol, &series) });
         }

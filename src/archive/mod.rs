@@ -16,7 +16,6 @@ mod store;
 mod table;
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -26,7 +25,7 @@ use crate::archive::error::ArchiveError;
 use crate::archive::files::Kind;
 pub use crate::archive::files::read_maybe_gz;
 pub use crate::archive::store::Store;
-use crate::archive::table::{Fault, Rows, Table};
+use crate::archive::table::{Reader, Rows, Table};
 use crate::domain::market::Bar;
 use crate::domain::num::Rate;
 use crate::domain::series::Series;
@@ -81,19 +80,22 @@ pub fn find_exchange_info(dir: &Path) -> Option<PathBuf> {
 }
 
 /// The rows of all files, read on all cores and put together per contract.
-fn read_all<T: Send>(
+fn read_all<T: Part + Default + Send>(
     found: BTreeMap<Symbol, Vec<PathBuf>>,
-    read: fn(&mut dyn Read) -> Result<Table<Rows<T>>, Fault>,
-) -> Result<BTreeMap<Symbol, Table<Rows<T>>>, ArchiveError> {
+    read: Reader<T>,
+) -> Result<BTreeMap<Symbol, Table<T>>, ArchiveError> {
     let files: Vec<(&Symbol, &PathBuf)> =
         found.iter().flat_map(|(symbol, files)| files.iter().map(move |file| (symbol, file))).collect();
-    let mut parts: BTreeMap<&Symbol, Vec<(&PathBuf, Table<Rows<T>>)>> = BTreeMap::new();
+    let mut parts: BTreeMap<&Symbol, Parts<'_, T>> = BTreeMap::new();
     let rows = parallel::map(&files, |(_, file)| files::read(file, read));
     for ((symbol, file), rows) in files.iter().zip(rows) {
         parts.entry(symbol).or_default().push((file, rows?.0));
     }
     parts.into_iter().map(|(symbol, parts)| Ok((symbol.clone(), joined(parts)?))).collect()
 }
+
+/// What the files of a contract hold, each by itself.
+type Parts<'a, T> = Vec<(&'a PathBuf, Table<T>)>;
 
 /// A part of a contract's history.
 trait Part {
@@ -124,7 +126,7 @@ impl Part for Series {
 }
 
 /// The rows of a contract's files, all of one interval, put together in the order of their times.
-fn joined<T: Part + Default>(mut parts: Vec<(&PathBuf, Table<T>)>) -> Result<Table<T>, ArchiveError> {
+fn joined<T: Part + Default>(mut parts: Parts<'_, T>) -> Result<Table<T>, ArchiveError> {
     let interval = one_interval(&parts)?;
     parts.sort_by_key(|(_, part)| part.rows.ends());
     let mut all = T::default();

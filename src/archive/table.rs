@@ -23,6 +23,9 @@ pub(crate) struct Table<T> {
     pub(crate) interval: Option<Duration>,
 }
 
+/// Reads what a file's text holds.
+pub(crate) type Reader<T> = fn(&mut dyn Read) -> Result<Table<T>, Fault>;
+
 /// Why a table cannot be read.
 #[derive(Debug)]
 pub(crate) enum Fault {
