@@ -40,7 +40,7 @@ pub(super) fn notes(
     }
     let partly = (!partly.is_empty()).then(|| {
         format!(
-            "the recorded funding is not of the whole period, and none is charged beside it: {}",
+            "the recorded funding is not of the whole period, and none is charged outside of it: {}",
             names(&partly)
         )
     });
