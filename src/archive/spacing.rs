@@ -56,32 +56,38 @@ impl Pace {
         }
     }
 
-    /// How long one bar of the file is: what its close times say, else the most frequent distance of three
-    /// rows or more.
+    /// How long one bar of the file is: what its close times say, unless three rows or more are all further
+    /// apart than that, and without them the most frequent distance of three rows or more.
     pub(crate) fn interval(&self) -> Result<Option<Duration>, Fault> {
-        let stated = self.stated()?;
-        let Some(step_ms) = stated.or_else(|| self.most_frequent()) else { return Ok(None) };
-        let step = span(step_ms);
-        let problem = match (self.first_off(step_ms), self.other_bars(step_ms)) {
-            (Some((line, time)), _) => {
-                Some((line, format!("begins at {time}, off the grid of {step} that the other rows keep")))
+        let (stated, frequent) = (self.stated()?, self.most_frequent());
+        let is_met = |length_ms: i64| self.stretches.iter().any(|stretch| stretch.distance_ms == length_ms);
+        let step_ms = match (stated, frequent) {
+            (None, None) => return Ok(None),
+            (None, Some((distance_ms, _))) => distance_ms,
+            (Some(stated_ms), Some((distance_ms, _))) if stated_ms < distance_ms && !is_met(stated_ms) => {
+                distance_ms
             }
-            (None, Some(other)) if stated.is_none() => {
-                let own = span(other.distance_ms);
-                let one = "a file holds bars of one interval";
-                Some((
-                    other.line,
-                    format!(
-                        "is {own} behind the one before, as are those that follow, where most are {step} apart: {one}"
-                    ),
-                ))
+            (Some(stated_ms), Some((distance_ms, line))) if stated_ms > distance_ms => {
+                let (stated, distance) = (span(stated_ms), span(distance_ms));
+                let problem = format!("is {distance} behind the one before, but bars are {stated} long by their close_time");
+                return Err(Fault::Line { line, problem });
             }
-            _ => None,
+            (Some(stated_ms), _) => stated_ms,
         };
-        match problem {
-            Some((line, problem)) => Err(Fault::Line { line, problem }),
-            None => Ok(u64::try_from(step_ms).ok().map(Duration::from_millis)),
+        let step = span(step_ms);
+        if let Some((line, time)) = self.first_off(step_ms) {
+            let problem = format!("begins at {time}, off the grid of {step} that the other rows keep");
+            return Err(Fault::Line { line, problem });
         }
+        if stated.is_none() && let Some(other) = self.other_bars(step_ms) {
+            let (line, own) = (other.line, span(other.distance_ms));
+            let problem = format!(
+                "is {own} behind the one before, as are those that follow, where most are {step} apart: a file \
+                 holds bars of one interval"
+            );
+            return Err(Fault::Line { line, problem });
+        }
+        Ok(u64::try_from(step_ms).ok().map(Duration::from_millis))
     }
 
     /// The length that close times state, which is the same wherever they do.
@@ -100,15 +106,16 @@ impl Pace {
         }
     }
 
-    fn most_frequent(&self) -> Option<i64> {
-        let mut rows: BTreeMap<i64, usize> = BTreeMap::new();
+    /// The most frequent distance of three rows or more, and the first row that has it; of those that are
+    /// equally frequent the smallest, since the others may be gaps.
+    fn most_frequent(&self) -> Option<(i64, usize)> {
+        let mut found: BTreeMap<i64, (usize, usize)> = BTreeMap::new();
         for stretch in self.stretches.iter().skip(1) {
-            *rows.entry(stretch.distance_ms).or_default() += stretch.rows;
+            found.entry(stretch.distance_ms).or_insert((0, stretch.line)).0 += stretch.rows;
         }
-        // Of those that are equally frequent the smallest: the others may be gaps.
-        let most = rows.values().copied().max()?;
-        let enough = rows.values().sum::<usize>() > 1;
-        rows.into_iter().find(|(_, rows)| *rows == most && enough).map(|(distance_ms, _)| distance_ms)
+        let all: usize = found.values().map(|(rows, _)| rows).sum();
+        let most = found.values().map(|(rows, _)| *rows).max().filter(|_| all > 1)?;
+        found.into_iter().find(|(_, (rows, _))| *rows == most).map(|(distance_ms, (_, line))| (distance_ms, line))
     }
 
     /// The first row that is not a whole number of steps from where most rows are.

@@ -357,6 +357,12 @@ fn every_file_of_a_contract_holds_bars_of_one_interval() {
             String::new(),
             "A-a.csv line 2: is 1h behind the one before, as are those that follow, where most are 5m apart",
         ),
+        // Close times that come after the next bar began.
+        (
+            timed(&fives, 60),
+            String::new(),
+            "A-a.csv line 2: is 5m behind the one before, but bars are 1h long by their close_time",
+        ),
         // Gaps are none of that, nor are bars whose close time is the next one's open.
         (timed(&[0, 60, 240, 300, 720], 60), timed(&[780, 1440], 60), "accepted"),
         (untimed(&[0, 60, 240, 300, 720]), untimed(&[780, 1440]), "accepted"),
@@ -384,6 +390,9 @@ fn so_few_bars_have_the_length_that_their_close_times_tell() {
         (timed(&[0], 60), Some(60)),
         (timed(&[0, 15], 5), Some(5)),
         (timed(&[0], 60).replace("99999,", "99999999,").replace("00000,", "00000000,"), Some(60)),
+        // Of three bars none is followed by the next one at once: it is the close times that are wrong.
+        (timed(&[0, 60, 120], 5), Some(60)),
+        (timed(&[0, 60, 120, 125], 5), Some(5)),
         (row(0, "1"), None),
         (row(0, "1") + &row(15, "1"), Some(15)),
         (row(0, "1") + &row(5, "1") + &row(60, "1"), Some(5)),
