@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
-use rebal::backtest::sweep::workers;
 use rebal::backtest::{Charge, Contract, Keep, Market, Outcome, Recording, Terms, run};
 use rebal::decide::plan::Execution;
 use rebal::decide::risk::Limits;
@@ -27,6 +26,7 @@ use rebal::domain::rules::{Lot, Rules, Status};
 use rebal::domain::series::{Cell, Series};
 use rebal::domain::symbol::Symbol;
 use rebal::domain::time::Time;
+use rebal::parallel;
 use rebal::strategy::Strategy;
 use rebal::strategy::basket::{Basket, OnExit, RebalanceTo, Sizing};
 use rebal::strategy::weights::{Threshold, Weights};
@@ -263,6 +263,6 @@ fn sweep_of_40_on_threads(bencher: Bencher, threads: usize) {
     let stop = AtomicBool::new(false);
     bencher.counter(updates(thresholds.len())).bench(|| {
         let run = |threshold: &i64| with(&basket(*threshold), &WITHOUT_FUNDING, false).final_equity;
-        workers::each(black_box(&thresholds), threads, &stop, run)
+        parallel::each(black_box(&thresholds), threads, &stop, run)
     });
 }

@@ -6,6 +6,7 @@
 //! * decisions, pure: [`strategy`], [`decide`], [`report`], [`render`], [`wire`]
 //! * edges, the only IO: [`archive`], [`config`], [`exchange`], [`ledger`], [`notify`], [`screener`],
 //!   [`ui`], and `net` for what the requests of several of them have in common
+//! * [`parallel`]: independent pieces of work on several threads
 //! * the pass: [`pass`]
 //! * the command line: [`command`], and [`error`] for what a failure means to the shell
 
@@ -20,6 +21,7 @@ pub mod exchange;
 pub mod ledger;
 mod net;
 pub mod notify;
+pub mod parallel;
 pub mod pass;
 pub mod render;
 pub mod report;

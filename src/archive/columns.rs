@@ -2,19 +2,24 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::archive::cache::{Cache, Look};
 use crate::archive::error::ArchiveError;
 use crate::archive::files::{self, Kind};
-use crate::archive::{joined, parallel, spacing, table};
+use crate::archive::table::Table;
+use crate::archive::{Parts, joined, spacing, table};
 use crate::domain::series::{Cell, Series};
 use crate::domain::symbol::Symbol;
+use crate::parallel;
 
 /// Columns, and where they came from.
 #[derive(Debug)]
 pub struct Columns {
     /// The bars of each contract; every distance is a whole multiple of one interval, the same for all.
     pub series: BTreeMap<Symbol, Series>,
+    /// That interval; `None` where too few bars are there to tell.
+    pub interval: Option<Duration>,
     /// Contracts that came from the cache.
     pub cached: usize,
     /// Files that were parsed.
@@ -48,36 +53,44 @@ pub fn columns(
     let files: Vec<(&Symbol, &PathBuf)> =
         missing.iter().flat_map(|(symbol, files)| files.iter().map(move |file| (symbol, file))).collect();
 
-    let mut parts: BTreeMap<&Symbol, Vec<(&PathBuf, Series, Look)>> = BTreeMap::new();
+    let mut parts: BTreeMap<&Symbol, (Parts<'_, Series>, Vec<Look>)> = BTreeMap::new();
     let read = parallel::map(&files, |(_, file)| {
         let before = cache.look(file);
-        let (series, hash) = files::read(file, table::series)?;
-        Ok((series.packed(), before.read(hash)))
+        let (table, hash) = files::read(file, table::series)?;
+        Ok((Table { rows: table.rows.packed(), interval: table.interval }, before.read(hash)))
     });
     for ((symbol, file), read) in files.iter().zip(read) {
-        let (series, look) = read?;
-        parts.entry(symbol).or_default().push((file, series, look));
+        let (table, look) = read?;
+        let (tables, looks) = parts.entry(symbol).or_default();
+        tables.push((file, table));
+        looks.push(look);
     }
-    let whole = parts.into_iter().map(|(symbol, parts)| {
-        let (parts, looks): (Vec<_>, Vec<_>) =
-            parts.into_iter().map(|(file, series, look)| ((file, series), look)).unzip();
-        let series = joined(parts)?.packed();
+    let whole = parts.into_iter().map(|(symbol, (tables, looks))| {
+        let Table { rows, interval } = joined(tables)?;
+        let series = rows.packed();
         if !series.is_exact() {
             return Err(ArchiveError::Folder { dir: dir.to_owned(), problem: too_fine(symbol, &series) });
         }
-        Ok((symbol, series, looks))
+        Ok((symbol, series, looks, interval))
     });
     let whole = whole.collect::<Result<Vec<_>, ArchiveError>>()?;
-    parallel::map(&whole, |(symbol, series, looks)| cache.store(symbol, looks, series));
+    parallel::map(&whole, |(symbol, series, looks, interval)| {
+        // Columns hold times of bars, not their length: where those do not tell it, the file must again.
+        if interval.is_none() || *interval == spacing::of_many(series) {
+            cache.store(symbol, looks, series);
+        }
+    });
 
-    let parsed = files.len();
-    let fresh = whole.into_iter().map(|(symbol, series, _)| (symbol.clone(), trimmed(symbol, series)));
-    let fresh: BTreeMap<Symbol, Series> = fresh.collect();
-    let cached = found.len() - fresh.len();
-    let kept = found.iter().zip(kept).filter_map(|((symbol, _), kept)| Some((symbol.clone(), kept?)));
-    let series: BTreeMap<Symbol, Series> = kept.chain(fresh).collect();
-    spacing::check(dir, &series)?;
-    Ok(Columns { series, cached, parsed })
+    let (parsed, cached) = (files.len(), found.len() - whole.len());
+    let kept = found.iter().zip(kept).filter_map(|((symbol, _), kept)| Some((symbol, kept?, None)));
+    let fresh = whole.into_iter().map(|(symbol, series, _, interval)| (symbol, trimmed(symbol, series), interval));
+    let (mut series, mut known) = (BTreeMap::new(), BTreeMap::new());
+    for (symbol, bars, interval) in kept.chain(fresh) {
+        known.extend(interval.or_else(|| spacing::of_many(&bars)).map(|own| (symbol.clone(), own)));
+        series.insert(symbol.clone(), bars);
+    }
+    let interval = spacing::check(dir, &series, &known)?;
+    Ok(Columns { series, interval, cached, parsed })
 }
 
 fn too_fine(symbol: &Symbol, series: &Series) -> String {

@@ -41,7 +41,6 @@ pub(crate) fn find(
     }
     let mut paths = Vec::new();
     collect(dir, MAX_DEPTH, &mut paths).map_err(|error| folder(&format!("cannot be read: {error}")))?;
-    let is_funding = |path: &Path| name_of(path).to_ascii_lowercase().contains("funding");
     // A folder may hold both kinds, told apart by name; one of funding alone needs no such name.
     let mixed = paths.iter().any(|path| is_funding(path));
     paths.retain(|path| match kind {
@@ -78,6 +77,11 @@ fn collect(dir: &Path, depth: u32, paths: &mut Vec<PathBuf>) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether a file's name says that it holds funding rates.
+pub(crate) fn is_funding(path: &Path) -> bool {
+    name_of(path).to_ascii_lowercase().contains("funding")
 }
 
 fn is_table(name: &str) -> bool {

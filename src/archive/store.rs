@@ -1,7 +1,8 @@
 //! A table that grows by downloads, and the digest that says how far it is whole.
 //!
-//! Beside `NAME` lies `NAME.CHECKSUM`, as `sha256sum -c` reads it, with the length that it covers. It is
-//! written after the rows are on disk: what an interrupted download left behind it is cut off by the next one.
+//! Beside `NAME` lies `NAME.CHECKSUM`, as `sha256sum -c` reads it, with the length that it covers. It is there
+//! before the first row and written again after rows are on disk: what an interrupted download left behind it
+//! is cut off by the next one. A table without a row is no file.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -32,7 +33,6 @@ impl Store {
         let file = dir.join(name);
         let refuse = |problem: &str| ArchiveError::File { file: file.clone(), problem: problem.into() };
         let unwritable = |error: io::Error| refuse(&format!("cannot be written: {error}"));
-        fs::create_dir_all(dir).map_err(unwritable)?;
         let empty =
             Store { file: file.clone(), header, digest: Sha256::new(), length: 0, first: None, last: None };
         let kept = fs::read_to_string(checksum_of(&file)).ok();
@@ -40,11 +40,9 @@ impl Store {
             if file.exists() {
                 return Err(refuse("was not downloaded by rebal: name another folder, or move it away"));
             }
-            empty.seal().map_err(unwritable)?;
             return Ok(empty);
         };
         if !file.exists() {
-            empty.seal().map_err(unwritable)?;
             return Ok(empty);
         }
         let damaged = || {
@@ -108,6 +106,10 @@ impl Store {
     }
 
     fn write(&mut self, text: &[u8]) -> io::Result<()> {
+        if self.length == 0 {
+            fs::create_dir_all(self.file.parent().unwrap_or(Path::new("")))?;
+            self.seal()?;
+        }
         let mut file = OpenOptions::new().create(true).append(true).open(&self.file)?;
         file.write_all(text)?;
         file.sync_data()?;
@@ -168,6 +170,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut store = open(dir.path()).unwrap();
         assert_eq!((store.first(), store.last()), (None, None));
+        store.append(&[]).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is left where nothing came");
         store.append(&rows(&[0, 5])).unwrap();
         store.append(&[]).unwrap();
         store.append(&rows(&[10])).unwrap();

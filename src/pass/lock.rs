@@ -33,7 +33,12 @@ pub enum LockError {
 /// Takes `<folder>/lock` without waiting. The file is never removed: another process may hold it
 /// open, and a new file of the same name would be a second lock.
 pub fn take(folder: &Path) -> Result<Lock, LockError> {
-    let path = folder.join("lock");
+    take_as(folder, "lock")
+}
+
+/// The same with a lock file of another name, for a folder that is somebody's own.
+pub fn take_as(folder: &Path, name: &str) -> Result<Lock, LockError> {
+    let path = folder.join(name);
     let failed = |source| LockError::File { path: path.clone(), source };
     let file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(failed)?;

@@ -39,6 +39,12 @@ impl Progress {
         self.bar.inc(1);
     }
 
+    /// So many steps further, now at `text`.
+    pub fn leap(&self, text: &str, steps: u64) {
+        self.bar.set_message(text.to_owned());
+        self.bar.inc(steps);
+    }
+
     /// One step further, whatever it was.
     pub fn advance(&self) {
         self.bar.inc(1);

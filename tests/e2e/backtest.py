@@ -118,4 +118,80 @@ with tempfile.TemporaryDirectory() as folder:
         wrong = (folder, *arguments) if arguments[0] != "--data" else (arguments[1],)
         code, out, err = run(*wrong)
         checks.that(f"{name} is refused with 2 and a word", code == 2 and not out and err.strip(), (code, out, err))
+
+
+def says(name, folder, wanted, *arguments, code=2, **sets):
+    """What a command says beside the data: a refusal's words, or the note of a run that goes on."""
+    found, _, err = run(folder, *arguments, **sets)
+    parts = [wanted] if isinstance(wanted, str) else wanted
+    checks.that(name, found == code and all(part in err for part in parts), (found, err))
+    return err
+
+
+def rates(folder, coin, hours):
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, f"{coin}-fundingRate.csv"), "w") as file:
+        file.write("calc_time,last_funding_rate\n" + "".join(f"{START + hour * HOUR + 3},0.0001\n" for hour in hours))
+
+
+with tempfile.TemporaryDirectory() as folder:
+    # Two days by the hour; the second coin lacks the bars of the second midnight and is gone after hour 40.
+    write(folder, "AAAUSDT", [10 + bar % 3 for bar in range(48)])
+    write(folder, "BBBUSDT", [None if bar in (24, 25) else 20 for bar in range(41)])
+
+    say = "is not a whole multiple of the bars, which are 1h apart"
+    says("an interval between bars is refused", folder, f"interval 1h 30m {say}", interval="90m")
+    says("of the option too", folder, f"--interval 1h 30m {say}", "--interval", "90m")
+    says("one that is shorter than a bar, asked for by name", folder, f"--interval 5m {say}", "--interval", "5m")
+    err = says("one that the configuration has decides once per bar", folder, "interval is 5m, and the bars are 1h apart: it decides once per bar",
+               code=0, interval="5m")
+    checks.that("and says so once", err.count("decides once per bar") == 1, err)
+    says("one that is longer than the period", folder, "is longer than the period of 48 bars, which are 1h apart", "--interval", "1000d")
+    code, out, err = run(folder, "--json", "--sweep", "interval=5m,90m,1h,2h")
+    swept = json.loads(out)
+    checks.that("a sweep refuses what it cannot decide by", sorted(point["params"]["interval"] for point in swept["runs"]) == ["1h", "2h"]
+                and [refused["reason"].split(" is not")[0] for refused in swept["refused"]] == ["interval 5m", "interval 1h 30m"], swept)
+
+    for amount in ("0", "-5", "x"):
+        says(f"an equity of {amount}", folder, "wants an amount above zero", f"--equity={amount}")
+    err = says("a period the wrong way round", folder, "the period ends before it begins", "--from", "2025-12-01", "--to", "2025-11-01")
+    checks.that("is no period outside of the data", "inside" not in err, err)
+    says("a funding folder that is not there", folder, ("nofunding: does not exist", "see --funding"), "--funding", folder + "/nofunding")
+
+    listing = {"usdm": {"symbol": "AAAUSDT", "status": "TRADING", "contractType": "PERPETUAL", "baseAsset": "AAA", "quoteAsset": "USDT", "marginAsset": "USDT",
+                        "onboardDate": START, "deliveryDate": 4133404800000,
+                        "filters": [{"filterType": "PRICE_FILTER", "minPrice": "0.01", "maxPrice": "100000", "tickSize": "0.01"},
+                                    {"filterType": "LOT_SIZE", "minQty": "0.1", "maxQty": "1000", "stepSize": "0.1"},
+                                    {"filterType": "MIN_NOTIONAL", "notional": "5"}]},
+               "spot": {"symbol": "AAAUSDT", "status": "TRADING", "baseAsset": "AAA", "quoteAsset": "USDT", "isSpotTradingAllowed": True,
+                        "permissionSets": [["SPOT"]], "permissions": [], "orderTypes": ["LIMIT", "MARKET"],
+                        "filters": [{"filterType": "PRICE_FILTER", "minPrice": "0.01", "maxPrice": "100000", "tickSize": "0.01"},
+                                    {"filterType": "LOT_SIZE", "minQty": "0.1", "maxQty": "1000", "stepSize": "0.1"},
+                                    {"filterType": "NOTIONAL", "minNotional": "5", "applyMinToMarket": True, "maxNotional": "9000000", "applyMaxToMarket": False,
+                                     "avgPriceMins": 5}]}}
+    for venue, other in (("usdm", "spot"), ("spot", "usdm")):
+        info = os.path.join(folder, f"{other}.json")
+        with open(info, "w") as file:
+            json.dump({"symbols": [listing[other]]}, file)
+        says(f"the other market's listing on {venue}", folder, f"{other}.json is the listing of binance-{other}, and venue is binance-{venue}", "--exchange-info", info,
+             venue=f"binance-{venue}", futures__leverage=20 if venue == "usdm" else 1, basket__symbols='["AAAUSDT"]', basket__size=1)
+
+    # Due are 0 8 16 24 32 40; of the second coin midnight was not recorded, and at 40 its last bar begins.
+    part, full = folder + "/part", folder + "/full"
+    for coin in ("AAAUSDT", "BBBUSDT"):
+        rates(full, coin, range(0, 49, 8))
+    rates(part, "AAAUSDT", (16, 24))
+    rates(part, "BBBUSDT", range(0, 49, 8))
+    err = says("settlements in bars that were not recorded are counted", folder,
+               "settlements not charged, since they fall into bars that were not recorded: BBBUSDT 1", "--funding", full, code=0)
+    checks.that("funding of the whole period is not complained of", "whole period" not in err, err)
+    says("funding of a part of the period is told with its ends", folder,
+         "AAAUSDT begins at 2025-10-01T16:00:00.003Z and ends at 2025-10-02T00:00:00.003Z", "--funding", part, code=0)
+    err = says("of that part alone there is nothing to tell", folder, "", "--funding", part, "--from", "2025-10-01T12:00:00Z", "--to", "2025-10-02T08:00:00Z", code=0,
+               basket__symbols='["AAAUSDT"]', basket__size=1)
+    checks.that("and nothing is told", "funding" not in err, err)
+    says("a basket of the whole folder says so where it is larger than its size", folder, "the basket is all 2 coins of the folder, although basket.size is 1",
+         basket__symbols="[]", basket__size=1, code=0)
+    err = says("and only there", folder, "", basket__symbols="[]", basket__size=2, code=0)
+    checks.that("a basket of its size is silent", "basket.size" not in err, err)
 checks.end()

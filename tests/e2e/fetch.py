@@ -3,9 +3,13 @@
 usage: fetch.py REBAL
 """
 import csv
+import fcntl
+import gzip
 import hashlib
 import json
 import os
+import pty
+import signal
 import subprocess
 import sys
 import tempfile
@@ -44,10 +48,13 @@ class Archive:
         self.home, self.venue = home, venue
         self.data, self.funding = f"{home.folder}/{name}", f"{home.folder}/{name}-funding"
 
-    def fetch(self, begin, end, interval="5m"):
+    def arguments(self, begin, end, *more, interval="5m"):
         funding = ["--funding", self.funding] if self.venue == "binance-usdm" else []
-        code, out, err = self.home.run("backtest", "--fetch", "--data", self.data, *funding, "--from", stamp(begin), "--to", stamp(end),
-                                       "--interval", interval, f"--set=venue={self.venue}", "--json")
+        return ["backtest", "--fetch", "--data", self.data, *funding, "--from", stamp(begin), "--to", stamp(end),
+                "--interval", interval, f"--set=venue={self.venue}", *more]
+
+    def fetch(self, begin, end, interval="5m", *more):
+        code, out, err = self.home.run(*self.arguments(begin, end, "--json", *more, interval=interval))
         return code, json.loads(out) if out else {}, err
 
     def files(self):
@@ -157,6 +164,82 @@ def refused(sim, home, begin, end):
     checks.that("a period outside says what there is", code == 2 and "the data covers " + stamp(begin)[:19] in told["message"], told)
 
 
+def beside(sim, home, begin, end):
+    """A folder that holds something else of a coin is left as it is, unless both can be read together."""
+    archive = Archive(home, "futures")
+    with open(f"{archive.data}/{COINS[0]}-5m.csv") as file:
+        header, *lines = file.read().splitlines()
+    middle = begin + 100 * STEP
+    hours = [f"{begin + hour * 3_600_000},1,1,1,1,1,{begin + (hour + 1) * 3_600_000 - 1},1" for hour in range(3)]
+    for name, text, said in (("1h.csv.gz", hours, "holds bars of 1h, and none of 5m can be read beside them"),
+                             ("5m-2025.csv.gz", lines[:200], f"holds {COINS[0]} from {stamp(begin)[:19]}")):
+        archive = Archive(home, f"beside-{name}")
+        os.makedirs(archive.data)
+        with gzip.open(f"{archive.data}/{COINS[0]}-{name}", "wt") as file:
+            file.write("\n".join([header, *text]))
+        before, kept = asked(sim, "/fapi/v1/klines"), contents(archive.data)
+        code, told, _ = archive.fetch(middle, end)
+        checks.that(f"{name} beside it: refused before anything is asked or changed", code == 2 and said in told["message"] and "nothing was changed" in told["hint"]
+                    and asked(sim, "/fapi/v1/klines") == before and contents(archive.data) == kept, told)
+    code, told, err = archive.fetch(begin + 200 * STEP, end)
+    checks.that("a download goes on behind a recorded file", code == 0 and told["bars"] == 2300 and archive.fetch(begin, end)[1]["bars"] == 2500, (told, err))
+
+
+def told(sim, home, begin, end):
+    """What ends a download early says of what, and what is left."""
+    archive = Archive(home, "unknown")
+    coins = json.dumps([COINS[0], "NOPEUSDT"])
+    code, said, _ = archive.fetch(begin, end, "5m", f"--set=basket.symbols={coins}")
+    checks.that("a coin that the exchange has not is named before anything is downloaded", code == 2 and said["message"].startswith("NOPEUSDT: ")
+                and "check the spelling in basket.symbols" in said["hint"] and archive.files() == {}, (code, said, archive.files()))
+
+    archive = Archive(home, "down")
+    code, said, _ = archive.fetch(begin, end, "5m", "--set=exchange.base_url=http://127.0.0.1:9")
+    checks.that("an exchange that is not there leaves nothing", code == 4 and said["hint"].endswith("nothing was changed") and not os.path.exists(archive.data), (code, said))
+
+    archive = Archive(home, "held")
+    os.makedirs(archive.data)
+    with open(f"{archive.data}/.rebal-fetch.lock", "w") as lock:
+        lock.write("process 4242\n")
+        lock.flush()
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        code, said, _ = archive.fetch(begin, end)
+        checks.that("a second download into a folder is told who fills it", code == 3 and "(process 4242)" in said["message"] and archive.files() == {}, (code, said))
+    code, said, err = archive.fetch(begin, end)
+    checks.that("which ends with that one", code == 0, (said, err))
+
+    archive = Archive(home, "signal")
+    first = f"{archive.data}/{COINS[0]}-5m.csv"
+    sim.faults({"match": "GET /fapi/v1/klines", "nth": 2, "times": 1, "do": "delay:60000"})
+    ran = subprocess.Popen(home.command(*archive.arguments(begin, end, "--set=exchange.timeout_ms=60000")), env=home.environment(), stdout=subprocess.PIPE,
+                           stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+    # The first page is on disk, and the second is not answered.
+    while not (os.path.exists(first) and len(rows(archive.data, f"{COINS[0]}-5m.csv")) >= 1000) and ran.poll() is None:
+        pass
+    ran.send_signal(signal.SIGINT)
+    _, err = ran.communicate(timeout=30)
+    checks.that("an interrupted one says what is kept", ran.returncode == 130 and "interrupted: 0 of 2 coins are whole" in err and "what was downloaded is kept" in err
+                and len(rows(archive.data, f"{COINS[0]}-5m.csv")) == 1000, (ran.returncode, err))
+    sim.faults()
+
+    archive = Archive(home, "watched")
+    ours, theirs = pty.openpty()
+    ran = subprocess.Popen(home.command(*archive.arguments(begin, end)), env=home.environment() | {"TERM": "xterm"}, stdout=subprocess.DEVNULL, stderr=theirs,
+                           stdin=subprocess.DEVNULL)
+    os.close(theirs)
+    seen = b""
+    while True:
+        try:
+            read = os.read(ours, 65536)
+        except OSError:
+            break
+        if not read:
+            break
+        seen += read
+    ran.wait(timeout=30)
+    checks.that("who watches sees bars go by, not coins", b" 1000/5000 " in seen, seen)
+
+
 def spot(sim, home, now):
     begin, end = now - 1500 * STEP, now
     archive = Archive(home, "spot", "binance-spot")
@@ -173,6 +256,8 @@ def main():
         begin, end, kept = futures(sim, home, now)
         interrupted(sim, home, begin, end, kept)
         refused(sim, home, begin, end)
+        beside(sim, home, begin, end)
+        told(sim, home, begin, end)
         spot(sim, home, now)
     checks.end()
 

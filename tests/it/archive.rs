@@ -175,8 +175,9 @@ fn damaged_lines_are_named() {
             line(&good.replace("1759277100000", "1759276500000")),
             "A.csv line 3: goes back in time from 2025-10-01",
         ),
-        (line(&good.replace("1759277100000", "")), "A.csv line 3: is empty, or a field that is needed is"),
-        (format!("{two}\n{good}\n"), "A.csv line 3: has 1 fields where the lines before have 12"),
+        (line(&good.replace("1759277100000", "")), "A.csv line 3: open_time is empty"),
+        (line(&good.replace(",1,1,1,1,", ",1,1,1,,")), "A.csv line 3: close is empty"),
+        (format!("{two}\n{good}\n"), "A.csv line 3: is empty, and rows follow"),
         (
             "symbol,open_time\nA,1\n".into(),
             "A.csv line 1: the header has no column open: it is no file of this",
@@ -270,7 +271,8 @@ fn all_bars_keep_one_grid() {
         (bars(&[0, 60]), "accepted"),
         (bars(&[0, 60, 120]), "DIR: B has bars every 1h, others every 5m: use one folder per interval"),
         (bars(&[0, 1, 2]), "DIR: A has bars every 5m, others every 1m: use one folder per interval"),
-        (bars(&[0, 5, 12]), "DIR: B has a bar at 2025-10-01T00:12:00.000Z, which is off the grid of 5m"),
+        (bars(&[0, 5, 12]), "B.csv line 3: begins at 2025-10-01T00:12:00.000Z, off the grid of 5m"),
+        (bars(&[0, 12]), "DIR: B has a bar at 2025-10-01T00:12:00.000Z, which is off the grid of 5m"),
         (bars(&[3, 8, 13]), "DIR: B has a bar at 2025-10-01T00:03:00.000Z, which is off the grid of 5m"),
     ] {
         let dir = folder(&[("A.csv", five.as_bytes()), ("B.csv", other.as_bytes())]);
@@ -292,8 +294,131 @@ fn two_files_that_overlap_are_refused() {
     let dir = folder(&[("A-1.csv", one.as_bytes()), ("A-2.csv", two.as_bytes())]);
     let said = closes(dir.path(), None).unwrap_err();
     let expected = "A-2.csv: begins at 2025-10-01T00:05:00.000Z, but A-1.csv goes on until \
-                    2025-10-01T00:05:00.000Z: keep one of the two";
+                    2025-10-01T00:05:00.000Z: remove the rows from 2025-10-01T00:05:00.000Z to \
+                    2025-10-01T00:05:00.000Z from one of the two";
     assert_eq!(said, expected);
+    // A year and one of its months: only the month is there twice.
+    let (year, month) = (row(0, "1") + &row(5, "1") + &row(60, "1"), row(5, "1") + &row(10, "1"));
+    let dir = folder(&[("A-1.csv", year.as_bytes()), ("A-2.csv", month.as_bytes())]);
+    let said = closes(dir.path(), None).unwrap_err();
+    let both =
+        "remove the rows from 2025-10-01T00:05:00.000Z to 2025-10-01T00:10:00.000Z from one of the two";
+    assert!(said.ends_with(both), "{said}");
+}
+
+/// Bars of `length` minutes, each with the last instant of its own as its close time.
+fn timed(minutes: &[i64], length: i64) -> String {
+    let one = |minute: &i64| {
+        let close_time = 1_759_276_800_000 + (minute + length) * 60_000 - 1;
+        row(*minute, "1").replacen(",10,0,", &format!(",10,{close_time},"), 1)
+    };
+    minutes.iter().map(one).collect()
+}
+
+#[test]
+fn every_file_of_a_contract_holds_bars_of_one_interval() {
+    let untimed = |minutes: &[i64]| minutes.iter().map(|minute| row(*minute, "1")).collect::<String>();
+    let hours: Vec<i64> = (0..24).map(|hour| hour * 60).collect();
+    let fives: Vec<i64> = (0..12).map(|bar| 24 * 60 + bar * 5).collect();
+    let moved: Vec<i64> = hours.iter().map(|minute| if *minute == 180 { 210 } else { *minute }).collect();
+    let micro = |text: &str| text.replace("00000,", "00000000,").replace("99999,", "99999999,");
+    let two = "A-b.csv: holds bars of 5m, but A-a.csv bars of 1h: use one folder per interval";
+    let off =
+        "A-a.csv line 4: begins at 2025-10-01T03:30:00.000Z, off the grid of 1h that the other rows keep";
+    let by_close =
+        "A-a.csv line 26: is a bar of 5m by its close_time, and line 1 one of 1h: a file holds bars";
+    for (one, other, expected) in [
+        // A file of hours and one of minutes, with and without close times.
+        (timed(&hours, 60), timed(&fives, 5), two),
+        (untimed(&hours), untimed(&fives), two),
+        (micro(&timed(&hours, 60)), micro(&timed(&fives, 5)), two),
+        // One row, or two with a gap between them, tell by their close times alone.
+        (timed(&[0], 60), timed(&fives, 5), two),
+        (timed(&[0, 120], 60), timed(&[1440], 5), two),
+        // One row moved by half an hour.
+        (timed(&moved, 60), String::new(), off),
+        (untimed(&moved), String::new(), off),
+        (format!("{HEADER}{}", timed(&moved, 60)), String::new(), &off.replace("line 4", "line 5")),
+        // The first one moved: the others are the grid.
+        (
+            untimed(&[30, 60, 120, 180]),
+            String::new(),
+            "A-a.csv line 1: begins at 2025-10-01T00:30:00.000Z, off the grid of 1h",
+        ),
+        // Both kinds in one file, either way round.
+        (timed(&hours, 60) + &timed(&fives, 5), String::new(), by_close),
+        (
+            timed(&[0, 5, 10], 5) + &timed(&[60, 120, 180], 60),
+            String::new(),
+            "A-a.csv line 4: is a bar of 1h by its close_time, and line 1 one of 5m",
+        ),
+        (
+            untimed(&hours) + &untimed(&(0..100).map(|bar| 1440 + bar * 5).collect::<Vec<_>>()),
+            String::new(),
+            "A-a.csv line 2: is 1h behind the one before, as are those that follow, where most are 5m apart",
+        ),
+        // Close times that come after the next bar began.
+        (
+            timed(&fives, 60),
+            String::new(),
+            "A-a.csv line 2: is 5m behind the one before, but bars are 1h long by their close_time",
+        ),
+        // Gaps are none of that, nor are bars whose close time is the next one's open.
+        (timed(&[0, 60, 240, 300, 720], 60), timed(&[780, 1440], 60), "accepted"),
+        (untimed(&[0, 60, 240, 300, 720]), untimed(&[780, 1440]), "accepted"),
+        (timed(&[0, 60], 60).replace("99999,", "99998,"), String::new(), "accepted"),
+    ] {
+        let mut files = vec![("A-a.csv", one.as_bytes())];
+        if !other.is_empty() {
+            files.push(("A-b.csv", other.as_bytes()));
+        }
+        let dir = folder(&files);
+        let said = closes(dir.path(), None).map_or_else(|error| error, |_| "accepted".into());
+        assert!(said.starts_with(expected), "wanted {expected:?}, said {said:?}");
+        for reading in ["first", "second"] {
+            let columns = archive::columns(dir.path(), None, None, |_, _| {});
+            let columns =
+                columns.map_or_else(|error| short(dir.path(), &error.to_string()), |_| "accepted".into());
+            assert_eq!(columns, said, "{reading}");
+        }
+    }
+}
+
+#[test]
+fn so_few_bars_have_the_length_that_their_close_times_tell() {
+    for (text, minutes) in [
+        (timed(&[0], 60), Some(60)),
+        (timed(&[0, 15], 5), Some(5)),
+        (timed(&[0], 60).replace("99999,", "99999999,").replace("00000,", "00000000,"), Some(60)),
+        // Of three bars none is followed by the next one at once: it is the close times that are wrong.
+        (timed(&[0, 60, 120], 5), Some(60)),
+        (timed(&[0, 60, 120, 125], 5), Some(5)),
+        (row(0, "1"), None),
+        (row(0, "1") + &row(15, "1"), Some(15)),
+        (row(0, "1") + &row(5, "1") + &row(60, "1"), Some(5)),
+    ] {
+        let dir = folder(&[("A.csv", text.as_bytes())]);
+        for reading in ["first", "second"] {
+            let told = archive::columns(dir.path(), None, None, |_, _| {}).unwrap().interval;
+            assert_eq!(told.map(|span| span.as_secs() / 60), minutes, "{reading} of {text}");
+        }
+    }
+    // Of two contracts too, whether or not one of them was kept from an earlier reading.
+    let dir = folder(&[("A.csv", timed(&[0, 60], 60).as_bytes())]);
+    archive::columns(dir.path(), None, None, |_, _| {}).unwrap();
+    std::fs::write(dir.path().join("B.csv"), timed(&[0, 5, 10], 5)).unwrap();
+    let said = archive::columns(dir.path(), None, None, |_, _| {}).unwrap_err().to_string();
+    assert!(said.ends_with("A has bars every 1h, others every 5m: use one folder per interval"), "{said}");
+}
+
+#[test]
+fn empty_lines_at_the_end_of_a_file_are_no_rows() {
+    let two = row(0, "1") + &row(5, "2");
+    for end in ["\n", "\n\n", "\r\n", " \n", "\n "] {
+        let dir = folder(&[("A.csv", format!("{two}{end}").as_bytes())]);
+        assert_eq!(closes(dir.path(), None), Ok("A 0:1 5:2".into()), "{end:?}");
+        same_columns(dir.path());
+    }
 }
 
 #[test]
@@ -313,7 +438,7 @@ fn funding_is_read_with_and_without_header_and_beside_prices() {
     }
     for (row, expected) in [
         ("1759276800000,8,5\n", "A.csv line 1: funding rate 5 is absurd"),
-        ("1759276800000,8,\n", "A.csv line 1: is empty, or a field that is needed is"),
+        ("1759276800000,8,\n", "A.csv line 1: last_funding_rate is empty"),
         ("1759276800000,8,x\n", "A.csv line 1: funding rate is not a plain number: \"x\""),
     ] {
         let dir = folder(&[("A.csv", row.as_bytes())]);

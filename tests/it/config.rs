@@ -276,11 +276,21 @@ fn every_example_loads() {
             base: None,
         };
         let loaded = load(sources).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-        kinds.push(loaded.config.strategy.kind.as_str());
+        let name = file.file_name().unwrap().to_string_lossy().into_owned();
+        kinds.push((name, loaded.config.strategy.kind.as_str()));
     }
     kinds.sort_unstable();
-    kinds.dedup();
-    assert_eq!(kinds, ["basket", "moonshot", "weights"]);
+    let expected = [
+        ("demo.toml", "basket"),
+        ("equity-basket.toml", "basket"),
+        ("futures-basket.toml", "basket"),
+        ("moonshot.toml", "moonshot"),
+        ("practice.toml", "basket"),
+        ("reference.toml", "basket"),
+        ("spot-weights.toml", "weights"),
+        ("weights.toml", "weights"),
+    ];
+    assert_eq!(kinds, expected.map(|(name, kind)| (name.to_owned(), kind)));
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Which folders of the crate the files of a folder may import, beside their own.
-const MAY_IMPORT: [(&str, &[&str]); 19] = [
+const MAY_IMPORT: [(&str, &[&str]); 20] = [
     ("domain", &[]),
     ("strategy", &["domain"]),
     ("decide", &["domain", "strategy"]),
@@ -17,7 +17,8 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("exchange", &["domain", "decide", "sim", "wire", "net"]),
     ("screener", &["domain", "wire", "net"]),
     ("ledger", &["domain"]),
-    ("archive", &["domain"]),
+    ("parallel", &[]),
+    ("archive", &["domain", "parallel"]),
     ("notify", &["domain", "wire", "net"]),
     ("server", &["domain", "sim", "wire"]),
     ("ui", &[]),

@@ -1,7 +1,6 @@
 //! Many runs over the same prices: which settings, which of them here, over which parts of the period.
 
 pub mod grid;
-pub mod workers;
 
 use std::ops::Range;
 use std::str::FromStr;

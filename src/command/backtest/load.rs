@@ -10,8 +10,8 @@ use crate::backtest::{Charge, Contract, Market, Recording};
 use crate::command::context::Context;
 use crate::command::settings;
 use crate::command::venue::paper;
-use crate::config::words::Venue;
-use crate::domain::num::{Notional, Price, Qty};
+use crate::config::words::{StrategyKind, Venue};
+use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::rules::Lot;
 use crate::domain::series::Series;
 use crate::domain::symbol::Symbol;
@@ -19,7 +19,7 @@ use crate::domain::time::Time;
 use crate::error::{CommandError, Kind};
 use crate::sim::{Listed, listing};
 
-use super::Args;
+use super::{Args, coverage};
 
 /// Digits after the point of what the smallest quantity is worth, where no listing says how small it is.
 const FINEST: i32 = 11;
@@ -30,6 +30,9 @@ const MOST_DIGITS: u32 = 18;
 pub(super) struct Recorded {
     interval: Duration,
     series: BTreeMap<Symbol, Series>,
+    /// As it was settled …
+    funding: BTreeMap<Symbol, Vec<(Time, Rate)>>,
+    /// … and on which bars.
     charges: BTreeMap<Symbol, Vec<Charge>>,
     contracts: BTreeMap<Symbol, Contract>,
     /// Whose trading rules these are.
@@ -47,16 +50,33 @@ impl Recorded {
 /// The market of the data and the period that were asked for, and whose trading rules it has.
 pub(super) fn load(context: &Context, args: &Args) -> Result<(Market, String), CommandError> {
     let recorded = read(context, args)?;
-    Ok((period(&recorded, args)?, recorded.origin))
+    Ok((period(context, &recorded, args)?, recorded.origin))
 }
 
-/// The period that was asked for, of what was recorded.
-pub(super) fn period(recorded: &Recorded, args: &Args) -> Result<Market, CommandError> {
+/// The period that was asked for, of what was recorded; says what is not in it.
+pub(super) fn period(context: &Context, recorded: &Recorded, args: &Args) -> Result<Market, CommandError> {
     let market = recorded.market(args.from, args.to);
     if market.opens.is_empty() {
         return Err(outside(&recorded.series, recorded.interval, args));
     }
+    for note in coverage::notes(&recorded.series, &recorded.funding, &market) {
+        context.ui.note(&note);
+    }
+    crowd(context, &market);
     Ok(market)
+}
+
+/// Says that a basket without a list is the whole folder, where that is more than the basket holds.
+fn crowd(context: &Context, market: &Market) {
+    let (config, coins) = (&context.config, market.contracts.len());
+    let size = config.basket.size;
+    let is_listed = config.strategy.kind != StrategyKind::Basket || !config.basket.symbols.is_empty();
+    if !is_listed && usize::try_from(size).is_ok_and(|size| coins > size) {
+        context.ui.note(&format!(
+            "basket.symbols is empty: the basket is all {coins} coins of the folder, although basket.size is \
+             {size}; list the coins with --set basket.symbols=BTCUSDT,ETHUSDT"
+        ));
+    }
 }
 
 /// Reads the data that was asked for.
@@ -67,7 +87,8 @@ pub(super) fn read(context: &Context, args: &Args) -> Result<Recorded, CommandEr
     let folder = args.data()?;
     let spare = context.folders.cache.as_ref().map(|folder| folder.join("columns"));
     let funding = match &args.funding {
-        Some(folder) => archive::funding(folder, None).map_err(refuse)?,
+        Some(folder) => archive::funding(folder, None)
+            .map_err(|error| CommandError { hint: "see --funding".to_owned(), ..refuse(error) })?,
         None => BTreeMap::new(),
     };
     let rates = |symbol: &Symbol| funding.get(symbol).map(Vec::as_slice).unwrap_or_default();
@@ -79,7 +100,7 @@ pub(super) fn read(context: &Context, args: &Args) -> Result<Recorded, CommandEr
         "prices: {} contracts from the cache, {} files parsed",
         columns.cached, columns.parsed
     ));
-    let series = columns.series;
+    let (series, told) = (columns.series, columns.interval);
     if args.funding.is_some() {
         let without: Vec<&str> =
             series.keys().filter(|symbol| !funding.contains_key(*symbol)).map(Symbol::as_str).collect();
@@ -89,7 +110,7 @@ pub(super) fn read(context: &Context, args: &Args) -> Result<Recorded, CommandEr
     }
     let info = args.exchange_info.clone().or_else(|| archive::find_exchange_info(folder));
     let (listed, origin) = rules(context, info.as_deref(), &series)?;
-    let interval = archive::interval_of(&series).unwrap_or(Duration::from_secs(300));
+    let interval = told.unwrap_or(args.interval.unwrap_or(context.config.interval));
     let on_spot = context.config.venue == Venue::BinanceSpot;
     let contract = |(symbol, listed): (Symbol, Listed)| {
         let contract = Contract { rules: listed.rules, brackets: listed.brackets };
@@ -99,7 +120,7 @@ pub(super) fn read(context: &Context, args: &Args) -> Result<Recorded, CommandEr
     let charges =
         |(symbol, series): (&Symbol, &Series)| (symbol.clone(), Charge::all(series, interval, rates(symbol)));
     let charges = series.iter().map(charges).collect();
-    Ok(Recorded { interval, series, charges, contracts, origin })
+    Ok(Recorded { interval, series, funding, charges, contracts, origin })
 }
 
 /// A period in which there is nothing, and what there is instead.
@@ -140,15 +161,27 @@ fn rules(
         };
         return Ok((series.iter().filter_map(free).collect(), "none: any quantity can be traded".into()));
     };
-    let rows = match context.config.venue {
-        Venue::BinanceUsdm => paper::read_listing(file)?,
-        Venue::BinanceSpot => paper::read_spot_listing(file, &context.config.quote)?,
+    let quote = &context.config.quote;
+    let read = |venue: Venue| match venue {
+        Venue::BinanceUsdm => paper::read_listing(file),
+        Venue::BinanceSpot => paper::read_spot_listing(file, quote),
     };
+    let rows = read(context.config.venue)?;
     let listed: BTreeMap<Symbol, Listed> =
         rows.into_iter().map(|listed| (listed.rules.symbol.clone(), listed)).collect();
     let missing: Vec<&str> =
         series.keys().filter(|symbol| !listed.contains_key(*symbol)).map(Symbol::as_str).collect();
     if !missing.is_empty() {
+        let own = context.config.venue;
+        let other = if own == Venue::BinanceUsdm { Venue::BinanceSpot } else { Venue::BinanceUsdm };
+        if listed.is_empty() && read(other).is_ok_and(|rows| !rows.is_empty()) {
+            let (own, other) = (own.as_str(), other.as_str());
+            return Err(CommandError::new(
+                Kind::Config,
+                format!("{} is the listing of {other}, and venue is {own}", file.display()),
+                format!("give the exchangeInfo of {own}, or --set venue={other}"),
+            ));
+        }
         return Err(CommandError::new(
             Kind::Config,
             format!("{} does not list {}", file.display(), missing.join(", ")),

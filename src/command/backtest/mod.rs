@@ -1,6 +1,8 @@
 //! `rebal backtest`: the same decisions over recorded prices.
 
+mod coverage;
 mod fetch;
+mod interval;
 mod load;
 mod merge;
 mod sweep;
@@ -14,7 +16,7 @@ use crate::backtest::{Keep, Market, Terms, run};
 use crate::config::sections::Config;
 use crate::domain::num::{Notional, Rate};
 use crate::domain::symbol::Symbol;
-use crate::domain::time::{Time, parse_span, show_span};
+use crate::domain::time::{Time, parse_span};
 use crate::error::{CommandError, Kind};
 use crate::pass::Settings;
 use crate::render;
@@ -53,7 +55,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME")]
     to: Option<Time>,
     /// Begin with this much of the quote asset
-    #[arg(long, value_name = "AMOUNT", default_value = "200")]
+    #[arg(long, value_name = "AMOUNT", default_value = "200", value_parser = equity)]
     equity: Notional,
     /// Trade again this long after a hard stop, instead of ending there
     #[arg(long, value_name = "DURATION", value_parser = parse_span)]
@@ -102,10 +104,16 @@ Examples:
                                                                one part of eight, for a job engine
   rebal backtest --merge part-*.jsonl                          all parts together
 
-Exit codes: 0 done · 2 configuration, data or options · 130 interrupted";
+Exit codes: 0 done · 2 configuration, data or options · 130 interrupted
+With --fetch also: 3 another download fills the folder · 4 the exchange does not answer";
 
 /// More threads than any machine has cores.
 const MOST_JOBS: usize = 1024;
+
+fn equity(text: &str) -> Result<Notional, String> {
+    let above_zero = || format!("wants an amount above zero, for example 200, and not {text:?}");
+    text.parse().ok().filter(Notional::is_positive).ok_or_else(above_zero)
+}
 
 fn jobs(text: &str) -> Result<NonZeroUsize, String> {
     let wanted = || format!("wants a whole number from 1 to {MOST_JOBS}, for example the number of cores");
@@ -128,6 +136,12 @@ pub(super) async fn run_command(context: &Context, args: &Args) -> Result<u8, Co
     if args.sort.is_some() && args.sweeps.is_empty() {
         return Err(CommandError::new(Kind::Config, "--sort orders the settings of a sweep", "add --sweep"));
     }
+    if let (Some(from), Some(to)) = (args.from, args.to)
+        && from >= to
+    {
+        let problem = format!("the period ends before it begins: --from {from} --to {to}");
+        return Err(CommandError::new(Kind::Config, problem, "give the earlier time with --from"));
+    }
     if args.fetch {
         fetch::fetch(context, args).await?;
     }
@@ -140,7 +154,9 @@ fn one_run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     }
     let (market, origin) = load::load(context, args)?;
     let settings = settings::of_symbols(&context.config, symbols(&context.config, &market))?;
-    let terms = terms(args, &context.config, &settings, market.interval)?;
+    let terms =
+        terms(args, &context.config, &settings, interval::bars(args, &context.config, &market, false)?);
+    interval::tell(context, args, &market, false);
     let begun = Instant::now();
     let outcome = run(&market, &terms);
     let elapsed = begun.elapsed().as_secs_f64();
@@ -172,36 +188,19 @@ fn symbols(config: &Config, market: &Market) -> Vec<Symbol> {
     listed
 }
 
-/// What a run of a configuration over bars of this length is made under.
-fn terms<'a>(
-    args: &Args,
-    config: &Config,
-    settings: &'a Settings,
-    bar: Duration,
-) -> Result<Terms<'a>, CommandError> {
-    let bar_ms = bar.as_millis().max(1);
-    let per_decision = args.interval.unwrap_or(config.interval).as_millis() / bar_ms;
-    if let Some(interval) = args.interval
-        && (per_decision == 0 || !interval.as_millis().is_multiple_of(bar_ms))
-    {
-        let (wanted, bars) = (show_span(interval), show_span(bar));
-        return Err(CommandError::new(
-            Kind::Config,
-            format!("--interval {wanted} is not a whole multiple of the bars, which are {bars} apart"),
-            "leave it out to decide as often as interval says",
-        ));
-    }
-    Ok(Terms {
+/// What a run of a configuration that decides every so many bars is made under.
+fn terms<'a>(args: &Args, config: &Config, settings: &'a Settings, every_bars: usize) -> Terms<'a> {
+    Terms {
         strategy: settings.strategy.as_ref(),
         execution: &settings.execution,
         limits: &settings.limits,
         equity: args.equity,
         taker_fee: config.paper.taker_fee,
         slippage: Rate::from_bps(config.paper.slippage_bps),
-        every_bars: usize::try_from(per_decision).unwrap_or(1).max(1),
+        every_bars,
         calendar: settings.every,
         resume_after: args.resume_after,
         exact: args.exact,
         keep: Keep { fills: true, samples: 0 },
-    })
+    }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::backtest::sweep::{Grid, Shard, workers};
+use crate::backtest::sweep::{Grid, Shard};
 use crate::backtest::{Market, run as walk, sweep};
 use crate::command::context::Context;
 use crate::command::{settings, signals};
@@ -15,6 +15,7 @@ use crate::config::vary::{Value, Varied};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::show_span;
 use crate::error::{CommandError, Kind};
+use crate::parallel;
 use crate::render::{self, Format};
 use crate::report::sweep::figures::Figures;
 use crate::report::sweep::part::{Header, SCHEMA};
@@ -22,7 +23,7 @@ use crate::report::sweep::{Ground, Period, Ran, Results, SweepReport};
 use crate::ui::Progress;
 
 use super::load::{self, Recorded};
-use super::{Args, symbols, terms};
+use super::{Args, interval, symbols, terms};
 
 /// So many runs are not begun before it was said how long they take.
 const MANY: u64 = 1_000_000;
@@ -37,7 +38,8 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     }
     let task = Task::new(context, args)?;
     let recorded = load::read(context, args)?;
-    let market = load::period(&recorded, args)?;
+    let market = load::period(context, &recorded, args)?;
+    interval::tell(context, args, &market, task.sweeps_interval());
     let parts = args.folds.map_or(Ok(Vec::new()), |folds| folds_of(&market, folds))?;
     let shard = args.shard.unwrap_or(Shard::WHOLE);
     task.announce(context, &market, shard, parts.len())?;
@@ -144,6 +146,10 @@ impl Task {
         Ok(Task { grid: Arc::new(grid), varied, values, args, base, jobs, yes: context.yes })
     }
 
+    fn sweeps_interval(&self) -> bool {
+        self.grid.axes().iter().any(|axis| axis.key == "interval")
+    }
+
     fn values(&self, point: u64) -> Vec<&Value> {
         let digits = self.grid.digits(point);
         self.values.iter().zip(digits).filter_map(|(values, digit)| values.get(digit)).collect()
@@ -165,7 +171,8 @@ impl Task {
         }
         let settings =
             settings::of_symbols(&config, symbols(&config, market)).map_err(|error| error.message)?;
-        let terms = terms(&self.args, &config, &settings, market.interval).map_err(|error| error.message)?;
+        let every_bars = interval::bars(&self.args, &config, market, self.sweeps_interval());
+        let terms = terms(&self.args, &config, &settings, every_bars.map_err(|error| error.message)?);
         Ok(Figures::of(market, &terms, &walk(market, &terms)))
     }
 
@@ -275,7 +282,7 @@ impl Crew {
     }
 
     fn each<T: Sync, R: Send>(&self, items: &[T], work: impl Fn(&T) -> R + Sync) -> Option<Vec<R>> {
-        workers::each(items, self.task.jobs, &self.stop, |item| {
+        parallel::each(items, self.task.jobs, &self.stop, |item| {
             let result = work(item);
             self.count.fetch_add(1, Ordering::Relaxed);
             self.progress.advance();

@@ -127,12 +127,6 @@ impl Figure {
         }
     }
 
-    /// Whether it is a fraction of something.
-    #[must_use]
-    pub fn is_rate(self) -> bool {
-        matches!(self, Figure::Return | Figure::MaxDrawdown | Figure::HoldTwinReturn)
-    }
-
     /// Whether more of it is better.
     #[must_use]
     pub fn more_is_better(self) -> bool {

@@ -187,12 +187,6 @@ impl SweepReport {
             elapsed_s: format!("{elapsed_s:.3}"),
         }
     }
-
-    /// The run of a point, where it was run.
-    #[must_use]
-    pub fn run(&self, point: u64) -> Option<&Run> {
-        self.runs.iter().find(|run| run.params.point == point)
-    }
 }
 
 /// The keys of more than one value of which none makes a difference: every run is as the one that differs

@@ -1,10 +1,17 @@
-//! Independent runs on some threads.
+//! Independent pieces of work on several threads.
 
+use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-/// What `work` makes of each item, in the order of the items; `None` once `stop` was set. Whoever is idle
-/// takes the next item: nothing is locked, and nothing is shared but what is read.
+/// What `work` makes of each item on all cores, in the order of the items.
+pub fn map<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    each(items, cores, &AtomicBool::new(false), work).unwrap_or_default()
+}
+
+/// What `work` makes of each item on so many threads, in the order of the items; `None` once `stop` was set.
+/// Whoever is idle takes the next item: nothing is locked, and nothing is shared but what is read.
 pub fn each<T: Sync, R: Send>(
     items: &[T],
     jobs: usize,
@@ -21,14 +28,18 @@ pub fn each<T: Sync, R: Send>(
         }
         done
     };
-    let mut all: Vec<(usize, R)> = thread::scope(|scope| {
-        let handles: Vec<_> = (0..jobs.clamp(1, items.len().max(1))).map(|_| scope.spawn(worker)).collect();
-        let joined = handles.into_iter().map(|handle| match handle.join() {
-            Ok(done) => done,
-            Err(panic) => std::panic::resume_unwind(panic),
-        });
-        joined.flatten().collect()
-    });
+    let mut all: Vec<(usize, R)> = match jobs.min(items.len()) {
+        // A thread that nobody works beside costs more than a small piece of work.
+        0 | 1 => worker(),
+        jobs => thread::scope(|scope| {
+            let handles: Vec<_> = (0..jobs).map(|_| scope.spawn(worker)).collect();
+            let joined = handles.into_iter().map(|handle| match handle.join() {
+                Ok(done) => done,
+                Err(panic) => std::panic::resume_unwind(panic),
+            });
+            joined.flatten().collect()
+        }),
+    };
     if all.len() < items.len() {
         return None;
     }
@@ -46,9 +57,10 @@ mod tests {
         for count in [0, 1, 2, 1000] {
             let items: Vec<usize> = (0..count).collect();
             let squares: Vec<usize> = items.iter().map(|item| item * item).collect();
-            for jobs in [1, 2, 7] {
+            for jobs in [0, 1, 2, 7] {
                 assert_eq!(each(&items, jobs, &stop, |item| item * item), Some(squares.clone()));
             }
+            assert_eq!(map(&items, |item| item * item), squares);
         }
     }
 
