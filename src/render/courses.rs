@@ -3,9 +3,10 @@
 use crate::domain::num::{Notional, Rate};
 use crate::domain::time::Time;
 use crate::render::chart::{self, Bar, Curve, Ink};
-use crate::render::earnings::signed;
+use crate::render::earnings::{plain, signed};
 use crate::render::pictures::{Picture, shown_rows};
 use crate::render::text::{clean, count, fixed, instant, money, share};
+use crate::render::trial::flow;
 use crate::report::backtest::coin::CoinResult;
 use crate::report::backtest::{BacktestReport, CurvePoint};
 
@@ -182,9 +183,10 @@ fn costs(report: &BacktestReport) -> Option<Picture> {
     Some(Picture {
         title: "Costs",
         summary: format!(
-            "Fees {}, funding {} and slippage {} {quote}.",
+            "Fees {} {quote} paid, funding {} {}, slippage {} lost.",
             money(report.fees),
-            signed(report.funding),
+            plain(report.funding.abs()),
+            flow(report.funding),
             money(report.slippage)
         ),
         drawing,

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::num::Rate;
+use crate::domain::num::{Notional, Rate};
 use crate::domain::time::Time;
+use crate::render::earnings::with_sign;
 use crate::render::grid::{Align, Grid};
 use crate::render::paint::Tone;
 use crate::render::remarks::Remark;
@@ -52,6 +53,19 @@ fn grid(report: &SweepReport, figures: &[Figure]) -> Grid {
         (tone(&run.figures), keys.chain(cells).chain([end(&run.figures)]).collect())
     };
     Grid { columns, rows: report.runs.iter().take(SHOWN).map(row).collect(), gap: 2 }
+}
+
+/// How to read the columns of the settings.
+pub(crate) fn runs_legend(grid: &Grid) -> Option<Remark> {
+    let shown = [Figure::Fees, Figure::Funding].into_iter().find(|figure| grid.has(head(*figure)))?;
+    Some((Tone::Faint, "columns".to_owned(), sign(shown)?.to_owned()))
+}
+
+/// Which way a figure is counted, where that is not plain.
+pub(crate) fn sign(figure: Figure) -> Option<&'static str> {
+    let paid =
+        "fees and funding: paid is negative, received positive; in csv and json what was paid is positive";
+    matches!(figure, Figure::Fees | Figure::Funding).then_some(paid)
 }
 
 /// What is not shown, what was refused, and what made no difference.
@@ -184,6 +198,20 @@ fn head(figure: Figure) -> &'static str {
     }
 }
 
+/// A figure by its name.
+pub(crate) fn named_figure(figure: Figure) -> &'static str {
+    match figure {
+        Figure::Return => "return",
+        Figure::FinalEquity => "equity at the end",
+        Figure::MaxDrawdown => "deepest drawdown",
+        Figure::Trades => "number of trades",
+        Figure::Turnover => "turnover",
+        Figure::Fees => "sum of fees",
+        Figure::Funding => "funding",
+        Figure::HoldTwinReturn => "return of holding",
+    }
+}
+
 pub(crate) fn said(figure: Figure) -> &'static str {
     match figure {
         Figure::Return => "by return",
@@ -191,8 +219,8 @@ pub(crate) fn said(figure: Figure) -> &'static str {
         Figure::MaxDrawdown => "by smallest drawdown",
         Figure::Trades => "by fewest trades",
         Figure::Turnover => "by least turnover",
-        Figure::Fees => "by least fees",
-        Figure::Funding => "by least funding",
+        Figure::Fees => "by least fees paid",
+        Figure::Funding => "by least funding paid",
         Figure::HoldTwinReturn => "by what holding had earned",
     }
 }
@@ -204,7 +232,9 @@ pub(crate) fn value(figure: Figure, rate: Option<Rate>) -> String {
         // A loss has no sign of its own.
         Figure::MaxDrawdown => format!("{:.2} %", rate * Rate::from(100)),
         Figure::Trades => rate.rounded(1).to_string(),
-        Figure::FinalEquity | Figure::Turnover | Figure::Fees | Figure::Funding => fixed(rate, 2),
+        Figure::FinalEquity | Figure::Turnover => fixed(rate, 2),
+        // As everywhere a person reads it: what it did to the account. Files hold what was paid.
+        Figure::Fees | Figure::Funding => with_sign(Notional::ONE * -rate, 2),
     }
 }
 
@@ -234,6 +264,7 @@ fn days(period: &Period) -> String {
 
 #[cfg(test)]
 mod tests {
+    use crate::domain::num::Notional;
     use crate::domain::time::Time;
     use crate::render::{Format, Style, sweep};
     use crate::report::sweep::figures::Figure;
@@ -243,9 +274,13 @@ mod tests {
     fn report() -> SweepReport {
         let day = |n: i64| Time::clamped(n * 86_400_000);
         let parts = [0, 1].map(|n| Period { from: day(n), to: day(n + 1) });
+        let mut costly = ran(1, 130, &[110, 110]);
+        if let Ok(results) = &mut costly.result {
+            (results.whole.fees, results.whole.funding) = (Notional::new(35, 1), Notional::new(-2819, 2));
+        }
         let all = vec![
             ran(0, 110, &[120, 90]),
-            ran(1, 130, &[110, 110]),
+            costly,
             Ran { point: 2, result: Err("basket.threshold = 30 (--sweep) is not <below> 1".into()) },
         ];
         let grid = grid(&["basket.threshold=0.05,0.1,30"]);
@@ -264,7 +299,8 @@ mod tests {
         for expected in [
             "2 settings over 0 coins, 10 bars, 1970-01-01 00:00:00 UTC to 1970-01-01 00:00:00 UTC. Best by return:",
             "threshold return equity drawdown trades turnover fees funding held end",
-            "0.1 +30.00 % 130.00 0.00 % 1 0.00 0.00 0.00 –",
+            "0.1 +30.00 % 130.00 0.00 % 1 0.00 -3.50 +28.19 –",
+            "columns fees and funding: paid is negative, received positive; in csv and json",
             "The best setting of one part came to +20.00 % there and to -10.00 % in the part after it; a blind choice comes",
             "1970-01-01 – 1970-01-02 1970-01-02 – 1970-01-03 0.05 +20.00 % -10.00 % 2 of 2 +10.00 % +0.00 % -1.00",
             "refused 1 setting, such as basket.threshold = 30: basket.threshold = 30 (--sweep) is not <below> 1",
@@ -283,13 +319,22 @@ mod tests {
         let head = "basket.threshold,return,final_equity,max_drawdown,trades,turnover,fees,funding,hold_twin_return,\
                     liquidated_at,stopped_at,refused";
         let rows: Vec<&str> = csv.lines().collect();
-        assert_eq!(rows[..3], [head, "0.1,0.3,130,0,1,0,0,0,,,,", "0.05,0.1,110,0,1,0,0,0,,,,"]);
+        assert_eq!(rows[..3], [head, "0.1,0.3,130,0,1,0,3.5,-28.19,,,,", "0.05,0.1,110,0,1,0,0,0,,,,"]);
         assert_eq!(rows[3], "30,,,,,,,,,,,basket.threshold = 30 (--sweep) is not <below> 1");
         let markdown = shown(Format::Markdown, 80);
         assert!(
             markdown.contains("| 0.1 | +30.00 % | 130.00 |") && markdown.contains("&lt;below&gt;"),
             "{markdown}"
         );
-        assert!(sweep(&report(), Format::Html, &Style::default()).contains("<table"));
+    }
+
+    /// What a page colours is the sign that a person reads: what came in is a gain, whatever files call it.
+    #[test]
+    fn received_funding_is_a_gain_on_the_page_of_a_sweep() {
+        let page = sweep(&report(), Format::Html, &Style::default());
+        for cell in ["<td class=\"right gain\">+28.19</td>", "<td class=\"right loss\">-3.50</td>"] {
+            assert!(page.contains(cell), "{cell}\n{page}");
+        }
+        assert!(!shown(Format::Table, 60).contains("paid is negative"), "no such column, no such legend");
     }
 }

@@ -85,11 +85,7 @@ pub(crate) fn bridge(report: &BacktestReport) -> Grid {
             -report.fees,
             format!("{} of {} turned over", rate(report.ground.taker_fee), money(report.turnover)),
         ),
-        (
-            "funding",
-            -report.funding,
-            if report.funding.is_negative() { "received" } else { "paid" }.to_owned(),
-        ),
+        ("funding", -report.funding, flow(report.funding).to_owned()),
     ];
     if !report.liquidation_loss.is_zero() {
         let why = match report.liquidation_loss.is_negative() {
@@ -113,6 +109,15 @@ pub(crate) fn bridge(report: &BacktestReport) -> Grid {
         (String::new(), Align::Left),
     ];
     Grid { columns, rows, gap: 2 }
+}
+
+/// Which way funding went, of what was paid.
+pub(crate) fn flow(paid: Notional) -> &'static str {
+    match paid {
+        paid if paid.is_zero() => "none",
+        paid if paid.is_negative() => "received",
+        _ => "paid",
+    }
 }
 
 fn rate(rate: Rate) -> String {
@@ -292,11 +297,19 @@ fn wins(coin: &CoinResult) -> String {
     }
 }
 
-/// How to read the coins' table.
-pub(crate) fn legend() -> Remark {
-    let text = "net profit = realized + floating + funding + fees; paid is negative. Rows are rounded here; every \
-                digit is in csv and json";
-    (Tone::Plain, "columns".to_owned(), text.to_owned())
+/// How to read the coins' table: what there is to say of the columns that it has.
+pub(crate) fn legend(grid: &Grid) -> Option<Remark> {
+    let text = grid.explained(&[
+        (
+            &["net profit", "realized", "funding", "fees"],
+            "net profit = realized + floating + funding + fees, where paid is negative; in csv and json what was \
+             paid is positive.",
+        ),
+        (&["slippage"], "slippage: what it cost, in the profits already."),
+        (&["win rate"], "win rate: of the sales, those with a profit after the sale's own fee; the purchase's fee is not in it."),
+        (&["net profit"], "Rows are rounded here; csv and json have every digit."),
+    ])?;
+    Some((Tone::Plain, "columns".to_owned(), text))
 }
 
 /// Whose prices and rules they were, and what was missing.

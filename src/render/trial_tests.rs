@@ -70,3 +70,22 @@ fn pages_are_whole_and_bring_no_script() {
         assert!(page.contains(&format!(">{word}<")), "{word} stands in its cell");
     }
 }
+
+/// What was paid is a loss in every table and chart, whatever sign files give it.
+#[test]
+fn funding_has_one_sign_wherever_a_person_reads_it() {
+    let report = &runs()[0];
+    assert!(report.funding.is_positive(), "longs pay");
+    let paid = crate::render::text::fixed(report.funding, 2);
+    let page = backtest(report, Format::Html, &Style::default());
+    assert!(page.contains(&format!("funding {paid} paid,")) && !page.contains(&format!("+{paid}")), "{page}");
+    let style = Style { width: 120, ..Style::default() };
+    let table = backtest(report, Format::Table, &style);
+    let bridge = table.lines().find(|line| line.starts_with("funding")).unwrap();
+    assert!(bridge.contains('-') && bridge.ends_with(" paid"), "{bridge}");
+    let mut received = report.clone();
+    received.funding = -received.funding;
+    assert!(
+        backtest(&received, Format::Html, &Style::default()).contains(&format!("funding {paid} received,"))
+    );
+}

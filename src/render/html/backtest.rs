@@ -18,8 +18,9 @@ pub fn backtest(report: &BacktestReport) -> String {
     body.push(charts(&courses::pictures(report)));
     body.push(section("From start to end", &[table(&trial::bridge(report), "wrap")]));
     if let Some(grid) = trial::coins(report).first() {
-        let legend = tag("p", "foot", &[text(&trial::legend().2)]);
-        body.push(section("Coins", &[table(grid, ""), legend]));
+        let legend = trial::legend(grid).map(|legend| tag("p", "foot", &[text(&legend.2)]));
+        let inside: Vec<Html> = [table(grid, "")].into_iter().chain(legend).collect();
+        body.push(section("Coins", &inside));
     }
     body.push(section("Figures", &[list(&trial::headlines(report))]));
     body.push(section("Prices and rules", &[list(&trial::ground(report))]));
@@ -56,8 +57,8 @@ fn figures(report: &BacktestReport) -> Vec<Card> {
             "of the time below the peak".to_owned(),
         ),
         ("Leverage", times(leverage.mean), "", format!("on average, at most {}", times(leverage.highest))),
-        signed("Fees", -report.fees, quote.clone()),
-        signed("Funding", -report.funding, quote.clone()),
+        signed("Fees", -report.fees, format!("{quote}, paid")),
+        signed("Funding", -report.funding, format!("{quote}, {}", trial::flow(report.funding))),
         ("Slippage", money(report.slippage), "", "in the profits already".to_owned()),
         ("Trades", report.trades.to_string(), "", format!("{} {quote} turned over", money(report.turnover))),
     ]);

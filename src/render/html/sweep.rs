@@ -29,7 +29,9 @@ pub fn sweep(report: &SweepReport) -> String {
     body.extend(heat(report).map(|heat| section("Heat map", &map(report, &heat))));
     body.push(section("What the best of a sweep is worth", &worth(report)));
     if let Some(grid) = settings::runs(report).first() {
-        body.push(section("The best settings", &[table(grid, "")]));
+        let legend = settings::runs_legend(grid).map(|legend| tag("p", "foot", &[text(&legend.2)]));
+        let inside: Vec<Html> = [table(grid, "")].into_iter().chain(legend).collect();
+        body.push(section("The best settings", &inside));
     }
     body.push(section("Worth knowing", &[list(&settings::remarks(report))]));
     page(&format!("rebal sweep · {}", ground.heading.profile), &body)
@@ -68,10 +70,9 @@ fn map(report: &SweepReport, heat: &Heat) -> Vec<Html> {
         &[("class", "scroll"), ("tabindex", "0"), ("role", "region"), ("aria-label", &about)],
         &[table],
     );
-    let caption = format!(
-        "Each cell is the {} of one setting: {about}.",
-        settings::said(report.sort).trim_start_matches("by ")
-    );
+    let sign = settings::sign(report.sort).map_or_else(String::new, |sign| format!(" ({sign})"));
+    let caption =
+        format!("Each cell is the {} of one setting: {about}{sign}.", settings::named_figure(report.sort));
     vec![tag("p", "", &[text(&caption)]), scrolls, legend(heat, written)]
 }
 
