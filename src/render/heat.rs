@@ -21,8 +21,10 @@ pub(crate) const BEST: char = '★';
 pub(crate) enum Mark {
     /// Nothing.
     None,
-    /// The hard stop ended or interrupted it.
+    /// The hard stop ended it.
     Stopped,
+    /// The hard stop sold everything at least once, and it went on.
+    Resumed,
     /// All was lost.
     Liquidated,
     /// The configuration refuses it.
@@ -37,6 +39,7 @@ impl Mark {
         match self {
             Mark::None => ("", ""),
             Mark::Stopped => ("stopped", "S"),
+            Mark::Resumed => ("resumed", "R"),
             Mark::Liquidated => ("liquidated", "L"),
             Mark::Refused => ("refused", "×"),
             Mark::Missing => ("not run", "?"),
@@ -119,6 +122,7 @@ pub(crate) fn heat(report: &SweepReport) -> Option<Heat> {
 fn mark(figures: &Figures) -> Mark {
     match (figures.liquidated_at, figures.stopped_at) {
         (Some(_), _) => Mark::Liquidated,
+        (_, Some(_)) if figures.went_on() => Mark::Resumed,
         (_, Some(_)) => Mark::Stopped,
         _ => Mark::None,
     }

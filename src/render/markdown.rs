@@ -230,6 +230,7 @@ pub fn backtest(report: &BacktestReport) -> String {
         text.push_str(&format!("\n### Coins\n{}\n{legend}\n", drawn(grid)));
     }
     text.push_str(&bullets("Figures", trial::headlines(report)));
+    text.push_str(&bullets("Refused", trial::refusals(report)));
     text.push_str(&bullets("Prices and rules", trial::ground(report)));
     let left_out = trial::left_out(report).into_iter().map(|(tone, _, text)| (tone, String::new(), text));
     text.push_str(&bullets("Not modelled", left_out.collect()));

@@ -9,12 +9,16 @@ use crate::render::grid::{Align, Grid};
 use crate::render::paint::Tone;
 use crate::render::remarks::Remark;
 use crate::render::text::{clean, count, fixed, instant, percent};
+use crate::render::trial::rules;
 use crate::report::sweep::figures::{Figure, Figures};
 use crate::report::sweep::walk::{Step, WalkForward};
 use crate::report::sweep::{Params, Period, Run, SweepReport};
 
 /// So many settings are shown to a person; files hold them all.
 const SHOWN: usize = 20;
+/// Which way costs are counted.
+const PAID: &str =
+    "fees and funding: paid is negative, received positive; in csv and json what was paid is positive.";
 /// So many reasons of refusal are told.
 const REASONS: usize = 5;
 
@@ -55,17 +59,21 @@ fn grid(report: &SweepReport, figures: &[Figure]) -> Grid {
     Grid { columns, rows: report.runs.iter().take(SHOWN).map(row).collect(), gap: 2 }
 }
 
-/// How to read the columns of the settings.
+/// How to read the columns of the settings: what there is to say of those that it has.
 pub(crate) fn runs_legend(grid: &Grid) -> Option<Remark> {
-    let shown = [Figure::Fees, Figure::Funding].into_iter().find(|figure| grid.has(head(*figure)))?;
-    Some((Tone::Faint, "columns".to_owned(), sign(shown)?.to_owned()))
+    let costs = [Figure::Fees, Figure::Funding].iter().any(|figure| grid.has(head(*figure)));
+    let held = "held: the first purchases, never touched again; at most everything is lost.";
+    let texts = [costs.then_some(PAID), grid.has(head(Figure::HoldTwinReturn)).then_some(held)];
+    let text = texts.into_iter().flatten().collect::<Vec<_>>().join(" ");
+    if text.is_empty() {
+        return None;
+    }
+    Some((Tone::Faint, "columns".to_owned(), text))
 }
 
 /// Which way a figure is counted, where that is not plain.
 pub(crate) fn sign(figure: Figure) -> Option<&'static str> {
-    let paid =
-        "fees and funding: paid is negative, received positive; in csv and json what was paid is positive";
-    matches!(figure, Figure::Fees | Figure::Funding).then_some(paid)
+    matches!(figure, Figure::Fees | Figure::Funding).then_some(PAID)
 }
 
 /// What is not shown, what was refused, and what made no difference.
@@ -96,7 +104,8 @@ pub(crate) fn remarks(report: &SweepReport) -> Vec<Remark> {
         let text = format!("{}: --format csv and --format json have them all", count(more, "setting"));
         remarks.push((Tone::Plain, "more".to_owned(), text));
     }
-    remarks.push((Tone::Plain, "rules".to_owned(), clean(&report.ground.rules)));
+    let rules = rules(&report.ground.rules, report.ground.maintenance.as_ref());
+    remarks.push((Tone::Plain, "rules".to_owned(), rules));
     remarks
 }
 
@@ -249,6 +258,10 @@ fn tone(figures: &Figures) -> Tone {
 fn end(figures: &Figures) -> String {
     match (figures.liquidated_at, figures.stopped_at) {
         (Some(at), _) => format!("liquidated {}", day(at)),
+        (_, Some(at)) if figures.went_on() => match figures.stops {
+            0 | 1 => format!("1 stop, {}", day(at)),
+            stops => format!("{stops} stops, first {}", day(at)),
+        },
         (_, Some(at)) => format!("stopped {}", day(at)),
         _ => String::new(),
     }

@@ -250,6 +250,7 @@ pub fn backtest(report: &BacktestReport, style: &Style) -> String {
     let values: Vec<_> = report.curve.iter().map(|point| point.equity).collect();
     let spark = earnings::sparkline(&values, usize::from(style.width / 2), style.unicode);
     page.remarks("", spark.into_iter().chain(trial::headlines(report)).collect());
+    page.remarks("", trial::refusals(report));
     page.remarks("", trial::ground(report));
     page.remarks("Not modelled", trial::left_out(report));
     page.finish()

@@ -3,9 +3,11 @@
 use roxmltree::{Document, ParsingOptions};
 
 use super::*;
-use crate::domain::num::Notional;
+use crate::backtest::samples::{Made, wandering};
+use crate::domain::num::{Notional, Rate};
 use crate::render::grid::width_of;
-use crate::report::backtest::samples::runs;
+use crate::report::backtest::assumed::Maintenance;
+use crate::report::backtest::samples::{report, runs};
 use crate::report::sweep::samples::sweeps;
 
 fn parsed(page: &str) -> Document<'_> {
@@ -88,4 +90,88 @@ fn funding_has_one_sign_wherever_a_person_reads_it() {
     assert!(
         backtest(&received, Format::Html, &Style::default()).contains(&format!("funding {paid} received,"))
     );
+}
+
+/// Holding cannot lose more than there is, and a floor that nobody sees would pass for a figure.
+#[test]
+fn what_is_not_counted_of_holding_is_said() {
+    let mut report = runs()[1].clone();
+    let tables = |report: &_| {
+        let style = Style { width: 400, ..Style::default() };
+        [Format::Table, Format::Markdown, Format::Html].map(|format| backtest(report, format, &style))
+    };
+    assert!(tables(&report).iter().all(|text| !text.contains("no more is counted")));
+    report.hold_twin_profit = Some(-report.start_equity);
+    report.hold_twin_uncounted_loss = Notional::new(14_397, 2);
+    for text in tables(&report) {
+        assert!(text.contains("no more is counted: by the prices at the end it is -343.97"), "{text}");
+    }
+}
+
+/// A coin without a bar can be sold all the same, by the hard stop alone.
+#[test]
+fn sales_at_bars_that_are_not_there_are_said() {
+    let mut report = runs()[1].clone();
+    report.ground.sales_without_bar = 5;
+    let style = Style { width: 400, ..Style::default() };
+    let shown = backtest(&report, Format::Table, &style);
+    assert!(shown.contains("nothing was traded there but 5 sales by the hard stop"), "{shown}");
+}
+
+/// Nothing is left out without a word: coins that were never bought have their reason in every format.
+#[test]
+fn what_was_not_bought_is_explained_in_every_format() {
+    let nothing = Made { equity: 200, target: 0, limit: 90 };
+    let mut market = wandering(50, 3, 0.0);
+    for contract in &mut market.contracts {
+        contract.rules.min_notional = Notional::from(5);
+    }
+    let all = report(&market, Made { target: 3, ..nothing });
+    let style = Style { width: 200, ..Style::default() };
+    let table = backtest(&all, Format::Table, &style);
+    assert!(
+        table.contains("; nothing was bought: target too small.") && table.contains("never bought"),
+        "{table}"
+    );
+    market.contracts[2].rules.min_notional = Notional::from(500);
+    let one = report(&market, Made { target: 30, ..nothing });
+    for format in [Format::Table, Format::Markdown, Format::Html] {
+        let shown = backtest(&one, format, &style);
+        assert!(
+            shown.contains("SOL: target too small at 16 of 16 decisions looked at again; its smallest"),
+            "{shown}"
+        );
+    }
+    let csv = backtest(&one, Format::Csv, &style);
+    assert!(
+        csv.lines()
+            .any(|row| row.contains("SOLUSDT") && row.contains(",USDT,infeasible,\"its smallest order")),
+        "{csv}"
+    );
+    let json: serde_json::Value = serde_json::from_str(&backtest(&one, Format::Json, &style)).unwrap();
+    let coins = json["per_coin"].as_array().unwrap();
+    let refused = &coins.iter().find(|coin| coin["symbol"] == "SOLUSDT").unwrap()["refused"];
+    assert_eq!((&refused["reason"], &refused["times"]), (&"infeasible".into(), &16.into()));
+    let fell = |coin: &&serde_json::Value| coin["refused"]["reason"] == "below_min_notional";
+    assert_eq!(coins.iter().filter(fell).count(), 2, "bought, and refused more when they fell a little");
+}
+
+#[test]
+fn the_assumed_rates_of_maintenance_stand_with_the_rules() {
+    let rate = |hundredths| Rate::new(hundredths, 2);
+    let tiers = Maintenance {
+        first_lowest: rate(1),
+        first_highest: rate(1),
+        first_up_to: Notional::from(5000),
+        last: rate(50),
+        source: "assumed".into(),
+    };
+    let expected = "steps and smallest orders: a.json; maintenance margin: 1 % of a position up to 5000.00, more \
+                    beyond, 50 % at most, assumed: no listing has the exchange's own";
+    assert_eq!(trial::rules("a.json", Some(&tiers)), expected);
+    assert_eq!(trial::rules("a.json", None), "steps and smallest orders: a.json");
+    let mut swept = sweeps()[0].clone();
+    swept.ground.maintenance = Some(tiers);
+    let style = Style { width: 400, ..Style::default() };
+    assert!(sweep(&swept, Format::Table, &style).contains("maintenance margin: 1 % of a position"));
 }

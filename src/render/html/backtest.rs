@@ -23,6 +23,8 @@ pub fn backtest(report: &BacktestReport) -> String {
         body.push(section("Coins", &inside));
     }
     body.push(section("Figures", &[list(&trial::headlines(report))]));
+    let refusals = trial::refusals(report);
+    body.extend((!refusals.is_empty()).then(|| section("Not bought", &[list(&refusals)])));
     body.push(section("Prices and rules", &[list(&trial::ground(report))]));
     let left_out: Vec<Html> =
         report.not_modelled.iter().map(|sentence| tag("li", "", &[text(sentence)])).collect();
@@ -40,9 +42,10 @@ fn figures(report: &BacktestReport) -> Vec<Card> {
     ];
     cards.push(match (report.rebalancing_effect, report.hold_twin_profit) {
         (Some(effect), Some(twin)) => {
-            signed("Rebalancing", effect, format!("holding: {} {quote}", earnings::signed(twin)))
+            let most = if report.hold_twin_uncounted_loss.is_zero() { "" } else { ", at most everything" };
+            signed("Rebalancing", effect, format!("holding: {} {quote}{most}", earnings::signed(twin)))
         }
-        _ => ("Rebalancing", "none".to_owned(), "", "nothing was bought".to_owned()),
+        _ => ("Rebalancing", "none".to_owned(), "", trial::effect(report)),
     });
     let leverage = report.effective_leverage;
     let times = |rate: Option<crate::domain::num::Rate>| {

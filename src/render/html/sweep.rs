@@ -70,9 +70,9 @@ fn map(report: &SweepReport, heat: &Heat) -> Vec<Html> {
         &[("class", "scroll"), ("tabindex", "0"), ("role", "region"), ("aria-label", &about)],
         &[table],
     );
-    let sign = settings::sign(report.sort).map_or_else(String::new, |sign| format!(" ({sign})"));
-    let caption =
-        format!("Each cell is the {} of one setting: {about}{sign}.", settings::named_figure(report.sort));
+    let sign = settings::sign(report.sort).map_or_else(String::new, |sign| format!(" {sign}"));
+    let figure = settings::named_figure(report.sort);
+    let caption = format!("Each cell is the {figure} of one setting: {about}.{sign}");
     vec![tag("p", "", &[text(&caption)]), scrolls, legend(heat, written)]
 }
 
@@ -107,11 +107,14 @@ fn legend(heat: &Heat, written: bool) -> Html {
     if !written {
         inside.push(text(&format!(" · {BEST} best")));
     }
-    for mark in [Mark::Stopped, Mark::Liquidated, Mark::Refused, Mark::Missing] {
+    for mark in [Mark::Stopped, Mark::Resumed, Mark::Liquidated, Mark::Refused, Mark::Missing] {
         let (word, sign) = mark.said();
         if !written && found(mark) {
             inside.push(text(&format!(" · {sign} {word}")));
         }
+    }
+    if found(Mark::Resumed) {
+        inside.push(text(" · resumed: the hard stop sold everything at least once, and trading went on"));
     }
     if found(Mark::Liquidated) {
         inside.push(text(" · hatched: liquidated, everything lost, outside of the scale"));
