@@ -253,8 +253,8 @@ pub fn sweep(report: &SweepReport) -> String {
         text.push_str(&format!("\n### Walk-forward\n\n{}\n", escape(&settings::decay(walk))));
         if let Some(grid) = settings::steps(report, walk).first() {
             text.push_str(&drawn(grid));
+            text.push_str(&bullets("Columns", vec![settings::legend(report, grid)]));
         }
-        text.push_str(&bullets("Columns", vec![settings::legend()]));
     }
     text.push_str(&bullets("Worth knowing", settings::remarks(report)));
     text

@@ -266,8 +266,7 @@ pub fn sweep(report: &SweepReport, style: &Style) -> String {
     page.explained(&settings::runs(report), settings::runs_legend);
     if let Some(walk) = &report.walk_forward {
         page.titled("Walk-forward", &paragraph(Tone::Plain, &settings::decay(walk), style));
-        page.block(&first_that_fits(&settings::steps(report, walk), style));
-        page.remarks("", vec![settings::legend()]);
+        page.explained(&settings::steps(report, walk), |grid| Some(settings::legend(report, grid)));
     }
     page.remarks("", settings::remarks(report));
     page.finish()
@@ -334,7 +333,7 @@ impl Page {
     }
 
     /// The first of `grids` that fits, and what there is to say of its columns.
-    fn explained(&mut self, grids: &[Grid], legend: fn(&Grid) -> Option<Remark>) {
+    fn explained(&mut self, grids: &[Grid], legend: impl Fn(&Grid) -> Option<Remark>) {
         self.block(&first_that_fits(grids, &self.style));
         self.remarks("", fitting(grids, &self.style).and_then(legend).into_iter().collect());
     }

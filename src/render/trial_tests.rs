@@ -68,7 +68,7 @@ fn pages_are_whole_and_bring_no_script() {
         assert_eq!(page.contains("order kept"), report.walk_forward.is_some());
     }
     let page = sweep(&sweeps()[0], Format::Html, &Style::default());
-    for word in ["stopped", "liquidated", "refused", "★ best"] {
+    for word in ["stopped", "resumed", "liquidated", "refused", "★ best"] {
         assert!(page.contains(&format!(">{word}<")), "{word} stands in its cell");
     }
 }
@@ -174,4 +174,39 @@ fn the_assumed_rates_of_maintenance_stand_with_the_rules() {
     swept.ground.maintenance = Some(tiers);
     let style = Style { width: 400, ..Style::default() };
     assert!(sweep(&swept, Format::Table, &style).contains("maintenance margin: 1 % of a position"));
+}
+
+/// Every stop counts: one that trading went on after did not end the run, and a gain is no rest of anything.
+#[test]
+fn stops_are_told_as_what_they_were() {
+    let style = Style { width: 400, ..Style::default() };
+    let mut stopped = runs()[1].clone();
+    let (first, last) = (stopped.from, stopped.to);
+    stopped.final_equity = Notional::from(212);
+    stopped.growth = Some(Rate::new(6, 2));
+    let shown = backtest(&stopped, Format::Table, &style);
+    assert!(shown.contains("and everything was sold; 200.00 USDT became 212.00 (+6 %)."), "{shown}");
+    (stopped.stops, stopped.all_stops) = (2, vec![first, last]);
+    let [from, to] = [first, last].map(crate::render::text::instant);
+    let named = format!("sold everything 2 times: at {from}, {to}.");
+    assert!(backtest(&stopped, Format::Html, &style).contains(&named));
+    (stopped.stops, stopped.all_stops) = (9, [vec![first; 8], vec![last]].concat());
+    let named = format!("sold everything 9 times, first at {from} and last at {to}.");
+    assert!(backtest(&stopped, Format::Html, &style).contains(&named));
+}
+
+/// Quantities round, so that what holding would have earned may differ in the twentieth digit.
+#[test]
+fn a_difference_that_nobody_sees_is_none() {
+    let style = Style { width: 400, ..Style::default() };
+    let mut even = runs()[0].clone();
+    for (effect, said) in [
+        ("-0.00000000000000001", "; holding would have come to the same."),
+        ("0.00004", "; holding would have come to the same."),
+        ("-0.003", "; holding would have earned 0.0030 USDT more."),
+        ("3", "; rebalancing earned 3.00 USDT more than holding."),
+    ] {
+        even.rebalancing_effect = Some(effect.parse().unwrap());
+        assert!(backtest(&even, Format::Table, &style).contains(said), "{effect}");
+    }
 }

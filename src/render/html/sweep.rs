@@ -45,8 +45,10 @@ fn worth(report: &SweepReport) -> Vec<Html> {
         return inside;
     };
     inside.push(tag("p", "", &[text(&settings::decay(walk))]));
-    inside.extend(settings::steps(report, walk).first().map(|grid| table(grid, "")));
-    inside.push(tag("p", "foot", &[text(&settings::legend().2)]));
+    if let Some(grid) = settings::steps(report, walk).first() {
+        inside.push(table(grid, ""));
+        inside.push(tag("p", "foot", &[text(&settings::legend(report, grid).2)]));
+    }
     inside
 }
 
