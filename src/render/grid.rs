@@ -42,6 +42,11 @@ impl Grid {
         self.natural_width() <= usize::from(style.width)
     }
 
+    /// Characters of the widest cell of each column.
+    pub(crate) fn widths(&self) -> Vec<usize> {
+        self.table(None).column_max_content_widths().into_iter().map(usize::from).collect()
+    }
+
     /// Columns from the widest row, blanks and all.
     fn natural_width(&self) -> usize {
         let widths = self.table(None).column_max_content_widths();

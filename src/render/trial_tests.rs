@@ -58,12 +58,13 @@ fn pages_are_whole_and_bring_no_script() {
         assert!(!document.descendants().any(|node| node.has_tag_name("script")));
         assert!(page.len() < 120_000, "{} bars make {} bytes", report.bars, page.len());
     }
-    let maps = [true, true, false, false];
+    let maps = [true, true, false, true];
     for (report, map) in sweeps().iter().zip(maps) {
         let page = sweep(report, Format::Html, &Style::default());
         let document = parsed(&page);
         assert!(!document.descendants().any(|node| node.has_tag_name("script")));
         assert_eq!(page.contains("Heat map"), map);
+        assert!(page.contains("heat map") != map, "drawn, or it says why not");
         assert!(page.contains("partly luck") && page.contains("The best settings"));
         assert_eq!(page.contains("order kept"), report.walk_forward.is_some());
     }
@@ -209,4 +210,18 @@ fn a_difference_that_nobody_sees_is_none() {
         even.rebalancing_effect = Some(effect.parse().unwrap());
         assert!(backtest(&even, Format::Table, &style).contains(said), "{effect}");
     }
+}
+
+/// What a phone cuts off says that it goes on; a table that is whole there does not.
+#[test]
+fn a_table_wider_than_a_phone_says_so() {
+    let page = backtest(&runs()[0], Format::Html, &Style::default());
+    assert!(page.contains("<div class=\"scroll wide\" tabindex=\"0\" role=\"region\" aria-label=\"coin\">"));
+    let maps = sweep(&sweeps()[3], Format::Html, &Style::default());
+    assert!(
+        maps.contains("<h3>effective_leverage = 1</h3>") && maps.contains("<h3>effective_leverage = 2</h3>"),
+        "{maps}"
+    );
+    let map = "aria-label=\"effective_leverage = 2: threshold goes down (↓), size across (→)\"";
+    assert!(maps.contains(&format!("<div class=\"scroll\" tabindex=\"0\" role=\"region\" {map}>")), "{maps}");
 }
