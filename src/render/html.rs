@@ -360,7 +360,9 @@ fn cells(grid: &Grid, class: &str, extra: Option<(usize, Vec<Html>)>) -> Html {
     let head = tag("thead", "", &[tag("tr", "", &heads)]);
     let table = tag("table", class, &[head, tag("tbody", "", &rows)]);
     let about = grid.columns.first().map_or("table", |(head, _)| head.as_str());
-    scrolls(about, grid.widths().into_iter(), table)
+    // The last column of a table that wraps takes what room there is.
+    let taken = grid.columns.len().saturating_sub(usize::from(class == "wrap"));
+    scrolls(about, grid.widths().into_iter().take(taken), table)
 }
 
 /// A table that scrolls by itself where the page is narrow; `widths` are the characters of its columns. One that

@@ -225,3 +225,16 @@ fn a_table_wider_than_a_phone_says_so() {
     let map = "aria-label=\"effective_leverage = 2: threshold goes down (↓), size across (→)\"";
     assert!(maps.contains(&format!("<div class=\"scroll\" tabindex=\"0\" role=\"region\" {map}>")), "{maps}");
 }
+
+/// A legend is of the columns that are there: the widest table has the win rate, the narrowest only the profit.
+#[test]
+fn only_columns_that_are_shown_are_explained() {
+    for (width, win_rate, slippage) in [(200, true, true), (100, true, false), (50, false, false)] {
+        let style = Style { width, ..Style::default() };
+        let shown = backtest(&runs()[0], Format::Table, &style);
+        let said = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        let told = said.contains("after the sale's own fee; the purchase's fee is not in it");
+        assert_eq!((told, said.contains("slippage: what it cost")), (win_rate, slippage), "{width}\n{shown}");
+        assert!(said.contains("csv and json have every digit"), "{shown}");
+    }
+}
