@@ -304,6 +304,7 @@ fn end(figures: &Figures) -> String {
             stops => format!("{stops} stops, first {}", day(at)),
         },
         (_, Some(at)) => format!("stopped {}", day(at)),
+        _ if figures.trades == 0 => "nothing bought".to_owned(),
         _ => String::new(),
     }
 }
@@ -321,7 +322,8 @@ mod tests {
     use crate::domain::num::Notional;
     use crate::domain::time::Time;
     use crate::render::{Format, Style, sweep};
-    use crate::report::sweep::figures::Figure;
+    use crate::report::sweep::figures::tests::figures;
+    use crate::report::sweep::figures::{Figure, Figures};
     use crate::report::sweep::tests::{grid, ground, ran};
     use crate::report::sweep::{Period, Ran, SweepReport};
 
@@ -370,6 +372,27 @@ mod tests {
             let narrow = shown(Format::Table, width);
             assert!(narrow.lines().all(|line| line.chars().count() <= usize::from(width)), "{narrow}");
         }
+    }
+
+    /// A row of zeros is a setting that never bought anything, and is said to be.
+    #[test]
+    fn how_a_setting_ended_is_said() {
+        let day = |n: i64| Some(Time::clamped(n * 86_400_000));
+        let idle = figures(100, 0, 0);
+        let stopped = Figures { stopped_at: day(1), stops: 1, to: day(1).unwrap(), ..figures(100, 0, 5) };
+        let went_on = Figures { to: day(9).unwrap(), ..stopped.clone() };
+        let again = Figures { stops: 3, ..went_on.clone() };
+        let lost = Figures { liquidated_at: day(2), ..again.clone() };
+        let all = [figures(100, 0, 5), idle, stopped, went_on, again, lost];
+        let said = all.each_ref().map(super::end);
+        let dated = [
+            "stopped 1970-01-02",
+            "1 stop, 1970-01-02",
+            "3 stops, first 1970-01-02",
+            "liquidated 1970-01-03",
+        ];
+        assert_eq!(said[..2], ["", "nothing bought"]);
+        assert_eq!(said[2..], dated);
     }
 
     #[test]
