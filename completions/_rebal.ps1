@@ -272,7 +272,7 @@ Register-ArgumentCompleter -Native -CommandName 'rebal' -ScriptBlock {
         'rebal;backtest' {
             [CompletionResult]::new('--data', '--data', [CompletionResultType]::ParameterName, 'Take klines from this folder: SYMBOL*.csv[.gz|.zip], or one folder per symbol')
             [CompletionResult]::new('--funding', '--funding', [CompletionResultType]::ParameterName, 'Take funding rates from this folder; without it there is none')
-            [CompletionResult]::new('--interval', '--interval', [CompletionResultType]::ParameterName, 'Decide this often, a whole multiple of the bars, and download bars of this length; otherwise the configuration''s interval')
+            [CompletionResult]::new('--interval', '--interval', [CompletionResultType]::ParameterName, 'Decide this often, counted from the first bar and not from midnight UTC: a whole multiple of the bars; and download bars of this length. Otherwise the configuration''s interval')
             [CompletionResult]::new('--exchange-info', '--exchange-info', [CompletionResultType]::ParameterName, 'Take steps and minimums from a recorded exchangeInfo')
             [CompletionResult]::new('--from', '--from', [CompletionResultType]::ParameterName, 'Begin with the first bar at or after this time')
             [CompletionResult]::new('--to', '--to', [CompletionResultType]::ParameterName, 'End with the last bar that closes at or before this time')

@@ -259,7 +259,7 @@ set edit:completion:arg-completer[rebal] = {|@words|
         &'rebal;backtest'= {
             cand --data 'Take klines from this folder: SYMBOL*.csv[.gz|.zip], or one folder per symbol'
             cand --funding 'Take funding rates from this folder; without it there is none'
-            cand --interval 'Decide this often, a whole multiple of the bars, and download bars of this length; otherwise the configuration''s interval'
+            cand --interval 'Decide this often, counted from the first bar and not from midnight UTC: a whole multiple of the bars; and download bars of this length. Otherwise the configuration''s interval'
             cand --exchange-info 'Take steps and minimums from a recorded exchangeInfo'
             cand --from 'Begin with the first bar at or after this time'
             cand --to 'End with the last bar that closes at or before this time'

@@ -265,7 +265,7 @@ complete -c rebal -n "__fish_rebal_using_subcommand doctor" -s h -l help -d 'Pri
 complete -c rebal -n "__fish_rebal_using_subcommand doctor" -s V -l version -d 'Print version'
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l data -d 'Take klines from this folder: SYMBOL*.csv[.gz|.zip], or one folder per symbol' -r -F
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l funding -d 'Take funding rates from this folder; without it there is none' -r -F
-complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l interval -d 'Decide this often, a whole multiple of the bars, and download bars of this length; otherwise the configuration\'s interval' -r
+complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l interval -d 'Decide this often, counted from the first bar and not from midnight UTC: a whole multiple of the bars; and download bars of this length. Otherwise the configuration\'s interval' -r
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l exchange-info -d 'Take steps and minimums from a recorded exchangeInfo' -r -F
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l from -d 'Begin with the first bar at or after this time' -r
 complete -c rebal -n "__fish_rebal_using_subcommand backtest" -l to -d 'End with the last bar that closes at or before this time' -r

@@ -6,6 +6,7 @@
 pub mod account;
 pub mod course;
 pub mod grid;
+pub mod looks;
 pub mod market;
 pub mod run;
 pub mod sweep;
@@ -24,5 +25,6 @@ mod walk;
 pub use account::Holding;
 pub use course::{Course, Dive};
 pub use grid::{Charge, Recording};
+pub use looks::{Looks, Refused};
 pub use market::{Contract, Market, Settlement};
 pub use run::{Ending, Fill, Keep, Outcome, Sample, Terms, run};

@@ -1,5 +1,6 @@
 //! One run: an account walks over the bars of a market.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::backtest::account::Holding;
@@ -9,7 +10,7 @@ use crate::backtest::walk::Walk;
 use crate::decide::plan::Execution;
 use crate::decide::risk::Limits;
 use crate::domain::num::{Notional, Price, Qty, Rate};
-use crate::domain::plan::Reason;
+use crate::domain::plan::{Reason, SkipReason};
 use crate::strategy::Strategy;
 
 /// What a run is made under.
@@ -106,6 +107,8 @@ pub struct Outcome {
     pub stops: Vec<usize>,
     /// Samples of equity, ascending, where they are kept.
     pub samples: Vec<Sample>,
+    /// At how many decisions a limit of the account left out orders, by limit.
+    pub limited: BTreeMap<SkipReason, u64>,
     /// Decisions made by the full sequence; all others were ruled out, or sure.
     pub decisions: u64,
 }

@@ -6,7 +6,7 @@ use proptest::prelude::{Just, ProptestConfig, any, prop_assert_eq, prop_oneof, p
 use proptest::strategy::Strategy as Strategies;
 
 use crate::backtest::samples::of_rows;
-use crate::backtest::{Contract, Ending, Keep, Market, Outcome, Settlement, Terms, run};
+use crate::backtest::{Contract, Ending, Keep, Market, Outcome, Settlement, Terms, looks, run};
 use crate::decide::plan::Execution;
 use crate::decide::risk::Limits;
 use crate::domain::account::Bracket;
@@ -227,7 +227,11 @@ fn strategy(under: &Under, market: &Market) -> Box<dyn Strategy> {
 /// The same run by the screen and exact.
 fn both(made: &Made, under: &Under) -> (Outcome, Outcome) {
     let market = market(made);
-    let strategy = strategy(under, &market);
+    with_terms(&market, under, |terms| (run(&market, terms), run(&market, &Terms { exact: true, ..*terms })))
+}
+
+fn with_terms<R>(market: &Market, under: &Under, then: impl FnOnce(&Terms<'_>) -> R) -> R {
+    let strategy = strategy(under, market);
     let execution = Execution {
         market_orders: under.market_orders,
         max_slippage_bps: Rate::from(50),
@@ -259,7 +263,7 @@ fn both(made: &Made, under: &Under) -> (Outcome, Outcome) {
         exact: false,
         keep: Keep { fills: true, samples: 37 },
     };
-    (run(&market, &terms), run(&market, &Terms { exact: true, ..terms }))
+    then(&terms)
 }
 
 /// Random markets that never stop, trade or fail would prove nothing.
@@ -268,6 +272,7 @@ fn the_random_markets_hold_what_they_are_for() {
     use proptest::strategy::ValueTree;
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let (mut endings, mut reasons, mut ruled_out, mut sure, mut restarted) = ([0; 3], [0; 8], 0, 0, 0);
+    let mut limits = std::collections::BTreeMap::new();
     for _ in 0..900 {
         let made = made().new_tree(&mut runner).unwrap().current();
         let under = under().new_tree(&mut runner).unwrap().current();
@@ -278,6 +283,9 @@ fn the_random_markets_hold_what_they_are_for() {
             Ending::Liquidated(_) => 2,
         }] += 1;
         restarted += screened.stops.len().saturating_sub(1);
+        for (limit, decisions) in &exact.limited {
+            *limits.entry(*limit).or_insert(0) += decisions;
+        }
         ruled_out += exact.decisions - screened.decisions;
         let trading: std::collections::BTreeSet<usize> = screened.fills.iter().map(|fill| fill.bar).collect();
         sure += u64::try_from(trading.len()).unwrap().saturating_sub(screened.decisions);
@@ -299,6 +307,7 @@ fn the_random_markets_hold_what_they_are_for() {
         endings.iter().all(|count| *count > 2) && reasons[..7].iter().all(|count| *count > 20),
         "{shown}"
     );
+    assert!(limits.len() == 5 && limits.values().all(|decisions| *decisions > 100), "{limits:?}");
     assert!(reasons[7] == 0 && ruled_out > 10_000 && sure > 300 && restarted > 5, "{shown}");
 }
 
@@ -311,5 +320,25 @@ proptest! {
         // Only how much work it was may differ.
         let screened = Outcome { decisions: exact.decisions, ..screened };
         prop_assert_eq!(screened, exact);
+    }
+
+    /// A decision made again wants what was carried out there: the account that it sees is the run's.
+    #[test]
+    fn a_decision_made_again_is_the_same(made in made(), under in under()) {
+        // What only a pass of every bar knows: when the calendar was last due, and the highs of a trailing stop.
+        let under = Under { strategy: under.strategy % 4, calendar: None, ..under };
+        let made = Made { spot: false, ..made };
+        let market = market(&made);
+        with_terms(&market, &under, |terms| {
+            let outcome = run(&market, terms);
+            let bars = looks::bars(&market, terms, &outcome);
+            looks::again(&market, terms, &outcome, &bars, |bar, approved| {
+                let wanted = approved.plan().legs.iter();
+                let wanted: Vec<_> =
+                    wanted.map(|leg| (market.column(&leg.symbol).unwrap(), leg.side.signed(leg.qty))).collect();
+                let done = outcome.fills.iter().filter(|fill| fill.bar == bar);
+                assert_eq!(wanted, done.map(|fill| (fill.coin, fill.qty)).collect::<Vec<_>>(), "bar {bar}");
+            });
+        });
     }
 }

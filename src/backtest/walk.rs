@@ -1,18 +1,18 @@
 //! A run under way, exact: what happens at the close of a bar.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::backtest::account::Books;
 use crate::backtest::highs::Highs;
 use crate::backtest::market::Market;
 use crate::backtest::run::{Ending, Fill, Outcome, Sample, Terms};
-use crate::decide::risk::Standing;
+use crate::decide::risk::{Approved, Standing};
 use crate::decide::{Settings, decide};
 use crate::domain::account::{AccountModes, Balance, MarginSetting, Position, maintenance_margin};
 use crate::domain::market::{self, Mark, Quote};
 use crate::domain::num::{Notional, Price, Qty, Rate};
-use crate::domain::plan::{Leg, Reason};
+use crate::domain::plan::{Leg, Reason, SkipReason, Skipped};
 use crate::domain::snapshot::{Coin, Snapshot};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
@@ -39,6 +39,7 @@ pub(super) struct Walk<'a> {
     fills: Vec<Fill>,
     stops: Vec<usize>,
     samples: Vec<Sample>,
+    limited: BTreeMap<SkipReason, u64>,
     decisions: u64,
 }
 
@@ -65,6 +66,7 @@ impl<'a> Walk<'a> {
             fills: Vec::new(),
             stops: Vec::new(),
             samples: Vec::new(),
+            limited: BTreeMap::new(),
             decisions: 0,
         }
     }
@@ -183,6 +185,17 @@ impl<'a> Walk<'a> {
     fn decide(&mut self, bar: usize, equity: Notional, drawdown: Rate) {
         let at = self.market.closes_at(bar);
         self.memory.calendar_due = self.calendar_due(at);
+        self.decisions += 1;
+        let Some(approved) = self.approved(bar, equity, drawdown) else { return };
+        if self.memory.calendar_due {
+            self.calendar_at = Some(at);
+        }
+        self.note_limits(&approved.plan().skipped);
+        self.carry_out(bar, &approved.plan().legs);
+    }
+
+    /// The decision at the close of a bar, and nothing of it carried out.
+    fn approved(&mut self, bar: usize, equity: Notional, drawdown: Rate) -> Option<Approved> {
         let snapshot = self.snapshot(bar, equity);
         let settings = Settings {
             strategy: self.terms.strategy,
@@ -190,15 +203,27 @@ impl<'a> Walk<'a> {
             execution: self.terms.execution,
             limits: self.terms.limits,
         };
-        self.decisions += 1;
-        let Ok(approved) = decide(&snapshot, &settings, &Standing { halt: None, drawdown }) else { return };
+        let approved = decide(&snapshot, &settings, &Standing { halt: None, drawdown }).ok()?;
         if self.terms.strategy.has_memory() {
             self.memory = self.terms.strategy.remember(&snapshot, &self.memory);
         }
-        if self.memory.calendar_due {
-            self.calendar_at = Some(at);
+        Some(approved)
+    }
+
+    /// The decision at a bar of a run that went on there: neither calendar nor stop is looked at.
+    pub(super) fn look(&mut self, bar: usize) -> Option<Approved> {
+        let equity = self.books.equity(self.market, bar);
+        self.approved(bar, equity, Rate::ZERO)
+    }
+
+    /// Counts the limits of the account that this decision met. A screen is never sure of such a decision, so
+    /// that each of them is made whole.
+    fn note_limits(&mut self, skipped: &[Skipped]) {
+        let met: BTreeSet<SkipReason> =
+            skipped.iter().map(|one| one.reason).filter(|reason| reason.is_limit()).collect();
+        for reason in met {
+            *self.limited.entry(reason).or_default() += 1;
         }
-        self.carry_out(bar, &approved.plan().legs);
     }
 
     /// The first decision starts the calendar; it is due once the span has passed since it last was.
@@ -305,6 +330,7 @@ impl<'a> Walk<'a> {
             fills: self.fills,
             stops: self.stops,
             samples: self.samples,
+            limited: self.limited,
             decisions: self.decisions,
         }
     }

@@ -186,6 +186,19 @@ impl SkipReason {
         }
     }
 
+    /// Whether a limit on the whole account left it out, or one on all orders of a decision.
+    #[must_use]
+    pub fn is_limit(self) -> bool {
+        matches!(
+            self,
+            SkipReason::Leverage
+                | SkipReason::Margin
+                | SkipReason::Liquidation
+                | SkipReason::OrderCap
+                | SkipReason::TurnoverCap
+        )
+    }
+
     /// Whether the coin is left out because the strategy has no use for it now: nothing is amiss.
     #[must_use]
     pub fn is_waiting(self) -> bool {

@@ -3,11 +3,15 @@
 use crate::domain::num::{Notional, Rate};
 use crate::domain::time::Time;
 use crate::render::chart::{self, Bar, Curve, Ink};
-use crate::render::earnings::signed;
+use crate::render::earnings::{plain, signed};
 use crate::render::pictures::{Picture, shown_rows};
 use crate::render::text::{clean, count, fixed, instant, money, share};
+use crate::render::trial::flow;
 use crate::report::backtest::coin::CoinResult;
 use crate::report::backtest::{BacktestReport, CurvePoint};
+
+/// So many stops are named one by one.
+const MOST_NAMED: usize = 6;
 
 /// Every chart that the report has figures for.
 pub(crate) fn pictures(report: &BacktestReport) -> Vec<Picture> {
@@ -51,12 +55,29 @@ fn equity(report: &BacktestReport) -> Option<Picture> {
             (Ink::Main, "equity at the closes, highs and lows of every stretch".to_owned()),
             (Ink::Other, format!("at the start, {}", money(report.start_equity))),
         ],
-        left_out: match (report.liquidated_at, report.stopped_at) {
-            (Some(at), _) => format!("Liquidated at {}.", instant(at)),
-            (_, Some(at)) => format!("The hard stop sold everything at {}.", instant(at)),
-            _ => String::new(),
+        left_out: match report.liquidated_at {
+            Some(at) => [stops(&report.all_stops), format!("Liquidated at {}.", instant(at))].join(" "),
+            _ => stops(&report.all_stops),
         },
     })
+}
+
+/// When the hard stop sold everything: each time, or of many the first and the last.
+fn stops(all: &[Time]) -> String {
+    let times = |named: &[Time]| named.iter().map(|at| instant(*at)).collect::<Vec<_>>().join(", ");
+    match all {
+        [] => String::new(),
+        [once] => format!("The hard stop sold everything at {}.", instant(*once)),
+        few if few.len() <= MOST_NAMED => {
+            format!("The hard stop sold everything {} times: at {}.", few.len(), times(few))
+        }
+        [first, .., last] => format!(
+            "The hard stop sold everything {} times, first at {} and last at {}.",
+            all.len(),
+            instant(*first),
+            instant(*last)
+        ),
+    }
 }
 
 fn drawdown(report: &BacktestReport) -> Option<Picture> {
@@ -132,7 +153,15 @@ fn twin(report: &BacktestReport) -> Option<Picture> {
         drawing,
         legend: vec![
             (Ink::Main, "net profit of the account".to_owned()),
-            (Ink::Other, "the first purchases, never touched again".to_owned()),
+            (
+                Ink::Other,
+                match report.hold_twin_uncounted_loss.is_zero() {
+                    true => "the first purchases, never touched again".to_owned(),
+                    false => {
+                        "the first purchases, never touched again: at most everything is lost".to_owned()
+                    }
+                },
+            ),
             (Ink::of(effect.approx()), "the difference".to_owned()),
         ],
         left_out: String::new(),
@@ -182,9 +211,10 @@ fn costs(report: &BacktestReport) -> Option<Picture> {
     Some(Picture {
         title: "Costs",
         summary: format!(
-            "Fees {}, funding {} and slippage {} {quote}.",
+            "Fees {} {quote} paid, funding {} {}, slippage {} lost.",
             money(report.fees),
-            signed(report.funding),
+            plain(report.funding.abs()),
+            flow(report.funding),
             money(report.slippage)
         ),
         drawing,

@@ -22,7 +22,7 @@ use crate::report::sweep::figures::Figure;
 use crate::report::sweep::{Params, SweepReport};
 
 /// Columns of a backtest.
-const BACKTEST: [&str; 16] = [
+const BACKTEST: [&str; 18] = [
     "from",
     "to",
     "symbol",
@@ -39,6 +39,8 @@ const BACKTEST: [&str; 16] = [
     "value",
     "unavailable",
     "quote",
+    "refused",
+    "refused_detail",
 ];
 
 /// Columns of a backtest's executions, named as those of trades.csv.
@@ -433,6 +435,8 @@ pub fn backtest(report: &BacktestReport) -> String {
             coin.value.to_string(),
             coin.unavailable.to_string(),
             report.quote.clone(),
+            coin.refused.as_ref().map_or_else(String::new, |refused| refused.reason.as_str().to_owned()),
+            coin.refused.as_ref().map_or_else(String::new, |refused| refused.detail.clone()),
         ]
     };
     table(&BACKTEST, report.per_coin.iter().map(row))
@@ -461,19 +465,21 @@ pub fn executions(trades: &[Trade]) -> String {
 pub fn sweep(report: &SweepReport) -> String {
     let keys = report.grid.axes().iter().map(|axis| axis.key.as_str());
     let figures = Figure::ALL.iter().map(|figure| figure.as_str());
-    let head: Vec<&str> = keys.chain(figures).chain(["liquidated_at", "stopped_at", "refused"]).collect();
+    let head: Vec<&str> =
+        keys.chain(figures).chain(["liquidated_at", "stopped_at", "refused", "stops"]).collect();
     let values = |params: &Params| params.pairs().map(|(_, value)| value.to_owned()).collect::<Vec<_>>();
     let at = |time: Option<Time>| time.map_or_else(String::new, |time| time.to_string());
     let ran = report.runs.iter().map(|run| {
         let mut cells = values(&run.params);
         cells.extend(Figure::ALL.iter().map(|figure| maybe(figure.of(&run.figures))));
         cells.extend([at(run.figures.liquidated_at), at(run.figures.stopped_at), String::new()]);
+        cells.push(run.figures.stops.to_string());
         cells
     });
     let refused = report.refused.iter().map(|refused| {
         let mut cells = values(&refused.params);
         cells.extend(vec![String::new(); Figure::ALL.len() + 2]);
-        cells.push(refused.reason.clone());
+        cells.extend([refused.reason.clone(), String::new()]);
         cells
     });
     table(&head, ran.chain(refused))

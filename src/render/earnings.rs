@@ -423,7 +423,7 @@ pub(crate) fn signed(amount: Notional) -> String {
 }
 
 /// The same without a sign.
-fn plain(amount: Notional) -> String {
+pub(crate) fn plain(amount: Notional) -> String {
     fixed(amount, single_digits(amount))
 }
 

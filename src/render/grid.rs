@@ -24,9 +24,27 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
+    /// Whether there is a column of this name.
+    pub(crate) fn has(&self, head: &str) -> bool {
+        self.columns.iter().any(|(name, _)| name == head)
+    }
+
+    /// What there is to say of the columns that are there, each of them a sentence: a text comes with the
+    /// heads that it needs. `None` where there is nothing to say.
+    pub(crate) fn explained(&self, texts: &[(&[&str], &str)]) -> Option<String> {
+        let there = |heads: &[&str]| heads.iter().all(|head| self.has(head));
+        let said: Vec<&str> = texts.iter().filter(|(heads, _)| there(heads)).map(|(_, text)| *text).collect();
+        (!said.is_empty()).then(|| said.join(" "))
+    }
+
     /// Whether every row can be shown whole.
     pub(crate) fn fits(&self, style: &Style) -> bool {
         self.natural_width() <= usize::from(style.width)
+    }
+
+    /// Characters of the widest cell of each column.
+    pub(crate) fn widths(&self) -> Vec<usize> {
+        self.table(None).column_max_content_widths().into_iter().map(usize::from).collect()
     }
 
     /// Columns from the widest row, blanks and all.
@@ -73,11 +91,12 @@ impl Grid {
 
 /// Draws the first of `grids` that fits the terminal, or the last one cut to fit.
 pub(crate) fn first_that_fits(grids: &[Grid], style: &Style) -> String {
-    grids
-        .iter()
-        .find(|grid| grid.fits(style))
-        .or(grids.last())
-        .map_or_else(String::new, |grid| grid.draw(style))
+    fitting(grids, style).map_or_else(String::new, |grid| grid.draw(style))
+}
+
+/// The one that [`first_that_fits`] draws: a legend is of its columns and no others.
+pub(crate) fn fitting<'a>(grids: &'a [Grid], style: &Style) -> Option<&'a Grid> {
+    grids.iter().find(|grid| grid.fits(style)).or(grids.last())
 }
 
 /// Labels on the left, text wrapped on the right.

@@ -28,6 +28,9 @@ use crate::report::heading::Heading;
 use crate::report::period::PeriodReport;
 
 const STYLE: &str = include_str!("html.css");
+/// Characters that a phone shows beside each other, and those that a gap between columns takes.
+const PHONE: usize = 44;
+const COLUMN_GAP: usize = 2;
 
 /// A period's page: the figures, the charts, the tables.
 #[must_use]
@@ -356,11 +359,21 @@ fn cells(grid: &Grid, class: &str, extra: Option<(usize, Vec<Html>)>) -> Html {
     let rows: Vec<Html> = grid.rows.iter().enumerate().map(row).collect();
     let head = tag("thead", "", &[tag("tr", "", &heads)]);
     let table = tag("table", class, &[head, tag("tbody", "", &rows)]);
-    // A region that scrolls must be reachable by the keyboard.
     let about = grid.columns.first().map_or("table", |(head, _)| head.as_str());
+    // The last column of a table that wraps takes what room there is.
+    let taken = grid.columns.len().saturating_sub(usize::from(class == "wrap"));
+    scrolls(about, grid.widths().into_iter().take(taken), table)
+}
+
+/// A table that scrolls by itself where the page is narrow; `widths` are the characters of its columns. One that
+/// a phone cannot show whole says so: what is cut off there looks like the end of a table.
+fn scrolls(about: &str, widths: impl Iterator<Item = usize>, table: Html) -> Html {
+    let wide: usize = widths.map(|characters| characters + COLUMN_GAP).sum();
+    let class = if wide > PHONE { "scroll wide" } else { "scroll" };
+    // A region that scrolls must be reachable by the keyboard.
     element(
         "div",
-        &[("class", "scroll"), ("tabindex", "0"), ("role", "region"), ("aria-label", about)],
+        &[("class", class), ("tabindex", "0"), ("role", "region"), ("aria-label", about)],
         &[table],
     )
 }

@@ -226,9 +226,11 @@ pub fn backtest(report: &BacktestReport) -> String {
     text.push_str(&format!("{}\n\n{}\n", escape(&trial::verdict(report).1), escape(&trial::span(report))));
     text.push_str(&drawn(&trial::bridge(report)));
     if let Some(grid) = trial::coins(report).first() {
-        text.push_str(&format!("\n### Coins\n{}\n{}\n", drawn(grid), escape(&trial::legend().2)));
+        let legend = trial::legend(grid).map_or_else(String::new, |legend| escape(&legend.2));
+        text.push_str(&format!("\n### Coins\n{}\n{legend}\n", drawn(grid)));
     }
     text.push_str(&bullets("Figures", trial::headlines(report)));
+    text.push_str(&bullets("Refused", trial::refusals(report)));
     text.push_str(&bullets("Prices and rules", trial::ground(report)));
     let left_out = trial::left_out(report).into_iter().map(|(tone, _, text)| (tone, String::new(), text));
     text.push_str(&bullets("Not modelled", left_out.collect()));
@@ -242,13 +244,17 @@ pub fn sweep(report: &SweepReport) -> String {
     text.push_str(&format!("{}\n", escape(&settings::verdict(report).1)));
     if let Some(grid) = settings::runs(report).first() {
         text.push_str(&drawn(grid));
+        text.push_str(
+            &settings::runs_legend(grid)
+                .map_or_else(String::new, |legend| format!("\n{}\n", escape(&legend.2))),
+        );
     }
     if let Some(walk) = &report.walk_forward {
         text.push_str(&format!("\n### Walk-forward\n\n{}\n", escape(&settings::decay(walk))));
         if let Some(grid) = settings::steps(report, walk).first() {
             text.push_str(&drawn(grid));
+            text.push_str(&bullets("Columns", vec![settings::legend(report, grid)]));
         }
-        text.push_str(&bullets("Columns", vec![settings::legend()]));
     }
     text.push_str(&bullets("Worth knowing", settings::remarks(report)));
     text

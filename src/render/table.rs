@@ -1,6 +1,6 @@
 //! Backtests, sweeps, plans, passes, risk checks, flattens, scans, funding, periods and errors for people at a terminal.
 
-use crate::render::grid::{first_that_fits, list, paragraph};
+use crate::render::grid::{Grid, first_that_fits, fitting, list, paragraph};
 use crate::render::paint::{Tone, in_ascii, paint};
 use crate::render::remarks::{self, Remark};
 use crate::render::text::{clean, instant};
@@ -246,11 +246,11 @@ pub fn backtest(report: &BacktestReport, style: &Style) -> String {
     page.say(tone, &verdict);
     page.say(Tone::Plain, &trial::span(report));
     page.block(&first_that_fits(&[trial::bridge(report)], style));
-    page.block(&first_that_fits(&trial::coins(report), style));
-    page.remarks("", vec![trial::legend()]);
+    page.explained(&trial::coins(report), trial::legend);
     let values: Vec<_> = report.curve.iter().map(|point| point.equity).collect();
     let spark = earnings::sparkline(&values, usize::from(style.width / 2), style.unicode);
     page.remarks("", spark.into_iter().chain(trial::headlines(report)).collect());
+    page.remarks("", trial::refusals(report));
     page.remarks("", trial::ground(report));
     page.remarks("Not modelled", trial::left_out(report));
     page.finish()
@@ -263,11 +263,10 @@ pub fn sweep(report: &SweepReport, style: &Style) -> String {
     page.heading("sweep", &report.ground.heading);
     let (tone, verdict) = settings::verdict(report);
     page.say(tone, &verdict);
-    page.block(&first_that_fits(&settings::runs(report), style));
+    page.explained(&settings::runs(report), settings::runs_legend);
     if let Some(walk) = &report.walk_forward {
         page.titled("Walk-forward", &paragraph(Tone::Plain, &settings::decay(walk), style));
-        page.block(&first_that_fits(&settings::steps(report, walk), style));
-        page.remarks("", vec![settings::legend()]);
+        page.explained(&settings::steps(report, walk), |grid| Some(settings::legend(report, grid)));
     }
     page.remarks("", settings::remarks(report));
     page.finish()
@@ -331,6 +330,12 @@ impl Page {
         if !plan.lines().is_empty() {
             self.block(&first_that_fits(&coins::grids(plan), &self.style));
         }
+    }
+
+    /// The first of `grids` that fits, and what there is to say of its columns.
+    fn explained(&mut self, grids: &[Grid], legend: impl Fn(&Grid) -> Option<Remark>) {
+        self.block(&first_that_fits(grids, &self.style));
+        self.remarks("", fitting(grids, &self.style).and_then(legend).into_iter().collect());
     }
 
     fn orders(&mut self, title: &str, reports: &[crate::report::pass::OrderReport], quote: &str) {

@@ -1,14 +1,23 @@
 //! A backtest in words and columns: what became of the money, and what that leaves out.
 
+use std::collections::BTreeMap;
+
 use crate::domain::num::{Notional, Rate};
-use crate::render::earnings::{exact_digits, length, signed, with_sign};
+use crate::domain::plan::SkipReason;
+use crate::render::earnings::{exact_digits, length, plain, signed, with_sign};
 use crate::render::grid::{Align, Grid};
 use crate::render::paint::Tone;
 use crate::render::remarks::Remark;
-use crate::render::text::{clean, count, fixed, instant, money, percent, share, short_percent};
+use crate::render::text::{
+    clean, coins as coins_of, count, fixed, instant, money, percent, share, short_percent,
+};
+use crate::render::words;
 use crate::report::backtest::BacktestReport;
-use crate::report::backtest::coin::CoinResult;
+use crate::report::backtest::assumed::Maintenance;
+use crate::report::backtest::coin::{CoinResult, RefusedRow};
 
+/// Digits that are shown of a small amount.
+const LEAST_DIGITS: u32 = 4;
 /// Digits of amounts for people.
 const DIGITS: usize = 2;
 
@@ -42,8 +51,8 @@ pub(crate) fn verdict(report: &BacktestReport) -> (Tone, String) {
         && at == report.to
     {
         let text = format!(
-            "STOPPED after {}, at {}: the drawdown reached {}, everything was sold, and {end} of {start} {quote} \
-             is left{growth}.",
+            "STOPPED after {}, at {}: the drawdown reached {}, and everything was sold; {start} {quote} became \
+             {end}{growth}.",
             after(at),
             instant(at),
             share(report.ground.max_drawdown_limit)
@@ -61,16 +70,84 @@ pub(crate) fn verdict(report: &BacktestReport) -> (Tone, String) {
 }
 
 /// `rebalancing earned 3.10 USDT more than holding`.
-fn effect(report: &BacktestReport) -> String {
+pub(crate) fn effect(report: &BacktestReport) -> String {
     let quote = clean(&report.quote);
     match report.rebalancing_effect {
-        None => "nothing was bought".to_owned(),
-        Some(effect) if effect.is_zero() => "holding would have come to the same".to_owned(),
-        Some(effect) if effect.is_negative() => {
-            format!("holding would have earned {} {quote} more", money(effect.abs()))
+        None => match most_refused(report) {
+            Some(reason) => format!("nothing was bought: {}", words::skip(reason).0),
+            None => "nothing was bought".to_owned(),
+        },
+        // Less than what is shown of an amount is the last digit of a quantity, and nothing that anybody earned.
+        Some(effect) if effect.rounded(LEAST_DIGITS).is_zero() => {
+            "holding would have come to the same".to_owned()
         }
-        Some(effect) => format!("rebalancing earned {} {quote} more than holding", money(effect)),
+        Some(effect) if effect.is_negative() => {
+            format!("holding would have earned {} {quote} more", plain(effect.abs()))
+        }
+        Some(effect) => format!("rebalancing earned {} {quote} more than holding", plain(effect)),
     }
+}
+
+/// Why most coins were not bought.
+fn most_refused(report: &BacktestReport) -> Option<SkipReason> {
+    let groups = by_reason(report.per_coin.iter().filter(|coin| coin.trades == 0));
+    groups.into_iter().max_by_key(|(_, coins)| coins.len()).map(|(reason, _)| reason)
+}
+
+/// Coins of which purchases were refused, by reason.
+fn by_reason<'a>(
+    coins: impl Iterator<Item = &'a CoinResult>,
+) -> BTreeMap<SkipReason, Vec<(&'a CoinResult, &'a RefusedRow)>> {
+    let mut groups: BTreeMap<SkipReason, Vec<_>> = BTreeMap::new();
+    for coin in coins {
+        if let Some(refused) = &coin.refused {
+            groups.entry(refused.reason).or_default().push((coin, refused));
+        }
+    }
+    groups
+}
+
+/// What could not be bought and why, and which limits left out orders.
+pub(crate) fn refusals(report: &BacktestReport) -> Vec<Remark> {
+    let row = |label: &str, text: String| (Tone::Attention, label.to_owned(), text);
+    let of = report.decisions_looked_at;
+    let (unbought, bought): (Vec<&CoinResult>, Vec<&CoinResult>) =
+        report.per_coin.iter().partition(|coin| coin.trades == 0);
+    let mut rows = Vec::new();
+    for (label, coins) in [("never bought", &unbought), ("refused", &bought)] {
+        let groups = by_reason(coins.iter().copied());
+        rows.extend(groups.iter().map(|(reason, group)| row(label, told(*reason, group, report))));
+    }
+    let silent: Vec<_> =
+        unbought.iter().filter(|coin| coin.refused.is_none()).map(|coin| &coin.symbol).collect();
+    if !silent.is_empty() {
+        let names = coins_of(silent, &report.quote);
+        rows.push(row("never bought", format!("{names}: wanted at none of {of} decisions looked at again")));
+    }
+    for limit in &report.limited {
+        let decisions = count(usize::try_from(limit.decisions).unwrap_or(usize::MAX), "decision");
+        let text = format!("{}: orders were left out at {decisions}", words::skip(limit.limit).0);
+        rows.push(row("limit", text));
+    }
+    rows
+}
+
+/// Which coins had a reason, how often, and the figures of the first.
+fn told(reason: SkipReason, group: &[(&CoinResult, &RefusedRow)], report: &BacktestReport) -> String {
+    let names = coins_of(group.iter().map(|(coin, _)| &coin.symbol), &report.quote);
+    let times = || group.iter().map(|(_, refused)| refused.times);
+    let (least, most) = (times().min().unwrap_or(0), times().max().unwrap_or(0));
+    let times = if least == most { most.to_string() } else { format!("{least} to {most}") };
+    let example = group.first().map_or_else(String::new, |(coin, refused)| {
+        let name = clean(coin.symbol.coin(&report.quote));
+        let lead = if group.len() > 1 { format!("; {name}: ") } else { "; ".to_owned() };
+        lead + &clean(&refused.detail)
+    });
+    format!(
+        "{names}: {} at {times} of {} decisions looked at again{example}",
+        words::skip(reason).0,
+        report.decisions_looked_at
+    )
 }
 
 /// From the equity at the start to that at the end: every line but the last adds up to the last.
@@ -85,11 +162,7 @@ pub(crate) fn bridge(report: &BacktestReport) -> Grid {
             -report.fees,
             format!("{} of {} turned over", rate(report.ground.taker_fee), money(report.turnover)),
         ),
-        (
-            "funding",
-            -report.funding,
-            if report.funding.is_negative() { "received" } else { "paid" }.to_owned(),
-        ),
+        ("funding", -report.funding, flow(report.funding).to_owned()),
     ];
     if !report.liquidation_loss.is_zero() {
         let why = match report.liquidation_loss.is_negative() {
@@ -113,6 +186,15 @@ pub(crate) fn bridge(report: &BacktestReport) -> Grid {
         (String::new(), Align::Left),
     ];
     Grid { columns, rows, gap: 2 }
+}
+
+/// Which way funding went, of what was paid.
+pub(crate) fn flow(paid: Notional) -> &'static str {
+    match paid {
+        paid if paid.is_zero() => "none",
+        paid if paid.is_negative() => "received",
+        _ => "paid",
+    }
 }
 
 fn rate(rate: Rate) -> String {
@@ -156,7 +238,11 @@ pub(crate) fn headlines(report: &BacktestReport) -> Vec<Remark> {
             let growth = growth.map_or_else(String::new, |rate| format!(" ({})", short_percent(rate)));
             rows.push(row(
                 "hold twin",
-                format!("{} {quote}{growth}: the first purchases, never touched again; no liquidation is looked for", signed(profit)),
+                format!(
+                    "{} {quote}{growth}: the first purchases, never touched again; {}",
+                    signed(profit),
+                    floor(report)
+                ),
             ));
         }
         (None, _) => rows.push(row("hold twin", "none: nothing was bought".to_owned())),
@@ -168,6 +254,19 @@ pub(crate) fn headlines(report: &BacktestReport) -> Vec<Remark> {
     );
     rows.push(row("hard stop", stop(report)));
     rows
+}
+
+/// What the figures of the hold twin leave out.
+fn floor(report: &BacktestReport) -> String {
+    if report.hold_twin_uncounted_loss.is_zero() {
+        return "no liquidation is looked for".to_owned();
+    }
+    let lost = report.hold_twin_profit.unwrap_or_default() - report.hold_twin_uncounted_loss;
+    format!(
+        "all that there was, and no more is counted: by the prices at the end it is {}, and a liquidation, which is \
+         not looked for, came before that",
+        signed(lost)
+    )
 }
 
 fn under_water(report: &BacktestReport) -> String {
@@ -217,21 +316,24 @@ fn stop(report: &BacktestReport) -> String {
 
 /// The coins' table, from the richest to the barest; the last row is the total.
 pub(crate) fn coins(report: &BacktestReport) -> Vec<Grid> {
+    let every = [
+        "coin",
+        "net profit",
+        "realized",
+        "floating",
+        "funding",
+        "fees",
+        "slippage",
+        "trades",
+        "win rate",
+        "turnover",
+        "value",
+        "no price",
+        "not bought",
+    ];
+    let unbought = report.per_coin.iter().any(|coin| coin.trades == 0 && coin.refused.is_some());
     [
-        &[
-            "coin",
-            "net profit",
-            "realized",
-            "floating",
-            "funding",
-            "fees",
-            "slippage",
-            "trades",
-            "win rate",
-            "turnover",
-            "value",
-            "no price",
-        ][..],
+        every.get(..every.len() - usize::from(!unbought)).unwrap_or(&every),
         &["coin", "net profit", "realized", "floating", "funding", "fees", "trades", "win rate"],
         &["coin", "net profit", "realized", "floating", "funding", "fees"],
         &["coin", "net profit", "trades"],
@@ -258,13 +360,14 @@ fn grid(report: &BacktestReport, heads: &[&str]) -> Grid {
         wins: number(|coin| coin.wins),
         value: sum(|coin| coin.value),
         unavailable: report.ground.unavailable,
+        refused: None,
     });
     let name = |coin: &CoinResult| clean(coin.symbol.coin(&report.quote));
     let row = |coin: &CoinResult, name: String| heads.iter().map(|head| cell(coin, &name, head)).collect();
     let mut rows: Vec<(Tone, Vec<String>)> =
         report.per_coin.iter().map(|coin| (Tone::Plain, row(coin, name(coin)))).collect();
     rows.extend(total.map(|total| (Tone::Strong, row(&total, "total".to_owned()))));
-    let align = |head: &&str| if *head == "coin" { Align::Left } else { Align::Right };
+    let align = |head: &&str| if matches!(*head, "coin" | "not bought") { Align::Left } else { Align::Right };
     Grid { columns: heads.iter().map(|head| ((*head).to_owned(), align(head))).collect(), rows, gap: 2 }
 }
 
@@ -281,6 +384,10 @@ fn cell(coin: &CoinResult, name: &str, head: &str) -> String {
         "win rate" => wins(coin),
         "turnover" => money(coin.turnover),
         "value" => money(coin.value),
+        "not bought" => match &coin.refused {
+            Some(refused) if coin.trades == 0 => words::skip(refused.reason).0.to_owned(),
+            _ => String::new(),
+        },
         _ => coin.unavailable.to_string(),
     }
 }
@@ -292,11 +399,19 @@ fn wins(coin: &CoinResult) -> String {
     }
 }
 
-/// How to read the coins' table.
-pub(crate) fn legend() -> Remark {
-    let text = "net profit = realized + floating + funding + fees; paid is negative. Rows are rounded here; every \
-                digit is in csv and json";
-    (Tone::Plain, "columns".to_owned(), text.to_owned())
+/// How to read the coins' table: what there is to say of the columns that it has.
+pub(crate) fn legend(grid: &Grid) -> Option<Remark> {
+    let text = grid.explained(&[
+        (
+            &["net profit", "realized", "funding", "fees"],
+            "net profit = realized + floating + funding + fees, where paid is negative; in csv and json what was \
+             paid is positive.",
+        ),
+        (&["slippage"], "slippage: what it cost, in the profits already."),
+        (&["win rate"], "win rate: of the sales, those with a profit after the sale's own fee; the purchase's fee is not in it."),
+        (&["net profit"], "Rows are rounded here; csv and json have every digit."),
+    ])?;
+    Some((Tone::Plain, "columns".to_owned(), text))
 }
 
 /// Whose prices and rules they were, and what was missing.
@@ -307,9 +422,9 @@ pub(crate) fn ground(report: &BacktestReport) -> Vec<Remark> {
     let prices = match report.ground.unavailable {
         0 => "every coin has every bar".to_owned(),
         missing => format!(
-            "{missing} of {cells} bars of single coins are unavailable ({}): not recorded or not yet listed; nothing \
-             was traded there",
-            percent(part).trim_start_matches('+')
+            "{missing} of {cells} bars of single coins are unavailable ({}): not recorded or not yet listed; {}",
+            percent(part).trim_start_matches('+'),
+            traded_there(report.ground.sales_without_bar)
         ),
     };
     let gaps = match report.ground.missing_bars {
@@ -319,7 +434,7 @@ pub(crate) fn ground(report: &BacktestReport) -> Vec<Remark> {
     let tone = if report.ground.unavailable == 0 && gaps.is_empty() { Tone::Plain } else { Tone::Attention };
     vec![
         row(tone, "prices", prices + &gaps),
-        row(Tone::Plain, "rules", format!("steps and smallest orders: {}", clean(&report.ground.rules))),
+        row(Tone::Plain, "rules", rules(&report.ground.rules, report.ground.maintenance.as_ref())),
         row(
             Tone::Faint,
             "walked",
@@ -332,6 +447,34 @@ pub(crate) fn ground(report: &BacktestReport) -> Vec<Remark> {
             ),
         ),
     ]
+}
+
+/// Whose trading rules they were, and at what a position is liquidated.
+pub(crate) fn rules(origin: &str, maintenance: Option<&Maintenance>) -> String {
+    let steps = format!("steps and smallest orders: {}", clean(origin));
+    let Some(tiers) = maintenance else { return steps };
+    let first = match tiers.first_lowest == tiers.first_highest {
+        true => rate(tiers.first_lowest),
+        false => format!("{} to {}", rate(tiers.first_lowest), rate(tiers.first_highest)),
+    };
+    let more = match tiers.last > tiers.first_highest {
+        true => format!(" up to {}, more beyond, {} at most", money(tiers.first_up_to), rate(tiers.last)),
+        false => String::new(),
+    };
+    format!(
+        "{steps}; maintenance margin: {first} of a position{more}, assumed: no listing has the exchange's own"
+    )
+}
+
+/// What happened to coins at bars that they do not have.
+fn traded_there(sales: usize) -> String {
+    match sales {
+        0 => "nothing was traded there".to_owned(),
+        sales => format!(
+            "nothing was traded there but {} by the hard stop, at the last close before",
+            count(sales, "sale")
+        ),
+    }
 }
 
 /// What is not as it will be at an exchange.

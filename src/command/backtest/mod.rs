@@ -41,8 +41,8 @@ pub(super) struct Args {
     /// Download missing klines, funding and the listing into these folders first
     #[arg(long)]
     fetch: bool,
-    /// Decide this often, a whole multiple of the bars, and download bars of this length; otherwise the
-    /// configuration's interval
+    /// Decide this often, counted from the first bar and not from midnight UTC: a whole multiple of the bars;
+    /// and download bars of this length. Otherwise the configuration's interval
     #[arg(long, value_name = "DURATION", value_parser = parse_span)]
     interval: Option<Duration>,
     /// Take steps and minimums from a recorded exchangeInfo

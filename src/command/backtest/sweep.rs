@@ -17,6 +17,7 @@ use crate::domain::time::show_span;
 use crate::error::{CommandError, Kind};
 use crate::parallel;
 use crate::render::{self, Format};
+use crate::report::backtest::assumed::Maintenance;
 use crate::report::sweep::figures::Figures;
 use crate::report::sweep::part::{Header, SCHEMA};
 use crate::report::sweep::{Ground, Period, Ran, Results, SweepReport};
@@ -68,6 +69,7 @@ fn header(context: &Context, task: &Task, market: &Market, rules: &str) -> Resul
         symbols: market.contracts.iter().map(|contract| contract.rules.symbol.clone()).collect(),
         equity: task.args.equity,
         rules: rules.to_owned(),
+        maintenance: Maintenance::of(market),
     };
     // A whole sweep is not compared with anything.
     let data = task.args.shard.map_or(0, |_| market.fingerprint());

@@ -18,10 +18,13 @@ pub fn backtest(report: &BacktestReport) -> String {
     body.push(charts(&courses::pictures(report)));
     body.push(section("From start to end", &[table(&trial::bridge(report), "wrap")]));
     if let Some(grid) = trial::coins(report).first() {
-        let legend = tag("p", "foot", &[text(&trial::legend().2)]);
-        body.push(section("Coins", &[table(grid, ""), legend]));
+        let legend = trial::legend(grid).map(|legend| tag("p", "foot", &[text(&legend.2)]));
+        let inside: Vec<Html> = [table(grid, "")].into_iter().chain(legend).collect();
+        body.push(section("Coins", &inside));
     }
     body.push(section("Figures", &[list(&trial::headlines(report))]));
+    let refusals = trial::refusals(report);
+    body.extend((!refusals.is_empty()).then(|| section("Not bought", &[list(&refusals)])));
     body.push(section("Prices and rules", &[list(&trial::ground(report))]));
     let left_out: Vec<Html> =
         report.not_modelled.iter().map(|sentence| tag("li", "", &[text(sentence)])).collect();
@@ -39,9 +42,10 @@ fn figures(report: &BacktestReport) -> Vec<Card> {
     ];
     cards.push(match (report.rebalancing_effect, report.hold_twin_profit) {
         (Some(effect), Some(twin)) => {
-            signed("Rebalancing", effect, format!("holding: {} {quote}", earnings::signed(twin)))
+            let most = if report.hold_twin_uncounted_loss.is_zero() { "" } else { ", at most everything" };
+            signed("Rebalancing", effect, format!("holding: {} {quote}{most}", earnings::signed(twin)))
         }
-        _ => ("Rebalancing", "none".to_owned(), "", "nothing was bought".to_owned()),
+        _ => ("Rebalancing", "none".to_owned(), "", trial::effect(report)),
     });
     let leverage = report.effective_leverage;
     let times = |rate: Option<crate::domain::num::Rate>| {
@@ -56,8 +60,8 @@ fn figures(report: &BacktestReport) -> Vec<Card> {
             "of the time below the peak".to_owned(),
         ),
         ("Leverage", times(leverage.mean), "", format!("on average, at most {}", times(leverage.highest))),
-        signed("Fees", -report.fees, quote.clone()),
-        signed("Funding", -report.funding, quote.clone()),
+        signed("Fees", -report.fees, format!("{quote}, paid")),
+        signed("Funding", -report.funding, format!("{quote}, {}", trial::flow(report.funding))),
         ("Slippage", money(report.slippage), "", "in the profits already".to_owned()),
         ("Trades", report.trades.to_string(), "", format!("{} {quote} turned over", money(report.turnover))),
     ]);

@@ -1,7 +1,7 @@
 //! A sweep's page: a heat map of two settings, the best of all, and what became of choices.
 
 use crate::render::heat::{BEST, Cell, Heat, MOST_WRITTEN, Mark, STEPS, heat};
-use crate::render::html::{Html, element, head, list, page, said, section, table, tag, text};
+use crate::render::html::{Html, element, head, list, page, said, scrolls, section, table, tag, text};
 use crate::render::settings;
 use crate::render::text::{count, instant};
 use crate::report::sweep::SweepReport;
@@ -26,10 +26,15 @@ pub fn sweep(report: &SweepReport) -> String {
     );
     let mut body = head("rebal sweep", &ground.heading, &span);
     body.push(said(&settings::verdict(report)));
-    body.extend(heat(report).map(|heat| section("Heat map", &map(report, &heat))));
+    body.push(match heat(report) {
+        Ok(maps) => section("Heat map", &all_maps(report, &maps)),
+        Err(why) => tag("p", "meta", &[text(&why)]),
+    });
     body.push(section("What the best of a sweep is worth", &worth(report)));
     if let Some(grid) = settings::runs(report).first() {
-        body.push(section("The best settings", &[table(grid, "")]));
+        let legend = settings::runs_legend(grid).map(|legend| tag("p", "foot", &[text(&legend.2)]));
+        let inside: Vec<Html> = [table(grid, "")].into_iter().chain(legend).collect();
+        body.push(section("The best settings", &inside));
     }
     body.push(section("Worth knowing", &[list(&settings::remarks(report))]));
     page(&format!("rebal sweep · {}", ground.heading.profile), &body)
@@ -43,14 +48,35 @@ fn worth(report: &SweepReport) -> Vec<Html> {
         return inside;
     };
     inside.push(tag("p", "", &[text(&settings::decay(walk))]));
-    inside.extend(settings::steps(report, walk).first().map(|grid| table(grid, "")));
-    inside.push(tag("p", "foot", &[text(&settings::legend().2)]));
+    if let Some(grid) = settings::steps(report, walk).first() {
+        inside.push(table(grid, ""));
+        inside.push(tag("p", "foot", &[text(&settings::legend(report, grid).2)]));
+    }
     inside
 }
 
-fn map(report: &SweepReport, heat: &Heat) -> Vec<Html> {
-    let written = heat.across.1.len() <= MOST_WRITTEN;
-    let about = format!("{} goes down (↓), {} across (→)", heat.down.0, heat.across.0);
+/// What the cells are, the maps, and the scale that they share.
+fn all_maps(report: &SweepReport, maps: &[Heat]) -> Vec<Html> {
+    let Some(first) = maps.first() else { return Vec::new() };
+    let written = first.across.1.len() <= MOST_WRITTEN;
+    let sign = settings::sign(report.sort).map_or_else(String::new, |sign| format!(" {sign}"));
+    let figure = settings::named_figure(report.sort);
+    let third = first.of.as_ref().map_or_else(String::new, |(key, _)| format!("; each map is for one {key}"));
+    let caption = format!("Each cell is the {figure} of one setting: {}{third}.{sign}", axes(first));
+    let mut all = vec![tag("p", "", &[text(&caption)])];
+    for map in maps {
+        all.extend(map.of.as_ref().map(|(key, value)| tag("h3", "", &[text(&format!("{key} = {value}"))])));
+        all.push(drawn(map, written));
+    }
+    all.push(legend(maps, written));
+    all
+}
+
+fn axes(heat: &Heat) -> String {
+    format!("{} goes down (↓), {} across (→)", heat.down.0, heat.across.0)
+}
+
+fn drawn(heat: &Heat, written: bool) -> Html {
     let column = |value: &String| element("th", &[("scope", "col")], &[text(value)]);
     let mut heads = vec![element("th", &[("scope", "col")], &[text("↓ →")])];
     heads.extend(heat.across.1.iter().map(column));
@@ -62,17 +88,15 @@ fn map(report: &SweepReport, heat: &Heat) -> Vec<Html> {
     let rows: Vec<Html> = heat.down.1.iter().zip(&heat.cells).map(row).collect();
     let class = if written { "heat" } else { "heat tight" };
     let head = tag("thead", "", &[tag("tr", "", &heads)]);
-    let table = tag("table", class, &[head, tag("tbody", "", &rows)]);
-    let scrolls = element(
-        "div",
-        &[("class", "scroll"), ("tabindex", "0"), ("role", "region"), ("aria-label", &about)],
-        &[table],
-    );
-    let caption = format!(
-        "Each cell is the {} of one setting: {about}.",
-        settings::said(report.sort).trim_start_matches("by ")
-    );
-    vec![tag("p", "", &[text(&caption)]), scrolls, legend(heat, written)]
+    let about = heat.of.as_ref().map_or_else(String::new, |(key, value)| format!("{key} = {value}: "));
+    // A cell is as wide as its figure, or as the sign that stands for it.
+    let each = if written {
+        heat.cells.iter().flatten().map(|cell| cell.shown.chars().count()).max()
+    } else {
+        Some(1)
+    };
+    let width = heat.across.1.iter().map(|value| value.chars().count().max(each.unwrap_or(0)));
+    scrolls(&(about + &axes(heat)), width, tag("table", class, &[head, tag("tbody", "", &rows)]))
 }
 
 fn cell(cell: &Cell, written: bool) -> Html {
@@ -97,20 +121,25 @@ fn cell(cell: &Cell, written: bool) -> Html {
 }
 
 /// The scale from the worst to the best, and the signs.
-fn legend(heat: &Heat, written: bool) -> Html {
+fn legend(maps: &[Heat], written: bool) -> Html {
+    let ends = maps.first().map(|map| map.ends.clone()).unwrap_or_default();
     let key = |step: usize| tag("span", &format!("swatch h{step}"), &[]);
-    let mut inside = vec![text(&format!("worst {} ", heat.ends.0))];
+    let mut inside = vec![text(&format!("worst {} ", ends.0))];
     inside.extend((0..STEPS).map(key));
-    inside.push(text(&format!(" {} best", heat.ends.1)));
-    let found = |mark: Mark| heat.cells.iter().flatten().any(|cell| cell.mark == mark);
+    inside.push(text(&format!(" {} best", ends.1)));
+    let cells = || maps.iter().flat_map(|map| map.cells.iter().flatten());
+    let found = |mark: Mark| cells().any(|cell| cell.mark == mark);
     if !written {
         inside.push(text(&format!(" · {BEST} best")));
     }
-    for mark in [Mark::Stopped, Mark::Liquidated, Mark::Refused, Mark::Missing] {
+    for mark in [Mark::Stopped, Mark::Resumed, Mark::Liquidated, Mark::Refused, Mark::Missing] {
         let (word, sign) = mark.said();
         if !written && found(mark) {
             inside.push(text(&format!(" · {sign} {word}")));
         }
+    }
+    if found(Mark::Resumed) {
+        inside.push(text(" · resumed: the hard stop sold everything at least once, and trading went on"));
     }
     if found(Mark::Liquidated) {
         inside.push(text(" · hatched: liquidated, everything lost, outside of the scale"));

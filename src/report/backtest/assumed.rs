@@ -1,10 +1,50 @@
 //! What a backtest leaves out, in words: whoever reads its figures must know.
 
+use serde::{Deserialize, Serialize};
+
 use crate::backtest::{Market, Terms};
-use crate::domain::num::Rate;
+use crate::domain::num::{Notional, Rate};
+
+/// What positions on margin must be covered with, as a part of their value.
+///
+/// No public listing has the exchange's own tiers, which are an account's: those of a middling contract stand in
+/// for them, whatever the coin.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Maintenance {
+    /// The lowest rate of the coins' first tiers …
+    pub first_lowest: Rate,
+    /// … and the highest of these.
+    pub first_highest: Rate,
+    /// The first tier of every coin goes up to at least this value.
+    pub first_up_to: Notional,
+    /// The highest rate of the coins' last tiers.
+    pub last: Rate,
+    /// Where the rates are from: `assumed`.
+    pub source: String,
+}
+
+impl Maintenance {
+    /// Of the coins of a market; `None` on spot, where nothing is carried.
+    #[must_use]
+    pub fn of(market: &Market) -> Option<Maintenance> {
+        if market.is_spot() {
+            return None;
+        }
+        let firsts = || market.contracts.iter().filter_map(|contract| contract.brackets.first());
+        let lasts = market.contracts.iter().filter_map(|contract| contract.brackets.last());
+        Some(Maintenance {
+            first_lowest: firsts().map(|tier| tier.maint_rate).min()?,
+            first_highest: firsts().map(|tier| tier.maint_rate).max()?,
+            first_up_to: firsts().map(|tier| tier.cap).min()?,
+            last: lasts.map(|tier| tier.maint_rate).max()?,
+            source: "assumed".into(),
+        })
+    }
+}
 
 /// What is not as it will be at an exchange, the most misleading first.
-pub(super) fn not_modelled(market: &Market, terms: &Terms<'_>) -> Vec<String> {
+/// `stale` sales were of coins that had no bar then.
+pub(super) fn not_modelled(market: &Market, terms: &Terms<'_>, stale: usize) -> Vec<String> {
     let percent = |rate: Rate| (rate * Rate::from(100)).rounded(4);
     let mut left_out = vec![
         "Survivorship: the coins are those that are listed and chosen today. What was delisted or collapsed \
@@ -25,6 +65,13 @@ pub(super) fn not_modelled(market: &Market, terms: &Terms<'_>) -> Vec<String> {
             percent(terms.taker_fee)
         ),
     ];
+    if stale > 0 {
+        let (sales, have) = if stale == 1 { ("sale", "has") } else { ("sales", "have") };
+        left_out.push(format!(
+            "{stale} {sales} of the hard stop {have} no bar to be sold in: such a coin was sold at its last close \
+             before, which nobody may have paid by then."
+        ));
+    }
     left_out.extend(carried(market));
     left_out.push(
         "Steps and smallest orders are those of one listing for the whole period; no transfers, no taxes."
@@ -48,6 +95,9 @@ fn carried(market: &Market) -> Vec<String> {
         funding.to_owned(),
         "Margin is looked at on the last price, not on the mark; a liquidation loses everything, and no orders \
          rest at the exchange."
+            .to_owned(),
+        "Maintenance margin is assumed, as of a middling contract and the same for every coin: the exchange's own \
+         tiers are in no listing. A small coin is liquidated earlier than here."
             .to_owned(),
     ]
 }

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::backtest::{Fill, Holding, Market, Outcome, Terms};
+use crate::backtest::{Fill, Holding, Looks, Market, Outcome, Refused, Terms};
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::order::Side;
-use crate::domain::plan::Reason;
+use crate::domain::plan::{Reason, SkipReason};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 
@@ -44,6 +44,29 @@ pub struct CoinResult {
     pub value: Notional,
     /// Bars without a price.
     pub unavailable: usize,
+    /// Why purchases of it were refused; of a coin with executions, as far as anything was amiss.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused: Option<RefusedRow>,
+}
+
+/// Purchases that decisions refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RefusedRow {
+    /// The most frequent reason, as in a plan.
+    pub reason: SkipReason,
+    /// With the figures of the first time.
+    pub detail: String,
+    /// At so many of the `decisions_looked_at`.
+    pub times: usize,
+}
+
+/// A limit of the account that left out orders.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LimitRow {
+    /// Which, as the reason in a plan.
+    pub limit: SkipReason,
+    /// At so many decisions.
+    pub decisions: u64,
 }
 
 /// Executions that had the same reason.
@@ -106,7 +129,7 @@ impl Replayed {
 }
 
 /// Every coin, the best first.
-pub(super) fn coins(market: &Market, terms: &Terms<'_>, outcome: &Outcome) -> Vec<CoinResult> {
+pub(super) fn coins(market: &Market, terms: &Terms<'_>, outcome: &Outcome, looks: &Looks) -> Vec<CoinResult> {
     let new = Replayed {
         books: Holding::with_entry(terms.taker_fee),
         realized: Notional::ZERO,
@@ -141,12 +164,20 @@ pub(super) fn coins(market: &Market, terms: &Terms<'_>, outcome: &Outcome) -> Ve
             wins: replayed.wins,
             value,
             unavailable: market.unavailable(coin, outcome.bars),
+            refused: looks.refused.get(&coin).and_then(|refused| told(refused, holding.trades)),
         })
     };
     let mut rows: Vec<CoinResult> =
         outcome.holdings.iter().zip(replayed).enumerate().filter_map(result).collect();
     rows.sort_by(|a, b| b.net_profit.cmp(&a.net_profit).then_with(|| a.symbol.cmp(&b.symbol)));
     rows
+}
+
+/// What is told of refusals: a coin that was bought may well have waited for a slot or for a price.
+fn told(refused: &Refused, trades: u64) -> Option<RefusedRow> {
+    let Refused { reason, detail, times } = refused.clone();
+    let is_plain = reason.is_waiting() || reason == SkipReason::NoPrice;
+    (trades == 0 || !is_plain).then_some(RefusedRow { reason, detail, times })
 }
 
 /// What the executions were for, the most frequent reason first.

@@ -1,16 +1,17 @@
 //! What a backtest came to.
 
-mod assumed;
+pub mod assumed;
 pub mod coin;
 
 use serde::Serialize;
 
-use crate::backtest::twin::hold_twin_profit;
-use crate::backtest::{Course, Ending, Holding, Market, Outcome, Terms};
+use crate::backtest::twin::HoldTwin;
+use crate::backtest::{Course, Ending, Holding, Looks, Market, Outcome, Terms};
 use crate::domain::num::{Notional, Rate};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
-use crate::report::backtest::coin::{CoinResult, ReasonRow, Trade};
+use crate::report::backtest::assumed::Maintenance;
+use crate::report::backtest::coin::{CoinResult, LimitRow, ReasonRow, Trade};
 use crate::report::heading::Heading;
 
 /// Digits kept of quotients; sums and products stay exact.
@@ -64,12 +65,17 @@ pub struct Leverage {
 pub struct Ground {
     /// Whose trading rules were used.
     pub rules: String,
+    /// What positions must be covered with; `None` on spot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<Maintenance>,
     /// Seconds between two bars.
     pub interval_s: u64,
     /// Bars of single coins that are missing: not recorded, or not yet listed.
     pub unavailable: usize,
     /// Times at which no coin has a bar at all.
     pub missing_bars: u64,
+    /// Sales of the hard stop of coins that had no bar then: at their last close before.
+    pub sales_without_bar: usize,
     /// Of the notional of each execution.
     pub taker_fee: Rate,
     /// Between the close and each execution, as a fraction.
@@ -121,6 +127,10 @@ pub struct BacktestReport {
     pub trades: u64,
     /// What they were for.
     pub trades_by_reason: Vec<ReasonRow>,
+    /// Decisions that were made again to see what they refused; the refusals are with the coins.
+    pub decisions_looked_at: usize,
+    /// Which limits of the account left out orders, and at how many decisions.
+    pub limited: Vec<LimitRow>,
     /// Notional of all executions.
     pub turnover: Notional,
     /// Paid.
@@ -140,10 +150,14 @@ pub struct BacktestReport {
     pub time_to_stop_s: Option<u64>,
     /// How often it did: more than once only where it is re-armed.
     pub stops: usize,
+    /// When it did, each time.
+    pub all_stops: Vec<Time>,
     /// What the first purchases would have earned, never touched again, over the equity at the start.
     pub hold_twin_return: Option<Rate>,
-    /// The same in quote units.
+    /// The same in quote units: at most everything is lost.
     pub hold_twin_profit: Option<Notional>,
+    /// What the prices at the end say was lost beyond everything, which is in neither; zero for most.
+    pub hold_twin_uncounted_loss: Notional,
     /// Net profit less that.
     pub rebalancing_effect: Option<Notional>,
     /// Best first.
@@ -185,7 +199,8 @@ impl BacktestReport {
     /// The report of one run that kept its executions.
     #[must_use]
     pub fn new(about: About, market: &Market, terms: &Terms<'_>, outcome: &Outcome) -> BacktestReport {
-        let per_coin = coin::coins(market, terms, outcome);
+        let looks = Looks::at(market, terms, outcome);
+        let per_coin = coin::coins(market, terms, outcome, &looks);
         let executions = coin::trades(market, terms, outcome);
         let course = Course::new(market, terms, outcome, STRETCHES);
         let at = |bar: usize| market.closes_at(bar);
@@ -193,7 +208,7 @@ impl BacktestReport {
         let to = at(outcome.bars.saturating_sub(1));
         let net_profit = outcome.final_equity - terms.equity;
         let of_coins = per_coin.iter().map(|coin| coin.net_profit).sum::<Notional>();
-        let twin = hold_twin_profit(market, terms, outcome);
+        let twin = HoldTwin::of(market, terms, outcome);
         let stopped_at = outcome.stops.first().copied().map(at);
         let liquidated_at = match outcome.ending {
             Ending::Liquidated(bar) => Some(at(bar)),
@@ -225,6 +240,12 @@ impl BacktestReport {
             },
             trades: per_coin.iter().map(|coin| coin.trades).sum(),
             trades_by_reason: coin::reasons(&executions),
+            decisions_looked_at: looks.decisions,
+            limited: outcome
+                .limited
+                .iter()
+                .map(|(limit, decisions)| LimitRow { limit: *limit, decisions: *decisions })
+                .collect(),
             // By column, as a sweep adds them: a product may have all 28 digits, and then the order tells.
             turnover: outcome.holdings.iter().map(Holding::turnover).sum(),
             fees: outcome.holdings.iter().map(Holding::fees).sum(),
@@ -234,13 +255,15 @@ impl BacktestReport {
             stopped_at,
             time_to_stop_s: stopped_at.map(|stopped| stopped.since(from).as_secs()),
             stops: outcome.stops.len(),
-            hold_twin_return: rate(twin.and_then(|profit| profit.over(terms.equity))),
-            hold_twin_profit: twin,
-            rebalancing_effect: twin.map(|profit| net_profit - profit),
+            all_stops: outcome.stops.iter().copied().map(at).collect(),
+            hold_twin_return: rate(twin.and_then(|twin| twin.growth(terms))),
+            hold_twin_profit: twin.map(|twin| twin.profit),
+            hold_twin_uncounted_loss: twin.map_or(Notional::ZERO, |twin| twin.uncounted_loss),
+            rebalancing_effect: twin.map(|twin| net_profit - twin.profit),
             curve: curve(&course, market),
-            ground: ground(about.rules, market, terms, &per_coin, outcome.bars),
+            ground: ground(about.rules, market, terms, outcome),
             per_coin,
-            not_modelled: assumed::not_modelled(market, terms),
+            not_modelled: assumed::not_modelled(market, terms, without_bar(market, outcome)),
             decisions: outcome.decisions,
             elapsed_s: format!("{:.6}", about.elapsed_s),
             bar_updates_per_s: if about.elapsed_s > 0.0 { (updates / about.elapsed_s) as u64 } else { 0 },
@@ -273,7 +296,13 @@ fn under_water(course: &Course, market: &Market, bars: usize) -> UnderWater {
     }
 }
 
-fn ground(rules: String, market: &Market, terms: &Terms<'_>, coins: &[CoinResult], bars: usize) -> Ground {
+/// Executions of coins that had no bar then: only the hard stop does that.
+fn without_bar(market: &Market, outcome: &Outcome) -> usize {
+    outcome.fills.iter().filter(|fill| market.close(fill.bar, fill.coin).is_none()).count()
+}
+
+fn ground(rules: String, market: &Market, terms: &Terms<'_>, outcome: &Outcome) -> Ground {
+    let bars = outcome.bars;
     let last = bars.checked_sub(1).and_then(|last| market.opens.get(last));
     let span = match (market.opens.first(), last) {
         (Some(first), Some(last)) => last.since(*first).as_millis(),
@@ -283,9 +312,11 @@ fn ground(rules: String, market: &Market, terms: &Terms<'_>, coins: &[CoinResult
     let there = bars.saturating_sub(1) as u128;
     Ground {
         rules,
+        maintenance: Maintenance::of(market),
         interval_s: market.interval.as_secs(),
-        unavailable: coins.iter().map(|coin| coin.unavailable).sum(),
+        unavailable: (0..market.coins()).map(|coin| market.unavailable(coin, bars)).sum(),
         missing_bars: u64::try_from(steps.saturating_sub(there)).unwrap_or(u64::MAX),
+        sales_without_bar: without_bar(market, outcome),
         taker_fee: terms.taker_fee,
         slippage: terms.slippage,
         max_drawdown_limit: terms.limits.max_drawdown,

@@ -5,9 +5,9 @@ use crate::backtest::samples::{Made, told, wandering};
 use crate::report::backtest::{About, BacktestReport};
 use crate::report::heading::Heading;
 
-/// A basket of everything in `market`, at a band of 5 %.
-pub(crate) fn report(market: &Market, made: Made) -> BacktestReport {
-    let about = About {
+/// What a run over `market` does not know of itself.
+pub(crate) fn about(market: &Market) -> About {
+    About {
         heading: Heading {
             at: market.closes_at(market.bars().saturating_sub(1)),
             profile: "rebal".into(),
@@ -18,8 +18,12 @@ pub(crate) fn report(market: &Market, made: Made) -> BacktestReport {
         strategy: "basket".into(),
         rules: "exchangeInfo_2025-12-24.json".into(),
         elapsed_s: 0.002,
-    };
-    told(market, made, |terms, outcome| BacktestReport::new(about, market, terms, outcome))
+    }
+}
+
+/// A basket of everything in `market`, at a band of 5 %.
+pub(crate) fn report(market: &Market, made: Made) -> BacktestReport {
+    told(market, made, |terms, outcome| BacktestReport::new(about(market), market, terms, outcome))
 }
 
 /// One that goes on, one that is stopped, one that is liquidated, one over a hundred thousand bars, one of a

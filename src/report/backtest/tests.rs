@@ -1,8 +1,8 @@
 //! Backtests worked by hand, and what must hold of any.
 
 use super::*;
-use crate::backtest::samples::{Made, market};
-use crate::report::backtest::samples::{report, runs};
+use crate::backtest::samples::{Made, market, told};
+use crate::report::backtest::samples::{about, report, runs};
 
 fn money(text: &str) -> Notional {
     text.parse().unwrap()
@@ -90,4 +90,65 @@ fn what_is_missing_is_counted() {
     let missing: Vec<usize> = report.per_coin.iter().map(|coin| coin.unavailable).collect();
     assert_eq!((report.ground.unavailable, missing.iter().max()), (3, Some(&3)));
     assert!(report.not_modelled.iter().any(|text| text.contains("none was given")));
+}
+
+/// Ten times what is there in one coin at 10 that falls to 9.4, is sold by the stop, and falls to 8: 100 of 100
+/// would be lost by holding, and more.
+#[test]
+fn the_hold_twin_loses_no_more_than_there_is_and_says_what_it_leaves_out() {
+    let closes: Vec<Vec<f64>> = [10.0, 9.4, 8.0].iter().map(|close| vec![*close]).collect();
+    let market = market(&closes, Rate::ZERO);
+    let made = Made { equity: 100, target: 1000, limit: 50 };
+    let stopped = report(&market, made);
+    assert_eq!(stopped.stopped_at, Some(stopped.to));
+    assert!(stopped.hold_twin_uncounted_loss.is_zero(), "it ended before all was lost");
+    // The same purchases, valued where the prices end: 99.9 × (8 − 10.01) less the fee of 0.999999.
+    let valued = told(&market, made, |terms, outcome| {
+        let longer = Outcome { bars: 3, ..outcome.clone() };
+        BacktestReport::new(about(&market), &market, terms, &longer)
+    });
+    let bought: Notional = stopped.executions.iter().take(1).map(|trade| trade.notional + trade.fee).sum();
+    let earned = stopped.executions[0].qty * crate::domain::num::Price::from(8) - bought;
+    assert!(earned < money("-200"), "{earned}");
+    assert_eq!(valued.hold_twin_profit, Some(money("-100")));
+    assert_eq!(valued.hold_twin_uncounted_loss, money("-100") - earned);
+    assert_eq!(valued.hold_twin_return, Some(-Rate::ONE));
+}
+
+/// The second coin has no bar when the stop fires: it is sold at its close before, and that is said.
+#[test]
+fn sales_of_the_stop_without_a_bar_are_counted() {
+    let nothing = f64::NAN;
+    let closes = vec![vec![10.0, 5.0], vec![5.0, nothing]];
+    let report = report(&market(&closes, Rate::ZERO), Made { equity: 100, target: 60, limit: 30 });
+    let sold: Vec<&str> = report
+        .executions
+        .iter()
+        .filter(|trade| trade.reason == crate::domain::plan::Reason::HardStop)
+        .map(|trade| trade.symbol.as_str())
+        .collect();
+    assert_eq!(sold, ["BTCUSDT", "ETHUSDT"]);
+    assert_eq!(report.ground.sales_without_bar, 1);
+    assert!(report.not_modelled.iter().any(|text| text.starts_with("1 sale of the hard stop has no bar")));
+}
+
+/// The rates of a run are told with it, and that nobody recorded them.
+#[test]
+fn what_a_liquidation_was_looked_for_at_is_told() {
+    let flat = vec![vec![10.0, 5.0]; 3];
+    let mut market = market(&flat, Rate::ZERO);
+    let mut riskier = market.contracts[1].brackets[0].clone();
+    riskier.maint_rate = Rate::new(25, 2);
+    market.contracts[1].brackets.push(riskier);
+    market.contracts[1].brackets[0].maint_rate = Rate::new(2, 2);
+    let made = Made { equity: 100, target: 20, limit: 90 };
+    let tiers = report(&market, made).ground.maintenance.unwrap();
+    let rates = [tiers.first_lowest, tiers.first_highest, tiers.last];
+    assert_eq!(rates, [Rate::new(1, 2), Rate::new(2, 2), Rate::new(25, 2)]);
+    let told = report(&market, made).not_modelled;
+    assert!(told.iter().any(|text| text.starts_with("Maintenance margin is assumed")));
+    market.contracts = market.contracts.into_iter().map(crate::backtest::Contract::on_spot).collect();
+    let on_spot = report(&market, made);
+    assert_eq!(on_spot.ground.maintenance, None, "nothing is carried");
+    assert!(!on_spot.not_modelled.iter().any(|text| text.contains("argin")));
 }

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::backtest::twin::hold_twin_return;
+use crate::backtest::twin::HoldTwin;
 use crate::backtest::{Ending, Holding, Market, Outcome, Terms};
 use crate::domain::num::{Notional, Rate};
 use crate::domain::time::Time;
@@ -44,11 +44,17 @@ pub struct Figures {
     pub stopped_at: Option<Time>,
     /// How often it did: more than once only where it is re-armed.
     pub stops: usize,
-    /// What the first purchases would have earned, never touched again.
+    /// What the first purchases would have earned, never touched again; at most everything is lost.
     pub hold_twin_return: Option<Rate>,
 }
 
 impl Figures {
+    /// Whether trading went on after the first hard stop.
+    #[must_use]
+    pub fn went_on(&self) -> bool {
+        self.stops > 1 || self.stopped_at.is_some_and(|stopped| stopped < self.to)
+    }
+
     /// The figures of a run that kept its fills.
     #[must_use]
     pub fn of(market: &Market, terms: &Terms<'_>, outcome: &Outcome) -> Figures {
@@ -71,7 +77,9 @@ impl Figures {
             liquidated_at: liquidated.map(|bar| market.closes_at(bar)),
             stopped_at: outcome.stops.first().map(|bar| market.closes_at(*bar)),
             stops: outcome.stops.len(),
-            hold_twin_return: hold_twin_return(market, terms, outcome).map(|rate| rate.rounded(RATE_DIGITS)),
+            hold_twin_return: HoldTwin::of(market, terms, outcome)
+                .and_then(|twin| twin.growth(terms))
+                .map(|rate| rate.rounded(RATE_DIGITS)),
         }
     }
 }

@@ -14,6 +14,7 @@ use crate::backtest::sweep::Grid;
 use crate::domain::num::Notional;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
+use crate::report::backtest::assumed::Maintenance;
 use crate::report::heading::Heading;
 use crate::report::sweep::figures::{Figure, Figures};
 use crate::report::sweep::walk::WalkForward;
@@ -36,6 +37,9 @@ pub struct Ground {
     pub equity: Notional,
     /// Where trading rules came from.
     pub rules: String,
+    /// What positions must be covered with; `None` on spot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub maintenance: Option<Maintenance>,
 }
 
 /// A stretch of time.
@@ -229,6 +233,7 @@ pub(crate) mod tests {
             symbols: Vec::new(),
             equity: Notional::new(100, 0),
             rules: "none".into(),
+            maintenance: None,
         }
     }
 

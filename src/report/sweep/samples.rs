@@ -26,6 +26,10 @@ fn made(sweeps: &[&str], folds: bool) -> SweepReport {
         if let Ok(results) = &mut ran.result {
             match point % 7 {
                 3 => results.whole.stopped_at = Some(at(1)),
+                4 => {
+                    (results.whole.to, results.whole.stops) = (at(3), 2);
+                    results.whole.stopped_at = Some(at(1));
+                }
                 5 if point > 7 => {
                     results.whole.liquidated_at = Some(at(1));
                     results.whole.final_equity = Notional::ZERO;
