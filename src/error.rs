@@ -117,11 +117,7 @@ impl CommandError {
 
 impl From<ConfigError> for CommandError {
     fn from(error: ConfigError) -> CommandError {
-        CommandError::new(
-            Kind::Config,
-            error.to_string(),
-            "correct it and run the command again; nothing was sent",
-        )
+        CommandError::new(Kind::Config, error.to_string(), error.hint())
     }
 }
 

@@ -44,6 +44,8 @@ pub(super) struct Context {
     pub(super) style: Style,
     pub(super) out: Option<PathBuf>,
     pub(super) yes: bool,
+    /// Nothing may leave this machine.
+    pub(super) demo: bool,
     /// The wall clock, read once.
     pub(super) started: Time,
     /// When that was.
@@ -109,6 +111,10 @@ impl Context {
             state_dir: global.state_dir.as_deref(),
         })?;
         let demo = global.demo.then(|| config::demo::demo(&listing::demo_basket()));
+        let unheeded = config::demo::unheeded(config::environment());
+        if global.demo && !unheeded.is_empty() {
+            ui.note(&format!("--demo stays on this machine: {} not heeded", unheeded.join(", ")));
+        }
         let sources = Sources {
             file: folders.config_file.clone(),
             file_required: folders.file_required,
@@ -130,6 +136,7 @@ impl Context {
             style,
             out: global.out.clone(),
             yes: global.yes,
+            demo: global.demo,
             started: Time::from(std::time::SystemTime::now()),
             begun: Instant::now(),
         })

@@ -182,11 +182,11 @@ def digests():
     """49 paper passes are four hours: one digest, with the figures of that pass."""
     with Telegram() as telegram, Owner(telegram, symbols=[], basket__symbols="[]") as home:
         del home.values["basket__symbols"]
-        home.config = os.path.join(home.folder, "demo.toml")
-        open(home.config, "w").close()
+        # What `--demo` runs on, which itself talks to nobody.
+        home.config = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/demo.toml")
         arrived, codes, equity, ticks = {}, [], {}, set()
         for number in range(1, 99):
-            code, out, _ = home.run("--demo", "rebalance", "--json", "--metrics-file", home.metrics_file)
+            code, out, _ = home.run("rebalance", "--json", "--metrics-file", home.metrics_file)
             codes.append(code)
             equity[number] = json.loads(out)["equity_before"]
             # A market that falls makes any funding more than the profit; that is told beside the digests.
@@ -198,7 +198,7 @@ def digests():
                 ticks.add(shown["rebal_reading_timestamp_seconds"])
             if number in (20, 49):
                 # A risk check sees the same clock: it tells nothing twice.
-                code, _, _ = home.run("--demo", "risk-check")
+                code, _, _ = home.run("risk-check")
                 codes.append(code)
                 arrived.setdefault(number, []).extend(telegram.take()) if telegram.texts else None
         that("100 paper runs end with 0", set(codes) == {0}, codes)
@@ -210,7 +210,7 @@ def digests():
         that("and by how much it changed since the first", f", {change:+.2f} (" in first.splitlines()[0], (first, change))
         change = float(equity[97]) - float(equity[49])
         that("the second goes on where the first ended", f", {change:+.2f} (" in second.splitlines()[0], (second, change))
-        that("profile, mode and paper time are in it", "\ndemo · PAPER · 2026-01-01 04:00:00 UTC\nchanges since 2026-01-01 00:00:00 UTC\n" in first, first)
+        that("profile, mode and paper time are in it", "\nrebal · PAPER · 2026-01-01 04:00:00 UTC\nchanges since 2026-01-01 00:00:00 UTC\n" in first, first)
         named = re.findall(r"^(best|worst) (.+)$", first, re.M)
         that("best and worst coins, funding, drawdown and the last pass too",
              [name for name, _ in named] == ["best", "worst"] and all(line.count(",") == 2 for _, line in named)
