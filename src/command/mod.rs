@@ -137,7 +137,7 @@ pub fn grammar() -> clap::Command {
 /// Runs one command and returns the process' exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     folders::keep_files_private();
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = sets_last(arguments);
     match Cli::try_parse_from(&arguments) {
         Ok(cli) => {
             let ui = Ui::new(cli.global.color, cli.global.quiet, cli.global.verbose);
@@ -146,6 +146,25 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Err(error) => ExitCode::from(usage(&error, &arguments)),
     }
+}
+
+/// The arguments with every `--set` at the end. Where one stands before the command and another behind it, the
+/// grammar would keep the latter and forget the former: a setting that somebody typed.
+fn sets_last(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let (mut kept, mut sets) = (Vec::new(), Vec::new());
+    let mut arguments = arguments.into_iter();
+    while let Some(argument) = arguments.next() {
+        if argument == "--set" {
+            sets.push(argument);
+            sets.extend(arguments.next());
+        } else if argument.to_string_lossy().starts_with("--set=") {
+            sets.push(argument);
+        } else {
+            kept.push(argument);
+        }
+    }
+    kept.append(&mut sets);
+    kept
 }
 
 /// A panic has said on stderr where it happened; the shell learns that it was a bug, not a usage error.
@@ -222,6 +241,15 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_setting_counts_before_and_behind_the_command() {
+        let line = "rebal --set a.b=1 --demo plan --set=c.d=2 --dry-run --set e.f=3";
+        let cli = Cli::try_parse_from(sets_last(line.split(' ').map(OsString::from))).unwrap();
+        assert_eq!(cli.global.sets, ["a.b=1", "c.d=2", "e.f=3"]);
+        assert!(cli.global.demo && matches!(cli.command, Command::Plan(_)));
+        assert!(Cli::try_parse_from(sets_last(["rebal", "plan", "--set"].map(OsString::from))).is_err());
+    }
 
     #[test]
     fn a_panic_ends_with_the_code_of_a_bug() {
