@@ -246,7 +246,11 @@ async fn open_ledger(
     troubles: &mut Vec<String>,
 ) -> Result<Ledger, CommandError> {
     let why = match usable_ledger(context, lock).await {
-        Ok(ledger) => return Ok(ledger),
+        Ok(mut ledger) => {
+            // The folder says one account and the configuration another: nobody knows which one is meant.
+            ledger.belongs_to(&venue::environment(context)).await?;
+            return Ok(ledger);
+        }
         Err(error) => error,
     };
     if context.config.mode == Mode::Paper {

@@ -50,10 +50,14 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     }
 }
 
-/// The ledger as far as there is one: a plan never makes one.
+/// The ledger as far as there is one: a plan never makes one. Another account's is refused, for what it says
+/// is not true of this one.
 pub(super) async fn look_only(context: &Context) -> Result<Ledger, CommandError> {
     match Ledger::open_read_only(&context.folders.state).await? {
-        Some(ledger) => Ok(ledger),
+        Some(mut ledger) => {
+            ledger.belongs_to(&venue::environment(context)).await?;
+            Ok(ledger)
+        }
         None => Ok(Ledger::in_memory().await?),
     }
 }

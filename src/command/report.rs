@@ -242,7 +242,7 @@ async fn export(
 type Glance = (DashboardReport, (Reading, Vec<Sample>));
 
 async fn glance(context: &Context, ledger: &mut Ledger) -> Result<Glance, CommandError> {
-    let settings = settings::settings(&context.config, ledger).await?;
+    let settings = settings::for_a_look(&context.config, ledger).await?;
     context.heed_ban(ledger).await?;
     match venue::open(context, ledger).await? {
         Venue::Usdm(exchange) => look(context, &settings, *exchange, ledger).await,

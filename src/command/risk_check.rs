@@ -66,7 +66,7 @@ async fn in_order(desk: &mut Desk<'_>, args: &Args) -> Result<u8, CommandError> 
     let context = desk.context;
     desk.refuse_old_ledger().await?;
     context.heed_ban(desk.ledger).await?;
-    let settings = settings::settings(&context.config, desk.ledger).await?;
+    let settings = settings::for_a_look(&context.config, desk.ledger).await?;
     match venue::open(context, desk.ledger).await? {
         Venue::Usdm(mut exchange) => {
             let done = check(exchange.as_mut(), desk, args, &settings).await;

@@ -20,7 +20,7 @@ use crate::ui::Progress;
 use super::context::Context;
 use super::plan::look_only;
 use super::sectors;
-use super::settings;
+use super::{settings, venue};
 use market::Source;
 
 /// Choose the coins to hold, and say why each was taken or left
@@ -239,6 +239,8 @@ async fn apply(context: &Context, report: &mut ScanReport) -> Result<(), Command
         report.notes.push(next.to_owned());
     }
     let mut ledger = Ledger::open(context.state_folder()?).await?;
+    // Another account may have begun here since the ledger was looked at.
+    ledger.belongs_to(&venue::environment(context)).await?;
     ledger.apply_universe(at, &members, &render::json::object(report)).await?;
     Ok(ledger.close().await?)
 }

@@ -55,21 +55,31 @@ pub(super) async fn open(context: &Context, ledger: &mut Ledger) -> Result<Venue
     }
 }
 
+/// Where the account of this configuration is, as its exchange will say it: known without asking anybody, so
+/// that a ledger of another account is left alone from the first moment.
+pub(super) fn environment(context: &Context) -> String {
+    let config = &context.config;
+    if config.mode == Mode::Paper {
+        return paper::environment(context);
+    }
+    let place = config.exchange.base_url.as_ref().map_or("official", |url| url.host());
+    format!("{} {} at {place}", config.mode.as_str(), config.venue.as_str())
+}
+
 /// How Binance is reached; with credentials where an account is meant, without for public prices.
 fn binance(context: &Context, account: bool) -> Result<Settings, CommandError> {
     let config = &context.config;
-    let (mode, official) = match (config.mode, config.venue) {
-        (Mode::Testnet, Market::BinanceUsdm) => ("testnet", usdm::TESTNET_URL),
-        (Mode::Testnet, Market::BinanceSpot) => ("testnet", spot::TESTNET_URL),
-        (Mode::Live | Mode::Paper, Market::BinanceUsdm) => (config.mode.as_str(), usdm::LIVE_URL),
-        (Mode::Live | Mode::Paper, Market::BinanceSpot) => (config.mode.as_str(), spot::LIVE_URL),
+    let official = match (config.mode, config.venue) {
+        (Mode::Testnet, Market::BinanceUsdm) => usdm::TESTNET_URL,
+        (Mode::Testnet, Market::BinanceSpot) => spot::TESTNET_URL,
+        (Mode::Live | Mode::Paper, Market::BinanceUsdm) => usdm::LIVE_URL,
+        (Mode::Live | Mode::Paper, Market::BinanceSpot) => spot::LIVE_URL,
     };
     let base_url = config.exchange.base_url.as_ref().map_or(official, |url| url.as_str());
-    let place = config.exchange.base_url.as_ref().map_or("official", |url| url.host());
     let credentials = account.then(|| credentials(context)).transpose()?;
     Ok(Settings {
         base_url: base_url.to_owned(),
-        environment: format!("{mode} {} at {place}", config.venue.as_str()),
+        environment: environment(context),
         credentials,
         recv_window: Duration::from_millis(config.exchange.recv_window_ms),
         timeout: Duration::from_millis(config.exchange.timeout_ms),

@@ -77,11 +77,11 @@ pub enum LedgerError {
     #[error("another pass took over before order {0} was sent")]
     TakenOver(String),
     /// The ledger was kept for another account.
-    #[error("this ledger belongs to {kept}, but the exchange answers for {found}")]
+    #[error("this ledger belongs to {kept}, not to {found}")]
     OtherAccount {
         /// What the ledger was made for.
         kept: String,
-        /// What answers now.
+        /// What is asked for, or answers, now.
         found: String,
     },
     /// A file beside the ledger cannot be written.
@@ -181,14 +181,31 @@ impl Ledger {
         Ok(ledger)
     }
 
+    /// Refuses another environment than the one it was bound to or armed for. The account in it is compared by
+    /// [`Ledger::age`], once an exchange told which one answers.
+    pub async fn belongs_to(&mut self, environment: &str) -> Result<(), LedgerError> {
+        let (kept, _) = self.kept_for().await?;
+        match kept {
+            Some(kept) if !kept.starts_with(&binding(environment, "")) => {
+                Err(LedgerError::OtherAccount { kept, found: environment.to_owned() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What it was bound to or armed for, if anything.
+    async fn kept_for(&mut self) -> Result<(Option<String>, Age), LedgerError> {
+        Ok(match self.meta("binding").await? {
+            Some(kept) => (Some(kept), Age::Known),
+            None => (self.armed().await?.map(|armed| armed.account), Age::Fresh),
+        })
+    }
+
     /// Whether the ledger is bound to this environment and account, or still to nothing. One that was
     /// armed before its first pass is that account's already, and fresh for it alone.
     pub async fn age(&mut self, environment: &str, account: &str) -> Result<Age, LedgerError> {
         let found = binding(environment, account);
-        let (kept, age) = match self.meta("binding").await? {
-            Some(kept) => (Some(kept), Age::Known),
-            None => (self.armed().await?.map(|armed| armed.account), Age::Fresh),
-        };
+        let (kept, age) = self.kept_for().await?;
         match kept {
             Some(kept) if kept != found => Err(LedgerError::OtherAccount { kept, found }),
             _ => Ok(age),
