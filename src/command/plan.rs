@@ -32,7 +32,7 @@ Examples:
   rebal plan --detailed-exitcode --quiet    for scripts: 0 nothing to do, 20 something
   rebal --demo plan                         on paper, without key or network
 
-Exit codes: 0 done · 2 configuration · 4 exchange unavailable · 6 halted · 9 foreign orders ·
+Exit codes: 0 done · 2 configuration · 4 exchange unavailable · 6 halted, what would be done is shown · 9 foreign orders ·
 10 ledger unusable · 20 something to do, with --detailed-exitcode";
 
 /// There is something to do.
@@ -100,7 +100,12 @@ async fn show<E: Exchange>(
     }
     let text = render::plan(&report, context.format, &context.style)?;
     context.print(&text)?;
-    Ok(if args.detailed_exitcode && report.has_changes { CHANGES } else { 0 })
+    // What would be done is shown, and nothing of it is until somebody lifts the halt.
+    Ok(match report.halted {
+        true => Kind::Halted.exit_code(),
+        false if args.detailed_exitcode && report.has_changes => CHANGES,
+        false => 0,
+    })
 }
 
 /// Stores the plan in the ledger.
