@@ -63,6 +63,9 @@ pub enum LedgerError {
         /// Ours.
         known: i64,
     },
+    /// SQLite cannot be given the path.
+    #[error("{0}: the path is not valid UTF-8, which the ledger's database needs")]
+    NotUnicode(String),
     /// A row that cannot be read back.
     #[error("{path}: {column} holds {value:?}, which cannot be read")]
     Damaged {
@@ -94,6 +97,22 @@ pub enum LedgerError {
     },
 }
 
+impl LedgerError {
+    /// Whether the file itself is broken, whatever the disk and its permissions are.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            // SQLITE_CORRUPT and SQLITE_NOTADB; an extended code has its kind in the last byte.
+            LedgerError::Database { source: sqlx::Error::Database(error), .. } => error
+                .code()
+                .and_then(|code| code.parse::<u32>().ok())
+                .is_some_and(|code| matches!(code & 0xff, 11 | 26)),
+            LedgerError::Damaged { .. } => true,
+            _ => false,
+        }
+    }
+}
+
 /// The open ledger of one account.
 pub struct Ledger {
     db: SqliteConnection,
@@ -116,7 +135,7 @@ impl Ledger {
     ///
     /// Commits survive a power cut: WAL with `synchronous = FULL`.
     pub async fn open(folder: &Path) -> Result<Ledger, LedgerError> {
-        let path = folder.join("ledger.db");
+        let path = of_folder(folder)?;
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .create_if_missing(true)
@@ -136,7 +155,7 @@ impl Ledger {
 
     /// Opens an existing ledger for reading only; `None` where there is none yet.
     pub async fn open_read_only(folder: &Path) -> Result<Option<Ledger>, LedgerError> {
-        let path = folder.join("ledger.db");
+        let path = of_folder(folder)?;
         if !path.exists() {
             return Ok(None);
         }
@@ -372,6 +391,12 @@ impl Ledger {
         let text = self.optional_text(row, column)?;
         text.map(|text| text.parse().map_err(|_| self.damaged(column, &text))).transpose()
     }
+}
+
+/// The ledger's file.
+fn of_folder(folder: &Path) -> Result<PathBuf, LedgerError> {
+    let path = folder.join("ledger.db");
+    if path.to_str().is_some() { Ok(path) } else { Err(LedgerError::NotUnicode(show(&path))) }
 }
 
 fn binding(environment: &str, account: &str) -> String {

@@ -3,8 +3,10 @@
 usage: owner.py REBAL
 """
 import hashlib
+import json
 import os
 import sqlite3
+import subprocess
 import sys
 
 from harness import Checks, Home, Sim
@@ -66,4 +68,54 @@ with Sim(rebal, equity="1000") as sim, Home(rebal, sim.url, symbols=[], scan__so
     code, report = home.json("risk-check", "--set", "basket.size=8")
     that("and the hard stop is watched all the same", code == 0 and report["schema"] == "rebal.risk/1", report)
 
+
+
+def damaged():
+    """What is said of a ledger that is broken, and what comes of doing it."""
+    with Sim(rebal, equity="1000") as sim, Home(rebal, sim.url, basket__target_value="150") as home:
+        code, _, err = home.run("rebalance")
+        sim.advance()
+        before, path = sim.state()["positions"], os.path.join(home.state, "ledger.db")
+        for rest in ("-wal", "-shm"):
+            if os.path.exists(path + rest):
+                os.remove(path + rest)
+        with open(path, "r+b") as file:
+            whole = file.read()
+            file.seek(0)
+            file.write(b"this is no database" * 200)
+            file.truncate()
+        for command in (("rebalance",), ("plan",), ("risk-check",), ("report",), ("scan", "--apply")):
+            code, report = home.json(*command)
+            hint = report.get("hint", "")
+            that(f"damaged: {command[0]} ends with 10 and says the way out", code == 10 and "backup" in hint and "move ledger.db" in hint
+                 and "takes the positions" in hint and "file HALT" in hint and "permissions" not in hint, (code, report))
+        code, report = home.json("doctor")
+        row = next(row for row in report["checks"] if row["name"] == "ledger")
+        that("damaged: so does doctor", code == 10 and "backup" in str(row) and "permissions" not in str(row), row)
+        for name in ("ledger.db", "ledger.db-wal", "ledger.db-shm", "lock"):
+            if os.path.exists(os.path.join(home.state, name)):
+                os.rename(os.path.join(home.state, name), os.path.join(home.folder, name))
+        code, report = home.json("rebalance")
+        that("moved away: orders of the old ledger stop a pass until somebody accepts them", code == 9, (code, report))
+        open(os.path.join(home.state, "HALT"), "w").close()
+        code, report = home.json("rebalance")
+        ident = report["message"].split("(halt ")[1].split(")")[0]
+        code, report = home.json("risk-check", "--resume", "--confirm", ident)
+        that("an empty HALT and risk-check --resume accept them", code == 0, (code, report))
+        code, report = home.json("rebalance")
+        that("moved away: the next pass takes the positions over as they are", code == 0 and report["orders"] == [] and sim.state()["positions"] == before, (code, report))
+        code, report = home.json("plan")
+        that("every one of them", len(report["held"]) + len(report["legs"]) + len(report["skipped"]) == 6 and not report["legs"], report)
+        code, report = home.json("risk-check")
+        that("and measures the drawdown from there", code == 0 and report["drawdown"] in ("0", "0.0") and len(whole) > 0, (code, report.get("drawdown")))
+
+        odd = os.path.join(os.fsencode(home.folder), b"state-\xff")
+        command = [os.fsencode(word) for word in home.command("rebalance", "--json")]
+        command[command.index(os.fsencode(home.state))] = odd
+        done = subprocess.run(command, capture_output=True, env=home.environment(), stdin=subprocess.DEVNULL, timeout=60)
+        report = json.loads(done.stdout)
+        that("a folder whose name is not UTF-8 is told so", done.returncode == 10 and "UTF-8" in report["message"] and "rename the folder" in report["hint"], report)
+
+
+damaged()
 checks.end()
