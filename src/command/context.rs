@@ -184,7 +184,9 @@ impl Context {
     /// Data to stdout, and to `--out` where it was asked for. A pass that is over does not become a
     /// failed one because its report cannot be written to a file.
     pub(super) fn show(&self, text: &str) -> Result<(), CommandError> {
-        let printed = self.print(text);
+        // A page that is in a file already tells a reader at a terminal nothing but its markup.
+        let is_page = self.format == Format::Html && self.ui.stdout_tty && self.out.is_some();
+        let printed = if is_page { Ok(()) } else { self.print(text) };
         if let Some(path) = &self.out
             && let Err(error) = self.write(path, text)
         {
@@ -202,7 +204,10 @@ impl Context {
 
     /// Data to stdout only.
     pub(super) fn print(&self, text: &str) -> Result<(), CommandError> {
-        self.ui.out(text).map_err(|error| CommandError::new(Kind::Internal, format!("stdout: {error}"), ""))
+        self.ui.out(text).map_err(|error| {
+            let hint = "make room there, or send the output elsewhere; nothing was sent";
+            CommandError::new(Kind::Storage, format!("stdout: {error}"), hint)
+        })
     }
 
     pub(super) fn write(&self, path: &Path, text: &str) -> Result<(), CommandError> {

@@ -32,14 +32,20 @@ Examples:
   rebal plan --detailed-exitcode --quiet    for scripts: 0 nothing to do, 20 something
   rebal --demo plan                         on paper, without key or network
 
-Exit codes: 0 done · 2 configuration · 4 exchange unavailable · 6 halted, what would be done is shown · 9 foreign orders ·
-10 ledger unusable · 20 something to do, with --detailed-exitcode";
+Exit codes:
+    0  done
+    2  configuration
+    4  exchange unavailable
+    6  halted, what would be done is shown
+    9  foreign orders
+   10  ledger unusable
+   20  something to do, with --detailed-exitcode";
 
 /// There is something to do.
 const CHANGES: u8 = 20;
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
-    render::fits(context.format)?;
+    render::fits("a plan", context.format)?;
     let mut ledger = look_only(context).await?;
     let settings = settings::settings(&context.config, &mut ledger).await?;
     context.heed_ban(&mut ledger).await?;

@@ -211,10 +211,16 @@ fn unvalued(report: &PeriodReport) -> String {
     if named.is_empty() { String::new() } else { format!(", and {} without a price", named.join(", ")) }
 }
 
+/// `4.86 per day`; nothing for less than a day, of which a rate would say what nobody saw.
+pub(crate) fn per_day(report: &PeriodReport) -> Option<String> {
+    let rate =
+        report.trades_per_day.filter(|_| report.to.since(report.from) >= Duration::from_secs(86_400))?;
+    Some(format!("{} per day", rate.rounded(2)))
+}
+
 /// `34, 4.86 per day, in 37 executions`.
 pub(crate) fn trades(report: &PeriodReport) -> String {
-    let per_day =
-        report.trades_per_day.map_or_else(String::new, |rate| format!(", {} per day", rate.rounded(2)));
+    let per_day = per_day(report).map_or_else(String::new, |rate| format!(", {rate}"));
     let fills = count(usize::try_from(report.fills).unwrap_or(usize::MAX), "execution");
     format!("{}{per_day}, in {fills}", report.trades)
 }

@@ -6,6 +6,7 @@ A simulated exchange holds a position and one server counts whoever knocks: noth
 """
 import os
 import socket
+import subprocess
 import sys
 import threading
 
@@ -85,5 +86,29 @@ with Sim(rebal, equity="400") as sim, Door() as door, Home(rebal) as home:
             that(f"{words[1]} {command[0]}: nobody was asked anything", untouched(sim, before) and door.knocks == 0, door.knocks)
     code, report = home.json("backtest", "--data", home.folder, "--fetch")
     that("backtest --fetch is refused", code == 2 and "--demo" in report["message"], report)
+
+
+
+def clock(home):
+    return home.json("plan", "--dry-run")[1]["at"]
+
+
+with Home(rebal) as home:
+    home.command = lambda *arguments, state=None: [rebal, "--demo", "--state-dir", home.state, *arguments]
+    home.run("rebalance")
+    before = clock(home)
+    code, report = home.json("rebalance", "--plan", "/dev/null")
+    that("a plan that is none is refused, and the paper clock stands", code == 2 and "not a plan" in report["message"] and clock(home) == before, (code, report, before, clock(home)))
+    code, _, err = home.run("plan", "--format", "html")
+    that("a plan that does not come as a page is called a plan", code == 2 and "a plan does not come as html" in err, err)
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(home.command("plan"), stdout=full, stderr=subprocess.PIPE, text=True, env=home.environment(), stdin=subprocess.DEVNULL)
+    that("a full disk behind stdout is no bug", done.returncode == 10 and "stdout" in done.stderr and "make room" in done.stderr, (done.returncode, done.stderr))
+    home.run("rebalance")
+    code, out, _ = home.run("report", "--week")
+    that("five minutes have no rate per day", code == 0 and "per day" not in out and "trades " in out, out)
+    for form in ("table", "html"):
+        code, out, err = home.run("report", "--week", "--format", form, "--out", os.path.join(home.folder, "page"))
+        that(f"--out writes {form} to the file too", code == 0 and out == open(os.path.join(home.folder, "page")).read(), (code, err))
 
 checks.end()

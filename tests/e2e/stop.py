@@ -462,7 +462,7 @@ def flatten_asks():
         that("without a terminal and without --yes flatten ends with 2, nothing sent",
              code == 2 and not posts(sim.state(), before) and not os.path.exists(latch(home)) and "--yes" in err, (code, out, err))
         code, text = on_terminal(home, "flatten", answers=[(r"\?|\[y/N\]", "n\n")], seconds=15)
-        that(f"on a terminal it asks, and no is no ({code})", code in (0, 2) and not posts(sim.state(), before) and len(held(sim.state())) == 6 and not os.path.exists(latch(home)), (code, text))
+        that(f"on a terminal it asks, and no is no ({code})", code == 2 and not posts(sim.state(), before) and len(held(sim.state())) == 6 and not os.path.exists(latch(home)), (code, text))
         code, text = on_terminal(home, "flatten", answers=[(r"\?|\[y/N\]", "\n")], seconds=15)
         that("nothing typed is no", not posts(sim.state(), before) and len(held(sim.state())) == 6, (code, text))
         for wrong in ("NOSUCHUSDT", "ADA USDT", "", "BTCUSDT"):
@@ -476,6 +476,13 @@ def flatten_asks():
         sim.advance()
         code, report = home.json("rebalance")
         that("and the next pass buys them again", code == 0 and len(held(sim.state())) == 6, (code, report))
+        sim.advance()
+        sim.price("ADAUSDT", "1.3")
+        orders = len(sim.state()["orders"])
+        code, text = on_terminal(home, "rebalance", answers=[(r"Send \d+ orders", "n\n")], seconds=20)
+        that("rebalance: no is no in the same way, and the plan is not told twice", code == 2 and len(sim.state()["orders"]) == orders
+             and "not confirmed" in text and "Dry run" not in text and text.count("ADA ") <= 2, (code, text))
+        home.json("rebalance")
         sim.advance()
         code, text = on_terminal(home, "flatten", answers=[(r"\?|\[y/N\]", "y\n")], seconds=20)
         that("on a terminal yes closes all and halts", code == 0 and not held(sim.state()) and os.path.exists(latch(home)), (code, text))

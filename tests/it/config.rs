@@ -958,3 +958,23 @@ fn who_asks_the_demo_to_go_away_is_refused_for_closing_too() {
     ];
     Run { sets: &stays, base: demo_table(), ..NOTHING }.load().unwrap();
 }
+
+#[test]
+fn the_quote_is_no_coin_and_a_contract_of_another_quote_is_named_with_ours() {
+    for key in ["basket.symbols", "moonshot.symbols", "weights.symbols"] {
+        for name in ["USDT", "USDTUSDT"] {
+            let error = refusal(from_sets(&[&format!("{key}=ADAUSDT,{name}")]));
+            assert!(error.contains(name) && error.contains("is the quote itself"), "{key}: {error}");
+        }
+    }
+    for (name, quote, wanted) in [
+        ("ADAUSDT", "EUR", "write ADAEUR, or change quote"),
+        ("ADABTC", "USDT", "write ADAUSDT, or change quote"),
+        ("ADA", "USDT", "write ADAUSDT, or change quote"),
+        ("BTC", "USDT", "write BTCUSDT, or change quote"),
+    ] {
+        let error = refusal(from_sets(&[&format!("quote={quote}"), &format!("basket.symbols={name}")]));
+        assert!(error.contains(wanted), "{name} {quote}: {error}");
+    }
+    from_sets(&["basket.symbols=USDCUSDT,BTCUSDT,1000PEPEUSDT"]).unwrap();
+}
