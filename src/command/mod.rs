@@ -52,8 +52,20 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done · 2 configuration · 3 another pass runs · 4 exchange unavailable · 5 a leg is open or
-unknown · 6 halted · 7 hard stop, flat · 8 not flat · 9 foreign orders · 10 ledger unusable · 130 interrupted
+Exit codes:
+    0  done; nothing to do is done too
+    1  a bug: please report it
+    2  usage, configuration, key or permission
+    3  another pass runs
+    4  exchange unavailable, or no coherent look at the account
+    5  an order is unfilled or unknown; the next pass settles it
+    6  halted, until rebal risk-check --resume
+    7  the hard stop fired, and the account is flat
+    8  not flat: positions are left
+    9  orders that this ledger cannot explain
+   10  ledger or state folder unusable
+   20  something to do, with plan --detailed-exitcode
+  130  interrupted
 
 Try it without keys, config or network: rebal --demo rebalance";
 

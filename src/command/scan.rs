@@ -49,8 +49,12 @@ Examples:
 
 What a coin must be is under [scan] of the configuration.
 
-Exit codes: 0 done · 2 configuration · 3 another pass runs, with --apply · 4 exchange unavailable, or
-too few coins to apply · 10 ledger unusable";
+Exit codes:
+    0  done
+    2  configuration
+    3  another pass runs, with --apply
+    4  exchange unavailable, or too few coins to apply
+   10  ledger unusable";
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     render::scan_fits(context.format)?;

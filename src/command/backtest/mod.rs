@@ -102,7 +102,10 @@ Examples:
                                                                one part of eight, for a job engine
   rebal backtest --merge part-*.jsonl                          all parts together
 
-Exit codes: 0 done · 2 configuration, data or options · 130 interrupted";
+Exit codes:
+    0  done
+    2  configuration, data or options
+  130  interrupted";
 
 /// More threads than any machine has cores.
 const MOST_JOBS: usize = 1024;
