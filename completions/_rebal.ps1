@@ -233,7 +233,7 @@ Register-ArgumentCompleter -Native -CommandName 'rebal' -ScriptBlock {
             [CompletionResult]::new('--out', '--out', [CompletionResultType]::ParameterName, 'Write the result to this file too')
             [CompletionResult]::new('--color', '--color', [CompletionResultType]::ParameterName, 'Use colours')
             [CompletionResult]::new('--non-interactive', '--non-interactive', [CompletionResultType]::ParameterName, 'Ask nothing: take --set for what differs from the defaults')
-            [CompletionResult]::new('--arm-live', '--arm-live', [CompletionResultType]::ParameterName, 'Allow a configuration with mode = \"live\" to trade: once per account')
+            [CompletionResult]::new('--arm-live', '--arm-live', [CompletionResultType]::ParameterName, 'Allow a configuration with mode = "live" to trade: once per account')
             [CompletionResult]::new('--demo', '--demo', [CompletionResultType]::ParameterName, 'Use the built-in paper account on synthetic prices; nothing leaves this machine')
             [CompletionResult]::new('--json', '--json', [CompletionResultType]::ParameterName, 'Same as --format json')
             [CompletionResult]::new('-q', '-q', [CompletionResultType]::ParameterName, 'Say nothing but the result and errors')

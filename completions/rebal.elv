@@ -222,7 +222,7 @@ set edit:completion:arg-completer[rebal] = {|@words|
             cand --out 'Write the result to this file too'
             cand --color 'Use colours'
             cand --non-interactive 'Ask nothing: take --set for what differs from the defaults'
-            cand --arm-live 'Allow a configuration with mode = \"live\" to trade: once per account'
+            cand --arm-live 'Allow a configuration with mode = "live" to trade: once per account'
             cand --demo 'Use the built-in paper account on synthetic prices; nothing leaves this machine'
             cand --json 'Same as --format json'
             cand -q 'Say nothing but the result and errors'

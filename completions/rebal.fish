@@ -234,7 +234,7 @@ complete -c rebal -n "__fish_rebal_using_subcommand init" -l color -d 'Use colou
 always\t''
 never\t''"
 complete -c rebal -n "__fish_rebal_using_subcommand init" -l non-interactive -d 'Ask nothing: take --set for what differs from the defaults'
-complete -c rebal -n "__fish_rebal_using_subcommand init" -l arm-live -d 'Allow a configuration with mode = \\"live\\" to trade: once per account'
+complete -c rebal -n "__fish_rebal_using_subcommand init" -l arm-live -d 'Allow a configuration with mode = "live" to trade: once per account'
 complete -c rebal -n "__fish_rebal_using_subcommand init" -l demo -d 'Use the built-in paper account on synthetic prices; nothing leaves this machine'
 complete -c rebal -n "__fish_rebal_using_subcommand init" -l json -d 'Same as --format json'
 complete -c rebal -n "__fish_rebal_using_subcommand init" -s q -l quiet -d 'Say nothing but the result and errors'

@@ -117,11 +117,7 @@ impl CommandError {
 
 impl From<ConfigError> for CommandError {
     fn from(error: ConfigError) -> CommandError {
-        CommandError::new(
-            Kind::Config,
-            error.to_string(),
-            "correct it and run the command again; nothing was sent",
-        )
+        CommandError::new(Kind::Config, error.to_string(), error.hint())
     }
 }
 
@@ -159,6 +155,13 @@ impl From<LockError> for CommandError {
     }
 }
 
+/// What to do about a ledger that is broken, and what comes of it.
+pub const WAY_OUT: &str = "put back a backup of ledger.db. Without one: move ledger.db, ledger.db-wal, \
+    ledger.db-shm and lock out of the folder, make an empty file HALT in it, and accept what was ordered before with \
+    `rebal risk-check --resume`: the next pass takes the positions of the listed coins over as they are and measures \
+    the drawdown from there. History, universe and cool-downs are gone then, and on paper the account begins anew. \
+    `rebal flatten` closes without a ledger; until then no order is sent from this folder";
+
 impl From<LedgerError> for CommandError {
     fn from(error: LedgerError) -> CommandError {
         let kind = match &error {
@@ -172,10 +175,11 @@ impl From<LedgerError> for CommandError {
             }
             LedgerError::NotOurs(_) => "give another --state-dir; the file was left as it is",
             LedgerError::TooNew { .. } => "nothing was sent and nothing was changed",
-            LedgerError::Damaged { .. } => {
-                "restore ledger.db from a backup; until then no order is sent from this state folder"
+            LedgerError::NotUnicode(_) => {
+                "rename the folder, or give --state-dir one whose name is UTF-8; nothing was sent"
             }
-            LedgerError::Database { .. } | LedgerError::File { .. } => {
+            error if error.is_damage() => WAY_OUT,
+            LedgerError::Damaged { .. } | LedgerError::Database { .. } | LedgerError::File { .. } => {
                 "check the disk, the folder's owner and its permissions"
             }
         };

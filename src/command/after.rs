@@ -4,6 +4,7 @@
 //! delivered stays in the ledger for the next pass.
 
 use std::path::Path;
+use std::time::Duration;
 
 use crate::config::secrets;
 use crate::domain::history::{Reading, Sample};
@@ -20,6 +21,9 @@ use crate::report::metrics::{AccountMetrics, Metrics};
 
 use super::context::Context;
 use super::desk::Desk;
+
+/// What could not be delivered for so long is no news any more.
+const OLDEST: Duration = Duration::from_secs(24 * 3600);
 
 /// What one command does once it is over.
 pub(super) struct After<'a> {
@@ -90,9 +94,17 @@ impl<'a> After<'a> {
 
     async fn deliver(&self, ledger: &mut Ledger, folder: &Path, now: Time) -> Result<(), LedgerError> {
         let context = self.context;
-        // Without anybody to read them digests would only pile up.
+        // Without anybody to read them messages would only pile up, to arrive all at once some day. They stay in
+        // the ledger, and a trouble that lasts is told again.
         if !context.config.telegram.enabled {
-            return Ok(());
+            return ledger.withdraw_before(Time::clamped(i64::MAX)).await.map(drop);
+        }
+        let stale = ledger.withdraw_before(now - OLDEST).await?;
+        if stale > 0 {
+            let many = if stale == 1 { "message is" } else { "messages are" };
+            context.ui.warn(&format!(
+                "{stale} {many} more than a day old and not sent any more; the ledger keeps them"
+            ));
         }
         if self.digest {
             let regular = Regular {

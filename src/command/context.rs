@@ -44,6 +44,8 @@ pub(super) struct Context {
     pub(super) style: Style,
     pub(super) out: Option<PathBuf>,
     pub(super) yes: bool,
+    /// Nothing may leave this machine.
+    pub(super) demo: bool,
     /// The wall clock, read once.
     pub(super) started: Time,
     /// When that was.
@@ -109,6 +111,10 @@ impl Context {
             state_dir: global.state_dir.as_deref(),
         })?;
         let demo = global.demo.then(|| config::demo::demo(&listing::demo_basket()));
+        let unheeded = config::demo::unheeded(config::environment());
+        if global.demo && !unheeded.is_empty() {
+            ui.note(&format!("--demo stays on this machine: {} not heeded", unheeded.join(", ")));
+        }
         let sources = Sources {
             file: folders.config_file.clone(),
             file_required: folders.file_required,
@@ -130,6 +136,7 @@ impl Context {
             style,
             out: global.out.clone(),
             yes: global.yes,
+            demo: global.demo,
             started: Time::from(std::time::SystemTime::now()),
             begun: Instant::now(),
         })
@@ -177,7 +184,9 @@ impl Context {
     /// Data to stdout, and to `--out` where it was asked for. A pass that is over does not become a
     /// failed one because its report cannot be written to a file.
     pub(super) fn show(&self, text: &str) -> Result<(), CommandError> {
-        let printed = self.print(text);
+        // A page that is in a file already tells a reader at a terminal nothing but its markup.
+        let is_page = self.format == Format::Html && self.ui.stdout_tty && self.out.is_some();
+        let printed = if is_page { Ok(()) } else { self.print(text) };
         if let Some(path) = &self.out
             && let Err(error) = self.write(path, text)
         {
@@ -195,7 +204,10 @@ impl Context {
 
     /// Data to stdout only.
     pub(super) fn print(&self, text: &str) -> Result<(), CommandError> {
-        self.ui.out(text).map_err(|error| CommandError::new(Kind::Internal, format!("stdout: {error}"), ""))
+        self.ui.out(text).map_err(|error| {
+            let hint = "make room there, or send the output elsewhere; nothing was sent";
+            CommandError::new(Kind::Storage, format!("stdout: {error}"), hint)
+        })
     }
 
     pub(super) fn write(&self, path: &Path, text: &str) -> Result<(), CommandError> {

@@ -16,6 +16,7 @@ use crate::pass::{PassError, Prepared, Settings, Stop, Watch, latch, record};
 use crate::ui::{Progress, Ui};
 
 use super::context::Context;
+use super::venue;
 
 /// The open state folder, and the signal to stop.
 pub(super) struct Desk<'a> {
@@ -39,7 +40,10 @@ pub(super) struct Desk<'a> {
 pub(super) async fn open(context: &Context) -> Result<(Lock, Ledger), CommandError> {
     let folder = context.state_folder()?;
     let lock = lock::take(folder)?;
-    Ok((lock, Ledger::open(folder).await?))
+    let mut ledger = Ledger::open(folder).await?;
+    // Before an alert, a failed pass or a halt is written into books that are another account's.
+    ledger.belongs_to(&venue::environment(context)).await?;
+    Ok((lock, ledger))
 }
 
 impl<'a> Desk<'a> {

@@ -45,8 +45,13 @@ Examples:
 Goes on with a wrong basket, a broken ledger or half of the exchange down. `rebal risk-check
 --resume` lifts the halt.
 
-Exit codes: 0 flat · 2 not confirmed, or not certain whose account is meant · 5 flat, but something
-could not be written down · 8 not flat: see what remains, and run it again · 130 interrupted";
+Exit codes:
+    0  flat
+    2  not confirmed, or not certain whose account is meant
+    5  flat, but something could not be written down
+    8  not flat: see what remains, and run it again
+   10  the ledger is another account's
+  130  interrupted";
 
 /// How long another pass is waited for: it ends by itself, and then this one looks.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -246,7 +251,11 @@ async fn open_ledger(
     troubles: &mut Vec<String>,
 ) -> Result<Ledger, CommandError> {
     let why = match usable_ledger(context, lock).await {
-        Ok(ledger) => return Ok(ledger),
+        Ok(mut ledger) => {
+            // The folder says one account and the configuration another: nobody knows which one is meant.
+            ledger.belongs_to(&venue::environment(context)).await?;
+            return Ok(ledger);
+        }
         Err(error) => error,
     };
     if context.config.mode == Mode::Paper {

@@ -48,7 +48,11 @@ less funding received, is more than the profit that is left; `rebalance`
 checks that every funding.check_every, from the first reading on, and alerts.
 Every settlement of the last 90 days is held against rate × mark × quantity.
 
-Exit codes: 0 done · 2 configuration · 4 exchange unavailable · 10 ledger unusable";
+Exit codes:
+    0  done
+    2  configuration
+    4  exchange unavailable
+   10  ledger unusable";
 
 /// Settlements further back are not compared: a year of an hourly contract is nine requests.
 const COMPARED: Duration = Duration::from_secs(90 * 86_400);

@@ -28,7 +28,7 @@ pub(super) struct Args {
     /// Ask nothing: take --set for what differs from the defaults
     #[arg(long)]
     non_interactive: bool,
-    /// Allow a configuration with mode = \"live\" to trade: once per account
+    /// Allow a configuration with mode = "live" to trade: once per account
     #[arg(long, conflicts_with = "non_interactive")]
     arm_live: bool,
     /// What to type at --arm-live, where nobody is there to type it
@@ -46,8 +46,12 @@ Examples:
 Overwrites nothing, writes no secret and asks for none, only for where they are. What is not asked can
 be given with --set; the environment's REBAL__ variables stay out of the file, they win over it anyway.
 
-Exit codes: 0 written, or armed · 2 not confirmed, not answerable, or the account is not ready · 4 exchange
-unavailable, with --arm-live · 10 ledger unusable, with --arm-live · 130 interrupted, nothing written";
+Exit codes:
+    0  written, or armed
+    2  not confirmed, not answerable, or the account is not ready
+    4  exchange unavailable, with --arm-live
+   10  ledger unusable, with --arm-live
+  130  interrupted, nothing written";
 
 pub(super) async fn run(global: &Global, ui: Ui, args: &Args) -> Result<u8, CommandError> {
     if args.arm_live {

@@ -52,8 +52,20 @@ struct Cli {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done · 2 configuration · 3 another pass runs · 4 exchange unavailable · 5 a leg is open or
-unknown · 6 halted · 7 hard stop, flat · 8 not flat · 9 foreign orders · 10 ledger unusable · 130 interrupted
+Exit codes:
+    0  done; nothing to do is done too
+    1  a bug: please report it
+    2  usage, configuration, key or permission
+    3  another pass runs
+    4  exchange unavailable, or no coherent look at the account
+    5  an order is unfilled or unknown; the next pass settles it
+    6  halted, until rebal risk-check --resume
+    7  the hard stop fired, and the account is flat
+    8  not flat: positions are left
+    9  orders that this ledger cannot explain
+   10  ledger or state folder unusable
+   20  something to do, with plan --detailed-exitcode
+  130  interrupted
 
 Try it without keys, config or network: rebal --demo rebalance";
 
@@ -137,7 +149,7 @@ pub fn grammar() -> clap::Command {
 /// Runs one command and returns the process' exit code.
 pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     folders::keep_files_private();
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let arguments = sets_last(arguments);
     match Cli::try_parse_from(&arguments) {
         Ok(cli) => {
             let ui = Ui::new(cli.global.color, cli.global.quiet, cli.global.verbose);
@@ -146,6 +158,25 @@ pub fn main(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         }
         Err(error) => ExitCode::from(usage(&error, &arguments)),
     }
+}
+
+/// The arguments with every `--set` at the end. Where one stands before the command and another behind it, the
+/// grammar would keep the latter and forget the former: a setting that somebody typed.
+fn sets_last(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let (mut kept, mut sets) = (Vec::new(), Vec::new());
+    let mut arguments = arguments.into_iter();
+    while let Some(argument) = arguments.next() {
+        if argument == "--set" {
+            sets.push(argument);
+            sets.extend(arguments.next());
+        } else if argument.to_string_lossy().starts_with("--set=") {
+            sets.push(argument);
+        } else {
+            kept.push(argument);
+        }
+    }
+    kept.append(&mut sets);
+    kept
 }
 
 /// A panic has said on stderr where it happened; the shell learns that it was a bug, not a usage error.
@@ -222,6 +253,15 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_setting_counts_before_and_behind_the_command() {
+        let line = "rebal --set a.b=1 --demo plan --set=c.d=2 --dry-run --set e.f=3";
+        let cli = Cli::try_parse_from(sets_last(line.split(' ').map(OsString::from))).unwrap();
+        assert_eq!(cli.global.sets, ["a.b=1", "c.d=2", "e.f=3"]);
+        assert!(cli.global.demo && matches!(cli.command, Command::Plan(_)));
+        assert!(Cli::try_parse_from(sets_last(["rebal", "plan", "--set"].map(OsString::from))).is_err());
+    }
 
     #[test]
     fn a_panic_ends_with_the_code_of_a_bug() {

@@ -44,6 +44,7 @@ pub(super) async fn report(
     let (quote, heading) = (&context.config.quote, context.heading(made_at));
     let halt = latch::in_force(ledger, &context.folders.state).await?;
     let halt = halt.map(|halt| (halt.id, halt.reason));
+    let halts = ledger.halts_between(asked.0, asked.1).await?;
     let start = match ledger.reading_at(asked.0).await? {
         Some(reading) => Some(reading),
         // What is in the ledger was read before now, whatever milliseconds two clocks differ by.
@@ -55,7 +56,7 @@ pub(super) async fn report(
     };
     let (Some(start), Some(last)) = (start.or_else(|| last.clone()), last) else {
         let note = nothing_read(ledger, asked).await?;
-        return Ok(PeriodReport::empty(heading, quote, asked, halt, note));
+        return Ok(PeriodReport::empty(heading, quote, asked, halt, halts, note));
     };
     let begins = start.at > asked.0;
     let from = if begins { Cut::before_trades(&start) } else { Cut::until(&start, asked.0) };
@@ -128,6 +129,7 @@ pub(super) async fn report(
         quote,
         asked,
         halt,
+        halts,
         readings: &readings,
         samples: &samples,
         twin: (&twin, !bought.is_empty()),

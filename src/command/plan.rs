@@ -32,14 +32,20 @@ Examples:
   rebal plan --detailed-exitcode --quiet    for scripts: 0 nothing to do, 20 something
   rebal --demo plan                         on paper, without key or network
 
-Exit codes: 0 done · 2 configuration · 4 exchange unavailable · 6 halted · 9 foreign orders ·
-10 ledger unusable · 20 something to do, with --detailed-exitcode";
+Exit codes:
+    0  done
+    2  configuration
+    4  exchange unavailable
+    6  halted, what would be done is shown
+    9  foreign orders
+   10  ledger unusable
+   20  something to do, with --detailed-exitcode";
 
 /// There is something to do.
 const CHANGES: u8 = 20;
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
-    render::fits(context.format)?;
+    render::fits("a plan", context.format)?;
     let mut ledger = look_only(context).await?;
     let settings = settings::settings(&context.config, &mut ledger).await?;
     context.heed_ban(&mut ledger).await?;
@@ -50,10 +56,14 @@ pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandErr
     }
 }
 
-/// The ledger as far as there is one: a plan never makes one.
+/// The ledger as far as there is one: a plan never makes one. Another account's is refused, for what it says
+/// is not true of this one.
 pub(super) async fn look_only(context: &Context) -> Result<Ledger, CommandError> {
     match Ledger::open_read_only(&context.folders.state).await? {
-        Some(ledger) => Ok(ledger),
+        Some(mut ledger) => {
+            ledger.belongs_to(&venue::environment(context)).await?;
+            Ok(ledger)
+        }
         None => Ok(Ledger::in_memory().await?),
     }
 }
@@ -96,7 +106,12 @@ async fn show<E: Exchange>(
     }
     let text = render::plan(&report, context.format, &context.style)?;
     context.print(&text)?;
-    Ok(if args.detailed_exitcode && report.has_changes { CHANGES } else { 0 })
+    // What would be done is shown, and nothing of it is until somebody lifts the halt.
+    Ok(match report.halted {
+        true => Kind::Halted.exit_code(),
+        false if args.detailed_exitcode && report.has_changes => CHANGES,
+        false => 0,
+    })
 }
 
 /// Stores the plan in the ledger.

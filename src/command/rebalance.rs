@@ -43,12 +43,21 @@ Examples:
   rebal rebalance --plan plan.json          what `rebal plan --out plan.json` showed, if it still holds
   rebal rebalance --quiet >/dev/null        in a crontab: asks nothing, mails only what went wrong
 
-Exit codes: 0 done, nothing to do included · 2 configuration · 3 another pass runs · 4 exchange
-unavailable · 5 a leg is open or unknown, the next pass settles it · 6 halted · 7 hard stop, flat ·
-8 not flat · 9 foreign orders · 10 ledger unusable · 130 interrupted";
+Exit codes:
+    0  done, nothing to do included
+    2  configuration
+    3  another pass runs
+    4  exchange unavailable
+    5  a leg is open or unknown, the next pass settles it
+    6  halted
+    7  hard stop, flat
+    8  not flat
+    9  foreign orders
+   10  ledger unusable
+  130  interrupted";
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
-    render::fits(context.format)?;
+    render::fits("a pass", context.format)?;
     if args.dry_run {
         return dry_run(context).await;
     }
@@ -95,8 +104,11 @@ async fn in_order(desk: &mut Desk<'_>, args: &Args) -> Result<u8, CommandError> 
             desk.ledger.age(&exchange.environment(), PAPER_ACCOUNT).await?;
             let done = pass_once(&run, exchange.as_mut(), desk).await;
             desk.ended = Some(desk.now(exchange.as_ref()));
-            // Paper time moves one interval with every pass, whatever became of it.
-            exchange.step(context.config.interval);
+            // Paper time moves one interval with every pass, whatever became of it; what was refused as asked
+            // was none.
+            if !matches!(&done, Err(error) if error.kind == Kind::Config) {
+                exchange.step(context.config.interval);
+            }
             desk.ledger.set_paper(&exchange.keep()).await?;
             done
         }
@@ -163,7 +175,7 @@ async fn pass_once<E: Exchange>(
     let mut plan = view::plan_report(context, settings, &prepared, None);
     while must_ask(context, &prepared) {
         if !agreed(context, &plan)? {
-            return show(context, &view::dry_run(context, &prepared, plan));
+            return Err(CommandError::new(Kind::Config, "not confirmed", "nothing was sent"));
         }
         // Nobody knows how long the question stood: what was agreed to must still be what is decided.
         let again = pass::prepare(exchange, desk.ledger, settings, None, Mode::Real).await?;

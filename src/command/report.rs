@@ -69,8 +69,11 @@ Examples:
   rebal report --week --send                       the same as a page, to your chat
   rebal report --since 2026-01-01 --until 2026-02-01 --export-trades january.csv
 
-Exit codes: 0 done · 2 configuration · 4 exchange unavailable (without a period), or Telegram
-(with --send) · 10 ledger unusable, or older than the last pass";
+Exit codes:
+    0  done
+    2  configuration
+    4  exchange unavailable (without a period), or Telegram (with --send)
+   10  ledger unusable, or older than the last pass";
 
 /// More often would use up the exchange's request weight, which passes need.
 const SHORTEST_WATCH: u64 = 5;
@@ -242,7 +245,7 @@ async fn export(
 type Glance = (DashboardReport, (Reading, Vec<Sample>));
 
 async fn glance(context: &Context, ledger: &mut Ledger) -> Result<Glance, CommandError> {
-    let settings = settings::settings(&context.config, ledger).await?;
+    let settings = settings::for_a_look(&context.config, ledger).await?;
     context.heed_ban(ledger).await?;
     match venue::open(context, ledger).await? {
         Venue::Usdm(exchange) => look(context, &settings, *exchange, ledger).await,

@@ -44,9 +44,17 @@ Examples:
   rebal risk-check --resume                 lift a halt; asks for its id
   rebal risk-check --resume --confirm ID    the same from a script
 
-Exit codes: 0 all is well · 2 configuration · 3 another pass runs · 4 exchange unavailable · 5 a
-limit is broken, or an order unresolved · 6 halted · 7 hard stop just now, flat · 8 not flat ·
-9 foreign orders · 10 ledger unusable";
+Exit codes:
+    0  all is well
+    2  configuration
+    3  another pass runs
+    4  exchange unavailable
+    5  a limit is broken, or an order unresolved
+    6  halted
+    7  hard stop just now, flat
+    8  not flat
+    9  foreign orders
+   10  ledger unusable";
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     render::risk_fits(context.format)?;
@@ -67,7 +75,7 @@ async fn in_order(desk: &mut Desk<'_>, args: &Args) -> Result<u8, CommandError> 
     let context = desk.context;
     desk.refuse_old_ledger().await?;
     context.heed_ban(desk.ledger).await?;
-    let settings = settings::settings(&context.config, desk.ledger).await?;
+    let settings = settings::for_a_look(&context.config, desk.ledger).await?;
     match venue::open(context, desk.ledger).await? {
         Venue::Usdm(mut exchange) => {
             let done = check(exchange.as_mut(), desk, args, &settings).await;

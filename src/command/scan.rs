@@ -20,7 +20,7 @@ use crate::ui::Progress;
 use super::context::Context;
 use super::plan::look_only;
 use super::sectors;
-use super::settings;
+use super::{settings, venue};
 use market::Source;
 
 /// Choose the coins to hold, and say why each was taken or left
@@ -49,8 +49,12 @@ Examples:
 
 What a coin must be is under [scan] of the configuration.
 
-Exit codes: 0 done · 2 configuration · 3 another pass runs, with --apply · 4 exchange unavailable, or
-too few coins to apply · 10 ledger unusable";
+Exit codes:
+    0  done
+    2  configuration
+    3  another pass runs, with --apply
+    4  exchange unavailable, or too few coins to apply
+   10  ledger unusable";
 
 pub(super) async fn run(context: &Context, args: &Args) -> Result<u8, CommandError> {
     render::scan_fits(context.format)?;
@@ -239,6 +243,8 @@ async fn apply(context: &Context, report: &mut ScanReport) -> Result<(), Command
         report.notes.push(next.to_owned());
     }
     let mut ledger = Ledger::open(context.state_folder()?).await?;
+    // Another account may have begun here since the ledger was looked at.
+    ledger.belongs_to(&venue::environment(context)).await?;
     ledger.apply_universe(at, &members, &render::json::object(report)).await?;
     Ok(ledger.close().await?)
 }

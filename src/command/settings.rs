@@ -37,7 +37,31 @@ pub(super) async fn symbols(config: &Config, ledger: &mut Ledger) -> Result<Vec<
 /// The settings of a pass, or why the configuration does not make one.
 pub(super) async fn settings(config: &Config, ledger: &mut Ledger) -> Result<Settings, CommandError> {
     let symbols = symbols(config, ledger).await?;
+    refuse_too_many(config, symbols.len())?;
     of_symbols(config, symbols)
+}
+
+/// The same for a look at the account, which trades no coin too many.
+pub(super) async fn for_a_look(config: &Config, ledger: &mut Ledger) -> Result<Settings, CommandError> {
+    let symbols = symbols(config, ledger).await?;
+    of_symbols(config, symbols)
+}
+
+/// A universe is as large as the basket that it was chosen for; of a list in the configuration the same is
+/// checked when that is read. Moonshot fills its slots and no more.
+fn refuse_too_many(config: &Config, members: usize) -> Result<(), CommandError> {
+    let size = usize::try_from(config.basket.size).unwrap_or(usize::MAX);
+    if config.strategy.kind != StrategyKind::Basket || members <= size {
+        return Ok(());
+    }
+    Err(CommandError::new(
+        Kind::Config,
+        format!(
+            "the universe has {members} coins, but basket.size is {size}: it was chosen for another basket"
+        ),
+        "`rebal scan --apply` chooses anew for this size (what leaves is closed), or set basket.size; nothing \
+         was sent, and only `rebal risk-check` watches the hard stop until then",
+    ))
 }
 
 /// The settings of a pass over these coins.
@@ -158,5 +182,40 @@ fn limits(config: &Config) -> Limits {
             Venue::BinanceSpot => Rate::ZERO,
         },
         leverage: leverage(config),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::time::Time;
+    use crate::ledger::Member;
+
+    #[tokio::test]
+    async fn a_universe_larger_than_the_basket_is_never_traded_as_it_stands() {
+        let mut ledger = Ledger::in_memory().await.unwrap();
+        let member = |number: i64| Member {
+            symbol: format!("C{number}USDT").parse().unwrap(),
+            rank: number,
+            sector: "MEME".into(),
+            since: Time::default(),
+            evidence: "{}".into(),
+        };
+        let chosen: Vec<Member> = (0..40).map(member).collect();
+        ledger.apply_universe(Time::default(), &chosen, "{}").await.unwrap();
+        let mut config = Config::default();
+        for (size, fits) in [(39, false), (40, true), (20, false)] {
+            config.basket.size = size;
+            let made = settings(&config, &mut ledger).await;
+            assert_eq!(made.is_ok(), fits, "{size}");
+            if let Err(error) = made {
+                assert_eq!(error.kind, Kind::Config);
+                assert!(error.message.contains(&format!("40 coins, but basket.size is {size}")), "{error}");
+            }
+            // The hard stop is watched all the same.
+            assert_eq!(for_a_look(&config, &mut ledger).await.unwrap().strategy.symbols().len(), 40);
+        }
+        config.strategy.kind = StrategyKind::Moonshot;
+        assert!(settings(&config, &mut ledger).await.is_ok());
     }
 }

@@ -72,14 +72,24 @@ pub(super) fn address(config: &Config) -> &str {
     configured.map_or(official(config.venue, config.mode), |url| url.as_str())
 }
 
+/// Where the account of this configuration is, as its exchange will say it: known without asking anybody, so
+/// that a ledger of another account is left alone from the first moment.
+pub(super) fn environment(context: &Context) -> String {
+    let config = &context.config;
+    if config.mode == Mode::Paper {
+        return paper::environment(context);
+    }
+    let place = config.exchange.base_url.as_ref().map_or("official", |url| url.host());
+    format!("{} {} at {place}", config.mode.as_str(), config.venue.as_str())
+}
+
 /// How Binance is reached; with credentials where an account is meant, without for public prices.
 fn binance(context: &Context, account: bool) -> Result<Settings, CommandError> {
     let config = &context.config;
-    let place = config.exchange.base_url.as_ref().map_or("official", |url| url.host());
     let credentials = account.then(|| credentials(context)).transpose()?;
     Ok(Settings {
         base_url: address(config).to_owned(),
-        environment: format!("{} {} at {place}", config.mode.as_str(), config.venue.as_str()),
+        environment: environment(context),
         credentials,
         recv_window: Duration::from_millis(config.exchange.recv_window_ms),
         timeout: Duration::from_millis(config.exchange.timeout_ms),

@@ -5,9 +5,10 @@ use crate::domain::num::{Notional, Qty};
 use crate::domain::scope::Scope;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
+use crate::error::Kind;
 use crate::ledger::{Halt, Intent, IntentState, Outcome};
 use crate::pass::act::{Acted, Sent};
-use crate::pass::stop::{Closed, STOPPED};
+use crate::pass::stop::{self, Closed, STOPPED};
 use crate::pass::stops::{self, Changed};
 use crate::pass::{self, Prepared, Settings, record};
 use crate::report::fees::Fees;
@@ -51,6 +52,10 @@ pub(super) fn dry_run(context: &Context, prepared: &Prepared, plan: PlanReport) 
     let mut report =
         PassReport::new(context.heading(prepared.seen.snapshot.at), "", report::Outcome::DryRun, 0);
     report.halted = plan.halted;
+    report.liquidated = prepared.seen.is_liquidated();
+    if plan.halted {
+        report.exit_code = Kind::Halted.exit_code();
+    }
     report.halt_id.clone_from(&plan.halt_id);
     report.equity_before = Some(prepared.seen.snapshot.balance.equity);
     report.equity_after = report.equity_before;
@@ -111,6 +116,7 @@ pub(super) fn stopped_report(context: &Context, at: Time, halt: &Halt, closed: &
     let mut report = PassReport::new(context.heading(at), &pass_id, outcome, exit_code);
     report.halted = true;
     report.halt_id = Some(halt.id.clone());
+    report.liquidated = stop::was_liquidated(halt);
     report.orders = tries(closed, &context.config.quote);
     report.remaining = remaining(closed);
     report.notes = vec![halt.reason.clone()];

@@ -252,20 +252,31 @@ fn symbol_list(key: &str, symbols: &[Symbol], quote: Option<&str>, check: &mut C
         let name = symbol.as_str();
         if name.chars().any(|c| c.is_ascii_lowercase()) {
             check.refuse(key, name, format!("must be in capitals: {}", name.to_ascii_uppercase()));
-        } else if quote == Some(name) {
+        } else if quote
+            .is_some_and(|quote| name.strip_suffix(quote).is_some_and(|coin| ["", quote].contains(&coin)))
+        {
             check.refuse(key, name, "is the quote itself: leave it out, what is not in coins is cash anyway");
         } else if quote.is_some_and(|quote| !name.contains(quote)) {
             let quote = quote.unwrap_or_default();
             check.refuse(
                 key,
                 name,
-                format!("is not priced in {quote}: write {name}{quote}, or change quote"),
+                format!("is not priced in {quote}: write {}{quote}, or change quote", coin_of(name)),
             );
         }
         if !seen.insert(name.to_uppercase()) {
             check.refuse(key, name, "is listed twice");
         }
     }
+}
+
+/// What contracts are usually priced in.
+const USUAL_QUOTES: [&str; 7] = ["USDT", "USDC", "FDUSD", "BUSD", "EUR", "TRY", "BTC"];
+
+/// The coin of a contract whose quote is one of the usual ones; else the name as it is.
+fn coin_of(name: &str) -> &str {
+    let coins = USUAL_QUOTES.iter().filter_map(|quote| name.strip_suffix(quote));
+    coins.filter(|coin| !coin.is_empty()).min().unwrap_or(name)
 }
 
 fn shares(config: &Config, check: &mut Check<'_>) {

@@ -18,6 +18,17 @@ impl ConfigError {
         &self.faults
     }
 
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self.faults.first() {
+            Some(Fault::Sealed { .. }) => {
+                "leave --demo away to use that setting, or the setting to use the demo; nothing was sent"
+            }
+            _ => "correct it and run the command again; nothing was sent",
+        }
+    }
+
     /// `Ok` where there are no faults.
     pub(crate) fn unless_empty(faults: Vec<Fault>) -> Result<(), ConfigError> {
         if faults.is_empty() { Ok(()) } else { Err(ConfigError { faults }) }
@@ -101,6 +112,16 @@ pub enum Fault {
     /// Values that contradict each other.
     #[error("{0}")]
     Contradiction(String),
+    /// A key that `--demo` lets nobody change. The value is not repeated: it may be an address that is secret.
+    #[error(
+        "{key} in {origin}: --demo trades paper money on made-up prices and talks to nobody, so this cannot be what it says"
+    )]
+    Sealed {
+        /// The key.
+        key: String,
+        /// Where it is.
+        origin: Origin,
+    },
     /// The same key twice in one source.
     #[error("{key} is set twice in {origin}: keep one")]
     Twice {

@@ -144,6 +144,12 @@ fn without_dates(value: Value) -> Value {
     }
 }
 
+/// The key that an environment variable sets, whether there is such a key or not.
+pub(crate) fn key_of_variable(name: &str) -> Option<String> {
+    let levels = name.strip_prefix(ENVIRONMENT_PREFIX)?.split("__");
+    Some(levels.map(str::to_lowercase).collect::<Vec<_>>().join("."))
+}
+
 /// The assignments of the environment, sorted by name.
 pub(crate) fn from_environment(
     known: &Known,
@@ -155,8 +161,7 @@ pub(crate) fn from_environment(
     ours.sort();
     let mut assignments = Vec::new();
     for (name, text) in ours {
-        let levels = name.get(ENVIRONMENT_PREFIX.len()..).unwrap_or_default().split("__");
-        let mut key = levels.map(str::to_lowercase).collect::<Vec<_>>().join(".");
+        let mut key = key_of_variable(&name).unwrap_or_default();
         if let Some(coin) = key.strip_prefix("weights.weights.") {
             key = format!("{SHARES}.{}", coin.to_uppercase());
         }

@@ -44,7 +44,8 @@ pub struct Sources<'a, E> {
     pub env: E,
     /// The arguments of `--set`.
     pub sets: &'a [String],
-    /// The built-in demo configuration: between the defaults and the file.
+    /// The built-in demo configuration: between the defaults and the file. Where it is there, nothing may
+    /// lead off this machine: see [`demo`].
     pub base: Option<Table>,
 }
 
@@ -158,6 +159,9 @@ fn gather<E: Iterator<Item = (String, String)>>(
     }
     assignments.extend(layers::from_environment(known, sources.env, faults));
     assignments.extend(layers::from_sets(known, sources.sets, faults));
+    if sources.base.is_some() {
+        demo::seal(&mut assignments)?;
+    }
     Ok(assignments)
 }
 

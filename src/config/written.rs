@@ -61,7 +61,8 @@ fn line(name: &str, value: &Value, comment: &str) -> String {
     let assignment = format!("{name} = {}", shown(value));
     match assignment.contains('\n') || assignment.chars().count().max(COLUMN) + comment.len() + 2 > WIDTH {
         true => format!("# {comment}\n{assignment}\n"),
-        false => format!("{assignment:<COLUMN$}# {comment}\n"),
+        // A value that reaches into the column keeps its distance all the same.
+        false => format!("{:<COLUMN$}# {comment}\n", assignment + " "),
     }
 }
 
@@ -218,6 +219,20 @@ mod tests {
                 base: None,
             });
             assert_eq!(read.unwrap().config, config, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_comment_never_touches_its_value() {
+        for count in 1..=4 {
+            for length in 2..=12 {
+                let name = |number| format!("{}{number}USDT", "C".repeat(length));
+                let names: Vec<String> = (0..count).map(name).collect();
+                let (_, text) = written(&[&format!("basket.symbols={}", names.join(","))]);
+                for line in text.lines().filter(|line| line.contains('#') && !line.starts_with('#')) {
+                    assert!(line.contains(" # ") && line.chars().count() <= WIDTH + 1, "{line}");
+                }
+            }
         }
     }
 

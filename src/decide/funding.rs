@@ -58,6 +58,17 @@ impl Balance {
     pub fn funding_exceeds_profit(&self) -> bool {
         self.funding.is_negative() && -self.funding > self.profit
     }
+
+    /// Whether the owner must hear of it: funding took more than it left of what prices and trades earned, and
+    /// a thousandth of `equity` at least; or a hundredth of it, whatever else happened. A loss that prices made
+    /// is not funding's.
+    #[must_use]
+    pub fn funding_is_the_trouble(&self, equity: Notional) -> bool {
+        let (cost, earned) = (-self.funding, self.before_funding());
+        let at_least = |share: Rate| cost >= equity.max(Notional::ZERO) * share;
+        self.funding_exceeds_profit()
+            && ((earned.is_positive() && at_least(Rate::new(1, 3))) || at_least(Rate::new(1, 2)))
+    }
 }
 
 /// What a contract settles next.
@@ -201,6 +212,25 @@ mod tests {
         ] {
             let balance = Balance { funding: num(funding), profit: num(profit), transfers: Notional::ZERO };
             assert_eq!(balance.funding_exceeds_profit(), exceeds, "{funding} {profit}");
+        }
+    }
+
+    #[test]
+    fn a_loss_that_prices_made_is_no_alarm_about_funding() {
+        for (funding, profit, alarm) in [
+            // Of 200: 12 earned before it and 24, a trifle earned and less than a trifle taken of it.
+            ("-12", "0.5", true),
+            ("-12", "12", false),
+            ("-0.19", "0", false),
+            ("-0.2", "0", true),
+            // Prices took 14, and funding next to nothing; then as much as one notices.
+            ("-0.05", "-14.02", false),
+            ("-1.99", "-14", false),
+            ("-2", "-14", true),
+            ("3", "-50", false),
+        ] {
+            let balance = Balance { funding: num(funding), profit: num(profit), transfers: Notional::ZERO };
+            assert_eq!(balance.funding_is_the_trouble(num("200")), alarm, "{funding} {profit}");
         }
     }
 

@@ -5,6 +5,8 @@ use std::fmt;
 /// How much it matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
+    /// A trouble is over.
+    Over,
     /// Worth knowing.
     Warning,
     /// Money is at stake now.
@@ -16,6 +18,7 @@ impl Level {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
+            Level::Over => "over",
             Level::Warning => "warning",
             Level::Critical => "critical",
         }

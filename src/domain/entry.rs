@@ -26,6 +26,8 @@ pub struct Entry {
 
 /// What a change that nobody explained is booked as.
 pub const UNEXPLAINED: &str = "UNEXPLAINED";
+/// What a liquidation cost, or what the exchange's insurance paid of it.
+pub const INSURANCE_CLEAR: &str = "INSURANCE_CLEAR";
 
 impl Entry {
     /// A deposit or withdrawal: neither profit nor loss. What nobody explained counts as one.
@@ -38,6 +40,12 @@ impl Entry {
     #[must_use]
     pub fn is_funding(&self) -> bool {
         self.kind == "FUNDING_FEE" || self.is_special_funding()
+    }
+
+    /// A row of a liquidation: the exchange closed positions by force.
+    #[must_use]
+    pub fn is_liquidation(&self) -> bool {
+        self.kind == INSURANCE_CLEAR
     }
 
     /// Funding that stands for a stock's dividend.

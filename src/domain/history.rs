@@ -25,6 +25,21 @@ pub struct Reading {
     pub peak: Notional,
 }
 
+/// A halt, in force or lifted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PastHalt {
+    /// What a person types to lift it.
+    pub id: String,
+    /// When it began.
+    pub at: Time,
+    /// In words.
+    pub reason: String,
+    /// When all that was to be closed was found closed; `None` where it never was.
+    pub flat_at: Option<Time>,
+    /// When a person lifted it; `None` where it is in force.
+    pub resumed_at: Option<Time>,
+}
+
 /// One coin of a reading: an open position, or a coin that should be one.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sample {

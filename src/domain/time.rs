@@ -39,6 +39,13 @@ impl Time {
         Duration::from_millis(u64::try_from(self.0 - earlier.0).unwrap_or(0))
     }
 
+    /// To the second, as a person reads it: `2026-11-20 08:29:39 UTC`.
+    #[must_use]
+    pub fn plainly(self) -> String {
+        let text = self.to_string();
+        format!("{} UTC", text.get(..19).unwrap_or(&text).replace('T', " "))
+    }
+
     /// The last whole multiple of `step` at or before this instant.
     #[must_use]
     pub fn floor_to(self, step: Duration) -> Time {

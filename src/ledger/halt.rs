@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
 
 use super::{Ledger, LedgerError, database};
+use crate::domain::history::PastHalt;
 use crate::domain::scope::Scope;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
@@ -57,6 +59,30 @@ impl Ledger {
             scope: read_scope(&scope).ok_or_else(|| self.damaged("halt.scope", &scope))?,
             flat_at: flat_at.and_then(Time::from_ms),
         }))
+    }
+
+    /// Every halt that began in this span, its ends included, oldest first.
+    pub async fn halts_between(&mut self, from: Time, to: Time) -> Result<Vec<PastHalt>, LedgerError> {
+        let rows = sqlx::query("SELECT * FROM halt WHERE at BETWEEN ? AND ? ORDER BY at, id")
+            .bind(from.ms())
+            .bind(to.ms())
+            .fetch_all(&mut self.db)
+            .await
+            .map_err(|source| database(&self.path, source))?;
+        let time = |row: &SqliteRow, column: &str| {
+            let ms: Option<i64> = row.try_get(column).map_err(|source| database(&self.path, source))?;
+            Ok::<_, LedgerError>(ms.and_then(Time::from_ms))
+        };
+        let read = |row: &SqliteRow| {
+            Ok(PastHalt {
+                id: self.text(row, "id")?,
+                at: self.time(row, "at")?,
+                reason: self.text(row, "reason")?,
+                flat_at: time(row, "flat_at")?,
+                resumed_at: time(row, "cleared_at")?,
+            })
+        };
+        rows.iter().map(read).collect()
     }
 
     /// Sets the halt. When this returns, it is on the disk.

@@ -63,6 +63,9 @@ pub enum LedgerError {
         /// Ours.
         known: i64,
     },
+    /// SQLite cannot be given the path.
+    #[error("{0}: the path is not valid UTF-8, which the ledger's database needs")]
+    NotUnicode(String),
     /// A row that cannot be read back.
     #[error("{path}: {column} holds {value:?}, which cannot be read")]
     Damaged {
@@ -77,11 +80,11 @@ pub enum LedgerError {
     #[error("another pass took over before order {0} was sent")]
     TakenOver(String),
     /// The ledger was kept for another account.
-    #[error("this ledger belongs to {kept}, but the exchange answers for {found}")]
+    #[error("this ledger belongs to {kept}, not to {found}")]
     OtherAccount {
         /// What the ledger was made for.
         kept: String,
-        /// What answers now.
+        /// What is asked for, or answers, now.
         found: String,
     },
     /// A file beside the ledger cannot be written.
@@ -92,6 +95,22 @@ pub enum LedgerError {
         /// What the system said.
         source: std::io::Error,
     },
+}
+
+impl LedgerError {
+    /// Whether the file itself is broken, whatever the disk and its permissions are.
+    #[must_use]
+    pub fn is_damage(&self) -> bool {
+        match self {
+            // SQLITE_CORRUPT and SQLITE_NOTADB; an extended code has its kind in the last byte.
+            LedgerError::Database { source: sqlx::Error::Database(error), .. } => error
+                .code()
+                .and_then(|code| code.parse::<u32>().ok())
+                .is_some_and(|code| matches!(code & 0xff, 11 | 26)),
+            LedgerError::Damaged { .. } => true,
+            _ => false,
+        }
+    }
 }
 
 /// The open ledger of one account.
@@ -116,7 +135,7 @@ impl Ledger {
     ///
     /// Commits survive a power cut: WAL with `synchronous = FULL`.
     pub async fn open(folder: &Path) -> Result<Ledger, LedgerError> {
-        let path = folder.join("ledger.db");
+        let path = of_folder(folder)?;
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .create_if_missing(true)
@@ -136,7 +155,7 @@ impl Ledger {
 
     /// Opens an existing ledger for reading only; `None` where there is none yet.
     pub async fn open_read_only(folder: &Path) -> Result<Option<Ledger>, LedgerError> {
-        let path = folder.join("ledger.db");
+        let path = of_folder(folder)?;
         if !path.exists() {
             return Ok(None);
         }
@@ -181,14 +200,31 @@ impl Ledger {
         Ok(ledger)
     }
 
+    /// Refuses another environment than the one it was bound to or armed for. The account in it is compared by
+    /// [`Ledger::age`], once an exchange told which one answers.
+    pub async fn belongs_to(&mut self, environment: &str) -> Result<(), LedgerError> {
+        let (kept, _) = self.kept_for().await?;
+        match kept {
+            Some(kept) if !kept.starts_with(&binding(environment, "")) => {
+                Err(LedgerError::OtherAccount { kept, found: environment.to_owned() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What it was bound to or armed for, if anything.
+    async fn kept_for(&mut self) -> Result<(Option<String>, Age), LedgerError> {
+        Ok(match self.meta("binding").await? {
+            Some(kept) => (Some(kept), Age::Known),
+            None => (self.armed().await?.map(|armed| armed.account), Age::Fresh),
+        })
+    }
+
     /// Whether the ledger is bound to this environment and account, or still to nothing. One that was
     /// armed before its first pass is that account's already, and fresh for it alone.
     pub async fn age(&mut self, environment: &str, account: &str) -> Result<Age, LedgerError> {
         let found = binding(environment, account);
-        let (kept, age) = match self.meta("binding").await? {
-            Some(kept) => (Some(kept), Age::Known),
-            None => (self.armed().await?.map(|armed| armed.account), Age::Fresh),
-        };
+        let (kept, age) = self.kept_for().await?;
         match kept {
             Some(kept) if kept != found => Err(LedgerError::OtherAccount { kept, found }),
             _ => Ok(age),
@@ -355,6 +391,12 @@ impl Ledger {
         let text = self.optional_text(row, column)?;
         text.map(|text| text.parse().map_err(|_| self.damaged(column, &text))).transpose()
     }
+}
+
+/// The ledger's file.
+fn of_folder(folder: &Path) -> Result<PathBuf, LedgerError> {
+    let path = folder.join("ledger.db");
+    if path.to_str().is_some() { Ok(path) } else { Err(LedgerError::NotUnicode(show(&path))) }
 }
 
 fn binding(environment: &str, account: &str) -> String {

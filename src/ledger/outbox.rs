@@ -10,7 +10,7 @@ use sqlx::{Connection, Row};
 
 use super::{Ledger, LedgerError, database};
 use crate::domain::alert::{Alert, Level};
-use crate::domain::time::Time;
+use crate::domain::time::{Time, show_span};
 
 /// How often a trouble that lasts is told again.
 const REMINDER: Duration = Duration::from_secs(4 * 3600);
@@ -37,6 +37,9 @@ pub struct Message {
     pub pieces_sent: usize,
 }
 
+/// Stands for the time of delivery where a message was kept and never sent.
+const NEVER_SENT: i64 = 0;
+
 impl Ledger {
     /// One transaction: alerts that begin or have lasted become messages; those among `over` that were
     /// raised and are not any more are told as over.
@@ -57,6 +60,32 @@ impl Ledger {
     pub async fn inform(&mut self, at: Time, alert: &Alert) -> Result<(), LedgerError> {
         let written = write(&mut self.db, at, alert.level.as_str(), alert.kind, &alert.text).await;
         written.map_err(|source| database(&self.path, source))
+    }
+
+    /// Gives the newest message of this kind another text, as long as no piece of it left.
+    pub async fn amend(&mut self, kind: &str, text: &str) -> Result<(), LedgerError> {
+        sqlx::query(
+            "UPDATE outbox SET text = ?2 WHERE id = (SELECT max(id) FROM outbox WHERE kind = ?1)
+             AND delivered_at IS NULL AND pieces_sent = 0",
+        )
+        .bind(kind)
+        .bind(text)
+        .execute(&mut self.db)
+        .await
+        .map(|_| ())
+        .map_err(|source| database(&self.path, source))
+    }
+
+    /// Takes what was written before `limit` and did not leave out of what waits: it stays in the ledger, and
+    /// nobody is sent it any more. Returns how many messages that are.
+    pub async fn withdraw_before(&mut self, limit: Time) -> Result<u64, LedgerError> {
+        sqlx::query("UPDATE outbox SET delivered_at = ? WHERE delivered_at IS NULL AND at < ?")
+            .bind(NEVER_SENT)
+            .bind(limit.ms())
+            .execute(&mut self.db)
+            .await
+            .map(|done| done.rows_affected())
+            .map_err(|source| database(&self.path, source))
     }
 
     /// The words of every alert that is raised.
@@ -148,7 +177,7 @@ async fn raise(db: &mut SqliteConnection, at: Time, alert: &Alert) -> Result<(),
             if at.since(told_at) < REMINDER {
                 return Ok(());
             }
-            format!("still, since {raised_at}: {}", alert.text)
+            format!("still, since {}: {}", raised_at.plainly(), alert.text)
         }
     };
     sqlx::query(
@@ -164,11 +193,18 @@ async fn raise(db: &mut SqliteConnection, at: Time, alert: &Alert) -> Result<(),
 }
 
 async fn end(db: &mut SqliteConnection, at: Time, kind: &str) -> Result<(), sqlx::Error> {
-    let ended = sqlx::query("DELETE FROM alert WHERE kind = ?").bind(kind).execute(&mut *db).await?;
-    if ended.rows_affected() == 0 {
-        return Ok(());
-    }
-    write(db, at, Level::Warning.as_str(), kind, &format!("over: {}", kind.replace('_', " "))).await
+    let ended = sqlx::query("DELETE FROM alert WHERE kind = ? RETURNING raised_at")
+        .bind(kind)
+        .fetch_optional(&mut *db)
+        .await?;
+    let Some(row) = ended else { return Ok(()) };
+    let began = row.try_get("raised_at").map(Time::clamped)?;
+    let lasted = match at.since(began) {
+        span if span < Duration::from_secs(60) => "less than a minute".to_owned(),
+        span => show_span(Duration::from_secs(span.as_secs() / 60 * 60)),
+    };
+    let text = format!("it began at {} and lasted {lasted}", began.plainly());
+    write(db, at, Level::Over.as_str(), kind, &text).await
 }
 
 async fn write(
@@ -216,8 +252,11 @@ mod tests {
         ledger.tell(at(305), &[], &["not_flat"]).await.unwrap();
         let told = texts(&mut ledger).await;
         assert_eq!(told.len(), 3);
-        assert!(told[1].starts_with("still, since 2025-") && told[1].ends_with("1 position is left"));
-        assert_eq!(told[2], "over: not flat");
+        assert_eq!(told[1], "still, since 2025-10-09 08:53:20 UTC: 1 position is left");
+        assert_eq!(told[2], "it began at 2025-10-09 08:53:20 UTC and lasted 5h");
+        let levels: Vec<String> =
+            ledger.undelivered().await.unwrap().into_iter().map(|message| message.level).collect();
+        assert_eq!(levels, ["critical", "critical", "over"]);
         ledger.tell(at(310), &[alert("again")], &[]).await.unwrap();
         assert_eq!(texts(&mut ledger).await.last().unwrap(), "again");
     }
@@ -238,6 +277,35 @@ mod tests {
         assert_eq!(ledger.undelivered().await.unwrap()[0].pieces_sent, 2);
         ledger.note_sent(waiting[0].id, 3, Some(at(9))).await.unwrap();
         assert_eq!(texts(&mut ledger).await, ["<b>c</b>"]);
+    }
+
+    #[tokio::test]
+    async fn a_message_is_amended_until_a_piece_of_it_left() {
+        let mut ledger = Ledger::in_memory().await.unwrap();
+        ledger.tell(at(0), &[alert("closing")], &[]).await.unwrap();
+        ledger.amend("not_flat", "closed").await.unwrap();
+        ledger.amend("other", "nobody's").await.unwrap();
+        assert_eq!(texts(&mut ledger).await, ["closed"]);
+        let id = ledger.undelivered().await.unwrap()[0].id;
+        ledger.note_sent(id, 1, None).await.unwrap();
+        ledger.amend("not_flat", "too late").await.unwrap();
+        assert_eq!(texts(&mut ledger).await, ["closed"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_withdrawn_waits_no_more_and_is_kept() {
+        let mut ledger = Ledger::in_memory().await.unwrap();
+        ledger.tell(at(0), &[alert("old")], &[]).await.unwrap();
+        ledger.tell(at(300), &[alert("new")], &[]).await.unwrap();
+        assert_eq!(ledger.withdraw_before(at(300)).await.unwrap(), 1);
+        assert_eq!(texts(&mut ledger).await.len(), 1);
+        assert_eq!(ledger.withdraw_before(at(301)).await.unwrap(), 1);
+        assert!(!ledger.is_waiting().await.unwrap());
+        // The trouble itself is raised as before: once somebody reads, its next reminder arrives.
+        assert_eq!(ledger.alerts().await.unwrap(), ["not_flat"]);
+        let kept: i64 =
+            sqlx::query_scalar("SELECT count(*) FROM outbox").fetch_one(&mut ledger.db).await.unwrap();
+        assert_eq!(kept, 2);
     }
 
     #[tokio::test]

@@ -18,7 +18,7 @@ use crate::ledger::{Halt, Intent, Ledger, LedgerError, Outcome};
 use crate::report::funding::EXCEEDS_PROFIT as FUNDING_EXCEEDS;
 
 use super::act::Acted;
-use super::observe::INCOME_KEPT;
+use super::observe::{INCOME_KEPT, LIQUIDATED};
 use super::stop::Closed;
 use super::stops;
 use super::{PassError, Prepared};
@@ -37,12 +37,14 @@ const LOOKED: [&str; 7] = [
     "leverage_high",
 ];
 /// What a look ends that found nothing new.
-const EVENTS: [&str; 2] = ["changed_elsewhere", "unexplained_transfer"];
+const EVENTS: [&str; 3] = [LIQUIDATED, "changed_elsewhere", "unexplained_transfer"];
 
 /// Tells of what a look at the account found.
 pub async fn looked(ledger: &mut Ledger, prepared: &Prepared, limits: &Limits) -> Result<(), LedgerError> {
     let mut alerts = of_figures(prepared, limits);
-    for kind in EVENTS {
+    // From the limit on the halt is told instead, and says that it was a liquidation.
+    let halts = prepared.nav.drawdown() >= limits.max_drawdown;
+    for kind in EVENTS.into_iter().filter(|kind| !(halts && *kind == LIQUIDATED)) {
         let found: Vec<_> = prepared.seen.warnings.iter().filter(|warning| warning.code == kind).collect();
         if !found.is_empty() {
             let texts = found.iter().map(|warning| match &warning.symbol {
@@ -50,7 +52,8 @@ pub async fn looked(ledger: &mut Ledger, prepared: &Prepared, limits: &Limits) -
                 None => warning.detail.clone(),
             });
             let text = texts.collect::<Vec<_>>().join("; ");
-            alerts.push(Alert { kind, level: Level::Warning, text });
+            let level = if kind == LIQUIDATED { Level::Critical } else { Level::Warning };
+            alerts.push(Alert { kind, level, text });
         }
     }
     let over: Vec<&str> = LOOKED.into_iter().chain(EVENTS).collect();
@@ -147,15 +150,28 @@ pub async fn acted(ledger: &mut Ledger, at: Time, acted: &Acted) -> Result<(), L
     ledger.tell(at, &[Alert { kind: "orders_incomplete", level: Level::Warning, text }], &[]).await
 }
 
-/// Tells of a halt and of what is still open under it.
+const HALTED: &str = "halted";
+
+/// Tells of a halt, of what it was at, and of what is still open under it.
 pub async fn halted(
     ledger: &mut Ledger,
     at: Time,
     halt: &Halt,
     closed: Option<&Closed>,
 ) -> Result<(), LedgerError> {
-    let text = format!("HALTED (halt {}): {}", halt.id, halt.reason);
-    let mut alerts = vec![Alert { kind: "halted", level: Level::Critical, text }];
+    let done = match halt.flat_at {
+        Some(at) if halt.is_over() => {
+            format!("; everything is closed, the account is flat since {}", at.plainly())
+        }
+        Some(_) if closed.is_some_and(|closed| closed.flat) => "; what was to be closed is closed".to_owned(),
+        _ => String::new(),
+    };
+    let text = format!("HALTED (halt {}): {}{done}", halt.id, halt.reason);
+    if closed.is_some() {
+        // The message of this very halt has not left yet: it says at once how closing ended.
+        ledger.amend(HALTED, &text).await?;
+    }
+    let mut alerts = vec![Alert { kind: HALTED, level: Level::Critical, text }];
     if let Some(closed) = closed.filter(|closed| !closed.flat) {
         let left: Vec<String> =
             closed.remaining.iter().map(|left| format!("{} {}", left.symbol, left.qty)).collect();
@@ -171,8 +187,7 @@ pub async fn halted(
 /// The job of the check below.
 pub const FUNDING_CHECK: &str = "funding_check";
 
-/// Once per `every`: tells where funding has taken more since the ledger began than the profit that is
-/// left. By the ledger alone, as of its last reading: trading never waits for it.
+/// Once per `every`: tells where funding, since the ledger began, is what keeps the account from earning. By the ledger alone, as of its last reading: trading never waits for it.
 pub async fn funding(ledger: &mut Ledger, at: Time, every: Duration, quote: &str) -> Result<(), LedgerError> {
     if ledger.job(FUNDING_CHECK).await?.is_some_and(|last| at.since(last) < every) {
         return Ok(());
@@ -182,10 +197,13 @@ pub async fn funding(ledger: &mut Ledger, at: Time, every: Duration, quote: &str
     let entries = ledger.income_between(&start, &end).await?;
     let entries: Vec<Entry> = entries.into_iter().map(|booked| booked.entry).collect();
     let balance = Balance::of((start.equity, end.equity), &entries, quote);
-    let alerts = balance.funding_exceeds_profit().then(|| {
+    let alerts = balance.funding_is_the_trouble(end.equity).then(|| {
         let text = format!(
-            "funding has cost {:.2} {quote} since {}, more than the profit of {:.2} {quote} that is left; see `rebal funding`",
-            -balance.funding, start.at, balance.profit
+            "funding has cost {:.2} {quote} since {}; without it the account would have made {:+.2}, with it {:+.2}; see `rebal funding`",
+            -balance.funding,
+            start.at.plainly(),
+            balance.before_funding(),
+            balance.profit
         );
         Alert { kind: FUNDING_EXCEEDS, level: Level::Warning, text }
     });
@@ -196,7 +214,7 @@ pub async fn funding(ledger: &mut Ledger, at: Time, every: Duration, quote: &str
 
 /// Tells that a person lifted the halt.
 pub async fn resumed(ledger: &mut Ledger, at: Time) -> Result<(), LedgerError> {
-    ledger.tell(at, &[], &["halted", "not_flat", "drawdown_near"]).await
+    ledger.tell(at, &[], &[HALTED, "not_flat", "drawdown_near"]).await
 }
 
 fn percent(rate: Rate) -> String {

@@ -110,7 +110,9 @@ async fn send(
     let plain = telegram::plain(piece);
     let word = format!(
         "A message of {} ({}) was refused by Telegram and is in the ledger: outbox {}",
-        waiting.at, waiting.kind, waiting.id
+        waiting.at.plainly(),
+        waiting.kind,
+        waiting.id
     );
     let mut went = Ok(());
     for (text, form) in [(piece, Form::Html), (&plain, Form::Plain), (&word, Form::Plain)] {

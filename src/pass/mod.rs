@@ -69,7 +69,7 @@ pub enum PassError {
     #[error("orders that this ledger did not send: {}", some_of(.0))]
     Foreign(Vec<String>),
     /// The newest order with our prefix closed something and is not of this ledger.
-    #[error("order {client_id} of {at} closed a position, and this ledger did not send it")]
+    #[error("order {client_id} of {} closed a position, and this ledger did not send it", at.plainly())]
     HaltedElsewhere {
         /// The order.
         client_id: String,

@@ -63,6 +63,12 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// Whether the exchange closed positions by force since the last reading.
+    #[must_use]
+    pub fn is_liquidated(&self) -> bool {
+        self.warnings.iter().any(|warning| warning.code == LIQUIDATED)
+    }
+
     /// Takes a change of the wallet that nothing explains for a transfer, and says so.
     pub(super) fn book_gap(&mut self, amount: Notional) {
         self.unbooked.push(Entry {
@@ -168,6 +174,7 @@ pub async fn observe<E: Exchange>(
     warnings.extend(found.spot.iter().flat_map(|spot| spot.warnings.iter().cloned()));
     let mut unbooked = unbooked_income(exchange, ledger, &found, expectation.as_ref(), past).await?;
     unbooked.extend(moved.entries());
+    warnings.extend(liquidation(&unbooked, found.at));
     let expected = match expectation {
         Some(expectation) => Some(expectation.with(ledger, &unbooked, quote).await?),
         None => None,
@@ -187,6 +194,27 @@ pub async fn observe<E: Exchange>(
         moved,
         quote: quote.clone(),
     })
+}
+
+/// The word for positions that the exchange closed by force.
+pub const LIQUIDATED: &str = "liquidated";
+
+/// What the exchange's own rows say of a liquidation since the last reading.
+fn liquidation(unbooked: &[Entry], now: Time) -> Option<Warning> {
+    let rows = || unbooked.iter().filter(|entry| entry.is_liquidation());
+    let at = rows().map(|entry| entry.at).min()?;
+    let coins: BTreeSet<&str> =
+        rows().map(|entry| entry.symbol.as_str()).filter(|name| !name.is_empty()).collect();
+    let coins = if coins.is_empty() {
+        "positions".to_owned()
+    } else {
+        coins.into_iter().collect::<Vec<_>>().join(", ")
+    };
+    let detail = format!(
+        "the exchange closed {coins} by force at {}: their margin was used up",
+        at.min(now).plainly()
+    );
+    Some(Warning { code: LIQUIDATED.into(), symbol: None, detail })
 }
 
 /// Where a stop traded between two looks, the first of them is out of date. More often than this nothing
@@ -561,4 +589,33 @@ pub(super) const FUNDING_DUE: &str = "funding_due";
 /// nothing at all, leave the wallet as it was and are to be booked all the same.
 async fn funding_is_due(ledger: &mut Ledger, now: Time) -> Result<bool, PassError> {
     Ok(ledger.job(FUNDING_DUE).await?.is_some_and(|due| due <= now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_liquidation_is_named_with_its_coins_and_its_time() {
+        let at = |minute: i64| Time::from_ms(1_767_225_600_000 + minute * 60_000).unwrap_or_default();
+        let row = |minute: i64, kind: &str, symbol: &str| Entry {
+            at: at(minute),
+            kind: kind.into(),
+            symbol: symbol.into(),
+            amount: Notional::new(-1, 0),
+            asset: "USDT".into(),
+            tran_id: minute,
+            trade_id: String::new(),
+        };
+        let rows = [
+            row(9, "INSURANCE_CLEAR", "XRPUSDT"),
+            row(7, "INSURANCE_CLEAR", "ADAUSDT"),
+            row(9, "INSURANCE_CLEAR", ""),
+            row(1, "REALIZED_PNL", "TRXUSDT"),
+        ];
+        let told = liquidation(&rows, at(10)).map(|warning| (warning.code, warning.detail));
+        let detail = "the exchange closed ADAUSDT, XRPUSDT by force at 2026-01-01 00:07:00 UTC: their margin was used up";
+        assert_eq!(told, Some((LIQUIDATED.to_owned(), detail.to_owned())));
+        assert_eq!(liquidation(&rows[3..], at(10)), None);
+    }
 }

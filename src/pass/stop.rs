@@ -223,10 +223,13 @@ pub async fn fire<E: Exchange>(
     before: Option<&Halt>,
 ) -> Result<(Halt, Closed), PassError> {
     let percent = |rate: crate::domain::num::Rate| rate * crate::domain::num::Rate::from(100);
+    let begin = if prepared.seen.is_liquidated() { LIQUIDATION } else { HARD_STOP };
     let reason = format!(
-        "{HARD_STOP}: the drawdown of {:.1} % reached its limit of {:.1} %",
+        "{begin}: the drawdown of {:.1} % reached its limit of {:.1} %; equity {:.2} {}",
         percent(prepared.nav.drawdown()),
-        percent(limits.max_drawdown)
+        percent(limits.max_drawdown),
+        prepared.seen.snapshot.balance.equity,
+        prepared.seen.quote
     );
     let mut halt = latch::halt(prepared.seen.snapshot.at, reason, Scope::All);
     if let Some(before) = before.filter(|before| before.id != latch::UNKNOWN) {
@@ -250,8 +253,16 @@ pub fn reason_of(halt: &Halt) -> Reason {
     if halt.reason.starts_with(HARD_STOP) { Reason::HardStop } else { Reason::Flatten }
 }
 
+/// Whether the exchange had closed positions by force before the hard stop saw it.
+#[must_use]
+pub fn was_liquidated(halt: &Halt) -> bool {
+    halt.reason.starts_with(LIQUIDATION)
+}
+
 /// What the reason of a hard stop's halt begins with.
 const HARD_STOP: &str = "hard stop";
+/// The same where the exchange was faster.
+const LIQUIDATION: &str = "hard stop, LIQUIDATED by the exchange";
 
 /// Closes what a halt says is to be closed, and notes in it when that is done.
 pub async fn go_on<E: Exchange>(

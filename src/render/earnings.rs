@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use crate::domain::entry::INSURANCE_CLEAR;
+use crate::domain::history::PastHalt;
 use crate::domain::num::{Notional, Rate, show_large};
 use crate::render::grid::{Align, Grid};
 use crate::render::paint::Tone;
 use crate::render::remarks::Remark;
 use crate::render::text::{clean, count, fixed, instant, money, percent, share, short_percent};
 use crate::render::{bar, words};
-use crate::report::period::{CoinRow, PeriodReport};
+use crate::report::period::{CoinRow, Named, PeriodReport};
 
 /// Digits of an amount for people.
 const FEWEST_DIGITS: usize = 2;
@@ -53,6 +55,21 @@ pub(crate) fn halt(report: &PeriodReport) -> Option<(String, String)> {
     Some((clean(report.halt_id.as_deref().unwrap_or("unknown")), words::refused(&why)))
 }
 
+/// A halt that began in the period, and how it ended.
+fn past_halt(halt: &PastHalt) -> String {
+    let closed = halt.flat_at.map_or_else(|| "not closed".to_owned(), |at| format!("closed {}", instant(at)));
+    let resumed = match halt.resumed_at {
+        Some(at) => format!("trading was resumed {}", instant(at)),
+        None => "not resumed yet".to_owned(),
+    };
+    format!(
+        "Halted {} ({}), {closed}, {resumed}: {}.",
+        instant(halt.at),
+        clean(&halt.id),
+        clean(&halt.reason)
+    )
+}
+
 /// What the period came to, in a sentence or two.
 pub(crate) fn verdict(report: &PeriodReport) -> Vec<(Tone, String)> {
     let quote = clean(&report.quote);
@@ -60,6 +77,13 @@ pub(crate) fn verdict(report: &PeriodReport) -> Vec<(Tone, String)> {
     if let Some(alarm) = alarm(report) {
         said.push((Tone::Alarm, alarm));
     }
+    if let Some(at) = report.liquidated_at {
+        said.push((
+            Tone::Alarm,
+            format!("LIQUIDATED: the exchange closed positions by force at {}.", instant(at)),
+        ));
+    }
+    said.extend(report.halts.iter().map(|halt| (Tone::Attention, past_halt(halt))));
     said.push(match report.readings {
         0 => (
             Tone::Attention,
@@ -101,7 +125,11 @@ fn rebalancing(report: &PeriodReport) -> Option<String> {
 
 /// From the equity at the start to that at the end: every line but the last adds up to the last.
 pub(crate) fn bridge(report: &PeriodReport) -> Grid {
-    let others = report.other.iter().map(|named| clean(&named.name)).collect::<Vec<_>>().join(", ");
+    let word = |named: &Named| match named.name.as_str() {
+        INSURANCE_CLEAR => "INSURANCE_CLEAR (liquidation)".to_owned(),
+        other => clean(other),
+    };
+    let others = report.other.iter().map(word).collect::<Vec<_>>().join(", ");
     let gap = if report.unreconciled.is_zero() { "all is explained" } else { "explained by nothing" };
     let mut lines = vec![
         ("equity at the start", report.equity_start, instant(report.from)),
@@ -183,10 +211,16 @@ fn unvalued(report: &PeriodReport) -> String {
     if named.is_empty() { String::new() } else { format!(", and {} without a price", named.join(", ")) }
 }
 
+/// `4.86 per day`; nothing for less than a day, of which a rate would say what nobody saw.
+pub(crate) fn per_day(report: &PeriodReport) -> Option<String> {
+    let rate =
+        report.trades_per_day.filter(|_| report.to.since(report.from) >= Duration::from_secs(86_400))?;
+    Some(format!("{} per day", rate.rounded(2)))
+}
+
 /// `34, 4.86 per day, in 37 executions`.
 pub(crate) fn trades(report: &PeriodReport) -> String {
-    let per_day =
-        report.trades_per_day.map_or_else(String::new, |rate| format!(", {} per day", rate.rounded(2)));
+    let per_day = per_day(report).map_or_else(String::new, |rate| format!(", {rate}"));
     let fills = count(usize::try_from(report.fills).unwrap_or(usize::MAX), "execution");
     format!("{}{per_day}, in {fills}", report.trades)
 }

@@ -205,7 +205,7 @@ fn period_cards(report: &PeriodReport) -> Vec<Card> {
 }
 
 fn per_day(report: &PeriodReport) -> String {
-    report.trades_per_day.map_or_else(String::new, |rate| format!("{} per day", rate.rounded(2)))
+    earnings::per_day(report).unwrap_or_default()
 }
 
 fn of_reductions(report: &PeriodReport) -> String {

@@ -134,8 +134,8 @@ impl Default for Style {
 }
 
 /// Whether a plan or a pass comes in `format`: asked before anything is sent, not after.
-pub fn fits(format: Format) -> Result<(), Unsupported> {
-    no_page("a pass", format)
+pub fn fits(what: &'static str, format: Format) -> Result<(), Unsupported> {
+    no_page(what, format)
 }
 
 /// Whether a risk check comes in `format`: asked before anything is sent, not after.

@@ -143,6 +143,12 @@ pub(crate) fn pass_verdict(pass: &PassReport) -> (Tone, String) {
         }
         (Outcome::DryRun, None) => (Tone::Plain, "Dry run, nothing was sent.".to_owned()),
         (Outcome::Halted, _) => (Tone::Alarm, "Halted: nothing was sent.".to_owned()),
+        (Outcome::Stopped, _) if pass.liquidated => (
+            Tone::Alarm,
+            format!(
+                "LIQUIDATED: the exchange closed positions by force; after {orders} the account is flat."
+            ),
+        ),
         (Outcome::Stopped, _) => {
             (Tone::Alarm, format!("HARD STOP: the account was closed with {orders} and is flat."))
         }

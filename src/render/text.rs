@@ -82,9 +82,7 @@ pub fn count(number: usize, noun: &str) -> String {
 /// To the second, as a person reads it: `2026-11-20 08:29:39 UTC`.
 #[must_use]
 pub fn instant(at: Time) -> String {
-    let text = at.to_string();
-    let seconds = text.get(..19).unwrap_or(&text);
-    format!("{} UTC", seconds.replace('T', " "))
+    at.plainly()
 }
 
 /// Names without their quote asset, joined by commas.

@@ -173,6 +173,9 @@ pub struct PassReport {
     /// The halt's id.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub halt_id: Option<String>,
+    /// The exchange had closed positions by force before this pass; absent where it had not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub liquidated: bool,
     /// What was decided; `None` where the pass ended before a decision.
     pub plan: Option<PlanReport>,
     /// Orders of this pass, in the order of sending.
@@ -247,6 +250,7 @@ impl PassReport {
             outcome,
             halted: false,
             halt_id: None,
+            liquidated: false,
             plan: None,
             orders: Vec::new(),
             remaining: Vec::new(),

@@ -72,6 +72,8 @@ fn of(rows: Vec<CoinRow>, unreconciled: &str) -> PeriodReport {
         halted: false,
         halt_id: None,
         halt_reason: None,
+        halts: Vec::new(),
+        liquidated_at: None,
         asked_from: from,
         asked_to: to,
         readings: 2017,
@@ -218,7 +220,7 @@ pub(crate) fn many(coins: i64) -> PeriodReport {
 pub(crate) fn nothing() -> PeriodReport {
     let at = heading("paper").at;
     let note = "the ledger has no reading in this period".to_owned();
-    PeriodReport::empty(heading("paper"), "USDT", (at - DAY * 7, at), None, note)
+    PeriodReport::empty(heading("paper"), "USDT", (at - DAY * 7, at), None, Vec::new(), note)
 }
 
 /// A period with one reading of an account that holds nothing.

@@ -240,6 +240,18 @@ def bad_input():
         done = subprocess.run(["/bin/sh", "-c", f"{rebal} init <&- 2>&1"], capture_output=True, text=True, env=place.environment(), timeout=60)
         that("with a closed stdin too", done.returncode == 2 and "--non-interactive" in done.stdout, done.stdout)
         that("and nothing is written", not os.path.exists(place.config))
+        with Terminal(place, "init", *offline) as term:
+            term.answer("Venue:", ENTER)
+            term.answer("Mode:", ENTER)
+            term.answer("Prices [", "/nowhere/klines" + ENTER)
+            term.until("/nowhere/klines: No such file or directory")
+            term.until("Again, please.")
+            term.answer("Prices [", place.folder + ENTER)
+            term.until("there is no SYMBOL*.csv")
+            term.answer("Prices [", "synthetic" + ENTER)
+            term.until("Equity [")
+            term.interrupt()
+            that("a folder of prices that is not there, or holds none, is asked for again", "?." not in term.said(), term.said()[-600:])
         for name, keys in (("a list", []), ("a line", ["Venue:", "Mode:"]), ("yes or no", ["Venue:", "Mode:", "Prices [", "Equity [", "Strategy:", "Coins [scan]: ", "Coins [20]: ", "Target per coin [20]: ", "Threshold [0.05]: "])):
             with Terminal(place, "init", *offline) as term:
                 for question in keys:

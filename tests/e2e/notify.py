@@ -182,11 +182,11 @@ def digests():
     """49 paper passes are four hours: one digest, with the figures of that pass."""
     with Telegram() as telegram, Owner(telegram, symbols=[], basket__symbols="[]") as home:
         del home.values["basket__symbols"]
-        home.config = os.path.join(home.folder, "demo.toml")
-        open(home.config, "w").close()
+        # What `--demo` runs on, which itself talks to nobody.
+        home.config = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/demo.toml")
         arrived, codes, equity, ticks = {}, [], {}, set()
         for number in range(1, 99):
-            code, out, _ = home.run("--demo", "rebalance", "--json", "--metrics-file", home.metrics_file)
+            code, out, _ = home.run("rebalance", "--json", "--metrics-file", home.metrics_file)
             codes.append(code)
             equity[number] = json.loads(out)["equity_before"]
             # A market that falls makes any funding more than the profit; that is told beside the digests.
@@ -198,7 +198,7 @@ def digests():
                 ticks.add(shown["rebal_reading_timestamp_seconds"])
             if number in (20, 49):
                 # A risk check sees the same clock: it tells nothing twice.
-                code, _, _ = home.run("--demo", "risk-check")
+                code, _, _ = home.run("risk-check")
                 codes.append(code)
                 arrived.setdefault(number, []).extend(telegram.take()) if telegram.texts else None
         that("100 paper runs end with 0", set(codes) == {0}, codes)
@@ -210,7 +210,7 @@ def digests():
         that("and by how much it changed since the first", f", {change:+.2f} (" in first.splitlines()[0], (first, change))
         change = float(equity[97]) - float(equity[49])
         that("the second goes on where the first ended", f", {change:+.2f} (" in second.splitlines()[0], (second, change))
-        that("profile, mode and paper time are in it", "\ndemo · PAPER · 2026-01-01 04:00:00 UTC\nchanges since 2026-01-01 00:00:00 UTC\n" in first, first)
+        that("profile, mode and paper time are in it", "\nrebal · PAPER · 2026-01-01 04:00:00 UTC\nchanges since 2026-01-01 00:00:00 UTC\n" in first, first)
         named = re.findall(r"^(best|worst) (.+)$", first, re.M)
         that("best and worst coins, funding, drawdown and the last pass too",
              [name for name, _ in named] == ["best", "worst"] and all(line.count(",") == 2 for _, line in named)
@@ -255,7 +255,7 @@ def alerts():
         that("the metrics then say 4, and what was known before", shown["rebal_exit_code"] == 4 and shown["rebal_last_good_pass_timestamp_seconds"] == good and "rebal_equity" in shown, shown)
         code, _, _ = home.run("rebalance")
         texts = telegram.take()
-        that("when it is back, that is told once", code == 0 and len(texts) == 1 and texts[0].endswith("over: exchange unavailable"), texts)
+        that("when it is back, that is told once", code == 0 and len(texts) == 1 and texts[0].startswith("<b>over: exchange unavailable</b>\n") and "\nit began at 20" in texts[0] and " UTC and lasted " in texts[0], texts)
         telegram.take_beats()
 
         for symbol in BASKET:
@@ -263,6 +263,8 @@ def alerts():
         code, _, err, shown = home.measured("rebalance")
         texts = telegram.take()
         that("a stop is told by the pass in which it fires", code == 7 and any(text.startswith("<b>CRITICAL: halted</b>") for text in texts), (code, texts, err))
+        that("in one message: what it was at, and that all is closed", sum("CRITICAL: halted" in text for text in texts) == 1
+             and any("; equity " in text and "the account is flat since 20" in text and " UTC" in text for text in texts), texts)
         that("and beats /fail", telegram.take_beats() == ["/fail"])
         that("the metrics then say 7 and halted, and nothing of what is gone", shown["rebal_exit_code"] == 7 and shown["rebal_halted"] == 1 and "rebal_leverage_ratio" not in shown, shown)
         code, _, _, shown = home.measured("rebalance")
@@ -309,7 +311,7 @@ def troubles():
                 sim.advance()
                 code, out, err = home.run("rebalance")
             texts = telegram.take()
-            that(f"{say[1]}: then both messages arrive, in order", code == 0 and [text.rsplit("\n", 1)[-1][:6] for text in texts] [-1:] == ["over: "]
+            that(f"{say[1]}: then both messages arrive, in order", code == 0 and [text[:9] for text in texts][-1:] == ["<b>over: "]
                  and len(texts) == 2 and "wait" not in err, (code, texts, err))
             that(f"{say[1]}: nothing of the token is printed or kept", not home.leaks(), home.leaks()[:3])
     with Telegram() as telegram, Sim(rebal) as sim, Owner(telegram, sim.url) as home:
@@ -351,7 +353,7 @@ def broken():
 
 
 def silent():
-    """Who wants no messages gets none, and what is written meanwhile waits."""
+    """Who wants no messages gets none, and what was written meanwhile does not arrive all at once later."""
     with Telegram() as telegram, Sim(rebal) as sim, Owner(telegram, sim.url) as home:
         home.values["telegram__enabled"] = "false"
         home.values["report__digest_every"] = "1s"
@@ -360,14 +362,26 @@ def silent():
         sim.faults({"match": "GET /fapi/v3/account", "nth": 1, "times": 1, "do": "reply:503:{}"})
         code, _, err = home.run("rebalance", env={name: value for name, value in home.environment().items() if "TELEGRAM" not in name})
         kinds = [kind for kind, in sqlite3.connect(os.path.join(home.state, "ledger.db")).execute("SELECT kind FROM outbox")]
+        code_of_doctor, report = home.json("doctor")
+        row = next(row for row in report["checks"] if row["name"] == "outbox")
+        that("and doctor has nothing to warn of", row["status"] == "ok" and "nothing waits" in row["found"], row)
         that("without telegram.enabled nothing is sent, no token is needed and no digest piles up",
              code == 4 and telegram.paths == [] and kinds == ["exchange_unavailable"] and "token" not in err, (code, kinds, err))
         home.values["telegram__enabled"] = "true"
         sim.advance()
         code, _, err = home.run("risk-check")
         texts = telegram.take()
-        that("once it is enabled, what waited comes first, then what is over, then the digest",
-             len(texts) == 3 and "exchange unavailable" in texts[0] and texts[1].endswith("over: exchange unavailable") and " USDT</b>, " in texts[2], (code, texts, err))
+        that("once it is enabled, what was told before stays where it is: what is over now arrives, and the digest",
+             len(texts) == 2 and texts[0].startswith("<b>over: exchange unavailable</b>\n") and " USDT</b>, " in texts[1], (code, texts, err))
+        sim.faults({"match": "GET /fapi/v3/account", "nth": 1, "times": 1, "do": "reply:503:{}"})
+        telegram.say = (500, "Internal Server Error", {})
+        home.run("rebalance")
+        telegram.say = None
+        sim.advance(12 * 25)
+        code, _, err = home.run("rebalance")
+        texts = telegram.take()
+        that("what could not be delivered for a day is no news any more, which is said",
+             code == 0 and "1 message is more than a day old" in err and texts and not any("warning: exchange unavailable" in text for text in texts), (code, texts, err))
 
 
 def documents():
@@ -411,7 +425,7 @@ def kills():
         code, _, err = home.run("rebalance")
         again = telegram.take()
         that("killed while it delivers, the message arrives again, and what came after it", killed(process.returncode) and code == 0
-             and len(first) == 1 and again[:1] == first and [text[-26:] for text in again[1:]] == ["over: exchange unavailable"], (first, again, err))
+             and len(first) == 1 and again[:1] == first and [text.split("\n")[0] for text in again[1:]] == ["<b>over: exchange unavailable</b>"], (first, again, err))
 
 
 if text_string_to_metric_families is None:

@@ -260,6 +260,54 @@ def latch_before_the_first_order():
 
 # ---- b. halted --------------------------------------------------------------------------------------
 
+def liquidated():
+    """The exchange was faster than the stop: pass, alert and report say so."""
+    sim, home = stopped(risk__max_drawdown=0.9)
+    with sim, home:
+        fall(sim, 0.4)
+        sim.advance()
+        that("the exchange liquidated", not held(sim.state()) and any(row["type"] == "INSURANCE_CLEAR" for row in sim.state()["income"]), sim.state()["income"][-3:])
+        code, out, err = home.run("rebalance")
+        that("the pass says that the account was liquidated", code == 7 and "LIQUIDATED: the exchange closed positions by force" in out and "account was closed with 0 orders" not in out, (code, out, err))
+        db = sqlite3.connect(os.path.join(home.state, "ledger.db"))
+        texts = [text for text, in db.execute("SELECT text FROM outbox ORDER BY id")]
+        db.close()
+        that("so does the alert", any("hard stop, LIQUIDATED by the exchange" in text and "equity 0.00 USDT" in text and "flat since" in text for text in texts), texts)
+        code, out, err = home.run("report", "--week")
+        that("so does the report", code == 0 and "LIQUIDATED: the exchange closed positions by force at 20" in out and "INSURANCE_CLEAR (liquidation)" in out, (code, out, err))
+        code, page, _ = home.run("report", "--week", "--format", "html")
+        that("and the page", code == 0 and "LIQUIDATED" in page, code)
+        code, report = home.json("report", "--week")
+        that("and the object", report.get("liquidated_at", "").startswith("20") and [row["id"] for row in report["halts"]] == halts(home), report.get("halts"))
+        code, _, err = home.run("rebalance")
+        that("and every pass after it", code == 6 and "LIQUIDATED" in err, (code, err))
+
+
+def remembered():
+    """A halt that was lifted is in the report of its period."""
+    sim, home = stopped()
+    with sim, home:
+        lose(sim, 0.31)
+        code, report = home.json("rebalance")
+        ident = halts(home)[0]
+        that("the stop fires", code == 7, (code, report))
+        sim.advance()
+        code, report = home.json("risk-check", "--resume", "--confirm", ident)
+        that("and is lifted", code == 0, (code, report))
+        sim.advance()
+        home.run("rebalance")
+        for form in ("table", "markdown", "html"):
+            code, out, err = home.run("report", "--week", "--format", form)
+            plain = " ".join(out.split())
+            that(f"{form}: the week's report says when it fired, why, and that trading goes on",
+                 code == 0 and "Halted 20" in plain and ident in plain and "reached its limit of 30.0 %" in plain and "trading was resumed 20" in plain, (code, out[:600], err))
+        code, report = home.json("report", "--week")
+        row = report["halts"][0]
+        that("the object has it with its times", len(report["halts"]) == 1 and row["id"] == ident and row["at"] <= row["flat_at"] <= row["resumed_at"] and not report["halted"], report["halts"])
+        code, report = home.json("report", "--since", "2020-01-01", "--until", "2020-02-01")
+        that("a period before has none", code == 0 and "halts" not in report, report.get("halts"))
+
+
 def halted():
     sim, home = stopped()
     with sim, home:
@@ -273,7 +321,7 @@ def halted():
         that("names the halt and says how to lift it", ident in json.dumps(report) and "risk-check --resume" in json.dumps(report), report)
         code, out, err = home.run("rebalance")
         that("as text too, with nothing on stdout", code == 6 and out == "" and "HALTED" in err and ident in err, (out, err))
-        for arguments, ends in [(["plan", "--dry-run"], 0), (["plan"], 0), (["rebalance", "--dry-run"], 0), (["risk-check"], 6)]:
+        for arguments, ends in [(["plan", "--dry-run"], 6), (["plan"], 6), (["plan", "--detailed-exitcode"], 6), (["rebalance", "--dry-run"], 6), (["risk-check"], 6)]:
             name = " ".join(arguments)
             code, out, err = home.run(*arguments)
             that(f"{name}: HALTED is the first line, exit {ends}", code == ends and first_line(out).startswith("HALTED") and ident in first_line(out), (code, out[:300], err))
@@ -414,7 +462,7 @@ def flatten_asks():
         that("without a terminal and without --yes flatten ends with 2, nothing sent",
              code == 2 and not posts(sim.state(), before) and not os.path.exists(latch(home)) and "--yes" in err, (code, out, err))
         code, text = on_terminal(home, "flatten", answers=[(r"\?|\[y/N\]", "n\n")], seconds=15)
-        that(f"on a terminal it asks, and no is no ({code})", code in (0, 2) and not posts(sim.state(), before) and len(held(sim.state())) == 6 and not os.path.exists(latch(home)), (code, text))
+        that(f"on a terminal it asks, and no is no ({code})", code == 2 and not posts(sim.state(), before) and len(held(sim.state())) == 6 and not os.path.exists(latch(home)), (code, text))
         code, text = on_terminal(home, "flatten", answers=[(r"\?|\[y/N\]", "\n")], seconds=15)
         that("nothing typed is no", not posts(sim.state(), before) and len(held(sim.state())) == 6, (code, text))
         for wrong in ("NOSUCHUSDT", "ADA USDT", "", "BTCUSDT"):
@@ -428,6 +476,13 @@ def flatten_asks():
         sim.advance()
         code, report = home.json("rebalance")
         that("and the next pass buys them again", code == 0 and len(held(sim.state())) == 6, (code, report))
+        sim.advance()
+        sim.price("ADAUSDT", "1.3")
+        orders = len(sim.state()["orders"])
+        code, text = on_terminal(home, "rebalance", answers=[(r"Send \d+ orders", "n\n")], seconds=20)
+        that("rebalance: no is no in the same way, and the plan is not told twice", code == 2 and len(sim.state()["orders"]) == orders
+             and "not confirmed" in text and "Dry run" not in text and text.count("ADA ") <= 2, (code, text))
+        home.json("rebalance")
         sim.advance()
         code, text = on_terminal(home, "flatten", answers=[(r"\?|\[y/N\]", "y\n")], seconds=20)
         that("on a terminal yes closes all and halts", code == 0 and not held(sim.state()) and os.path.exists(latch(home)), (code, text))
@@ -778,7 +833,7 @@ def zero_balances():
             code, report = home.json("rebalance")
             that("the next good reading trades", code == 0 and any(o["symbol"] == "ADAUSDT" for o in report["orders"]), (code, report))
             rows = outbox(home)
-            that("and says that it is over", len(rows) == 3 and "over" in rows[-1][3].lower() and rows[-1][2] == rows[0][2], outbox(home))
+            that("and says that it is over", len(rows) == 3 and rows[-1][1] == "over" and "lasted" in rows[-1][3] and rows[-1][2] == rows[0][2], outbox(home))
             home.json("rebalance")
             that("once", len(outbox(home)) == 3, outbox(home))
             # One bad reading at the moment of a real loss delays the stop by no more than that reading.
@@ -1057,7 +1112,7 @@ def risk_check():
         that("a stop that cannot close everything is 8", code == 8 and set(held(sim.state())) == {"XRPUSDT"}, (code, out, err))
 
 
-SCENARIOS = [hard_stop, latch_before_the_first_order, halted, rebuilt_with_old_positions, resume, flatten_asks, partly_flattened, flatten_resting_orders,
+SCENARIOS = [liquidated, remembered, hard_stop, latch_before_the_first_order, halted, rebuilt_with_old_positions, resume, flatten_asks, partly_flattened, flatten_resting_orders,
              flatten_in_chunks, flatten_faults, cannot_be_closed, killed_in_flatten, flatten_whatever_is_broken, exchange_down,
              zero_balances, guards, five_faults, risk_check]
 

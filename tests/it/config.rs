@@ -889,3 +889,102 @@ fn closing_reads_what_names_the_account_past_everything_else_that_is_wrong() {
         assert!(error.contains(why), "{text}: {error}");
     }
 }
+
+/// Every way in which a demo could be made to leave this machine.
+const LEADING_AWAY: [(&str, &str); 8] = [
+    ("mode", "live"),
+    ("mode", "testnet"),
+    ("paper.prices", "live"),
+    ("exchange.base_url", "https://example.com"),
+    ("exchange.base_url", "http://127.0.0.1:8900"),
+    ("telegram.enabled", "true"),
+    ("heartbeat.url", "https://example.com/secret"),
+    ("heartbeat.url", "http://127.0.0.1:1/secret"),
+];
+
+fn demo_table() -> Option<toml::Table> {
+    Some(demo::demo(&["ADAUSDT".parse().unwrap()]))
+}
+
+#[test]
+fn the_environment_cannot_lead_the_demo_away() {
+    let quiet = Run { base: demo_table(), ..NOTHING }.load().unwrap();
+    for (key, value) in LEADING_AWAY {
+        let name = format!("REBAL__{}", key.replace('.', "__").to_uppercase());
+        let env = [
+            (name.as_str(), value),
+            ("REBAL__TELEGRAM__CHAT_ID", "42"),
+            ("REBAL__RISK__MAX_DRAWDOWN", "0.2"),
+        ];
+        let loaded = Run { env: &env, base: demo_table(), ..NOTHING }.load().unwrap();
+        let mut expected = quiet.config.clone();
+        expected.risk.max_drawdown = Rate::new(2, 1);
+        assert_eq!(loaded.config, expected, "{key} = {value}");
+        let all = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let mut named = vec![name.clone(), "REBAL__TELEGRAM__CHAT_ID".to_owned()];
+        named.sort();
+        assert_eq!(demo::unheeded(all), named);
+    }
+}
+
+#[test]
+fn who_asks_the_demo_to_go_away_is_refused_for_closing_too() {
+    for (key, value) in LEADING_AWAY {
+        let text = if value == "true" { value.to_owned() } else { format!("{value:?}") };
+        let (section, leaf) = key.split_once('.').unwrap_or(("", key));
+        let header = if section.is_empty() { String::new() } else { format!("[{section}]\n") };
+        let file = format!("{header}{leaf} = {text}\n");
+        let set = format!("{key}={value}");
+        // What is wrong elsewhere must not open the way that leads round the seal.
+        for set_too in [None, Some("basket.threshold=17")] {
+            let of_sets: Vec<&str> = [Some(set.as_str()), set_too].into_iter().flatten().collect();
+            let of_file: Vec<&str> = set_too.into_iter().collect();
+            for run in [
+                Run { sets: &of_sets, base: demo_table(), ..NOTHING },
+                Run { file: Some(file.as_bytes()), sets: &of_file, base: demo_table(), ..NOTHING },
+            ] {
+                let (env, sets) = (Vec::new().into_iter(), run.sets.iter().map(|set| (*set).to_owned()));
+                let folder = TempDir::new().unwrap();
+                let path = folder.path().join("rebal.toml");
+                std::fs::write(&path, run.file.unwrap_or_default()).unwrap();
+                let sets: Vec<String> = sets.collect();
+                let base = run.base.clone();
+                let sources = Sources { file: Some(path), file_required: true, env, sets: &sets, base };
+                for error in [load(sources.clone()).unwrap_err(), load_for_exit(sources).unwrap_err()] {
+                    let sealed = matches!(error.faults(), [Fault::Sealed { key: named, .. }] if named == key);
+                    assert!(sealed, "{set}: {error}");
+                    assert!(!error.to_string().contains("secret"), "{error}");
+                    assert!(error.hint().contains("leave --demo away"), "{}", error.hint());
+                }
+            }
+        }
+    }
+    let stays = [
+        "mode=paper",
+        "paper.prices=/data/klines",
+        "exchange.base_url=",
+        "telegram.enabled=false",
+        "telegram.chat_id=42",
+    ];
+    Run { sets: &stays, base: demo_table(), ..NOTHING }.load().unwrap();
+}
+
+#[test]
+fn the_quote_is_no_coin_and_a_contract_of_another_quote_is_named_with_ours() {
+    for key in ["basket.symbols", "moonshot.symbols", "weights.symbols"] {
+        for name in ["USDT", "USDTUSDT"] {
+            let error = refusal(from_sets(&[&format!("{key}=ADAUSDT,{name}")]));
+            assert!(error.contains(name) && error.contains("is the quote itself"), "{key}: {error}");
+        }
+    }
+    for (name, quote, wanted) in [
+        ("ADAUSDT", "EUR", "write ADAEUR, or change quote"),
+        ("ADABTC", "USDT", "write ADAUSDT, or change quote"),
+        ("ADA", "USDT", "write ADAUSDT, or change quote"),
+        ("BTC", "USDT", "write BTCUSDT, or change quote"),
+    ] {
+        let error = refusal(from_sets(&[&format!("quote={quote}"), &format!("basket.symbols={name}")]));
+        assert!(error.contains(wanted), "{name} {quote}: {error}");
+    }
+    from_sets(&["basket.symbols=USDCUSDT,BTCUSDT,1000PEPEUSDT"]).unwrap();
+}

@@ -74,7 +74,32 @@ fn every_command_has_examples_and_exit_codes() {
         let name = command.get_name();
         assert!(after.contains("Examples:") && after.contains(&format!("rebal {name}")), "{name}: {after}");
         // The practice server runs until it is ended.
-        assert!(name == "sim" || after.contains("Exit codes: 0 "), "{name}: {after}");
+        assert!(name == "sim" || after.contains("Exit codes:\n    0  "), "{name}: {after}");
+        exit_codes_are_a_list(name, &after);
+    }
+    let grammar = grammar();
+    let after = grammar.get_after_help().unwrap().to_string();
+    let codes: Vec<u8> = exit_codes_are_a_list("rebal", &after);
+    assert_eq!(codes, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20, 130], "all of the contract's");
+}
+
+/// One code in a line, which no terminal of 80 columns breaks.
+fn exit_codes_are_a_list(name: &str, after: &str) -> Vec<u8> {
+    let Some((_, codes)) = after.split_once("Exit codes:\n") else { return Vec::new() };
+    let code = |line: &str| {
+        let (code, meaning) =
+            line.trim_start().split_once("  ").unwrap_or_else(|| panic!("{name}: {line:?}"));
+        assert!(line.chars().count() < 80 && !meaning.is_empty(), "{name}: {line}");
+        code.parse().unwrap_or_else(|_| panic!("{name}: {line:?}"))
+    };
+    codes.lines().take_while(|line| !line.is_empty()).map(code).collect()
+}
+
+#[test]
+fn help_is_text_for_people_and_not_for_a_compiler() {
+    for (name, text) in grammar::help(&grammar()) {
+        let escaped = text.lines().find(|line| line.contains("\\\""));
+        assert_eq!(escaped, None, "{name}");
     }
 }
 

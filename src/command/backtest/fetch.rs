@@ -41,6 +41,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// Downloads what is missing up to `--to`, coin by coin; what is there already is checked and not asked for.
 /// Whatever can be refused is refused before anything is written.
 pub(super) async fn fetch(context: &Context, args: &Args) -> Result<(), CommandError> {
+    if context.demo {
+        let problem = "--fetch asks the exchange, and --demo talks to nobody".to_owned();
+        return Err(usage(problem, "leave --demo away to download; nothing was sent"));
+    }
     let (key, symbols) = settings::listed(&context.config);
     if symbols.is_empty() {
         let problem = format!("{key} is empty: --fetch does not know what to download");

@@ -104,8 +104,12 @@ Examples:
                                                                one part of eight, for a job engine
   rebal backtest --merge part-*.jsonl                          all parts together
 
-Exit codes: 0 done · 2 configuration, data or options · 130 interrupted
-With --fetch also: 3 another download fills the folder · 4 the exchange does not answer";
+Exit codes:
+    0  done
+    2  configuration, data or options
+    3  another download fills the folder (--fetch)
+    4  the exchange does not answer (--fetch)
+  130  interrupted";
 
 /// More threads than any machine has cores.
 const MOST_JOBS: usize = 1024;

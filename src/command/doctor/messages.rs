@@ -94,9 +94,8 @@ fn outbox(waiting: usize, enabled: bool) -> Row {
     match (waiting, enabled) {
         (0, _) => OUTBOX.ok("nothing waits"),
         (waiting, true) => OUTBOX.warn(format!("{waiting} waiting"), "the next pass sends them"),
-        (waiting, false) => OUTBOX.warn(
-            format!("{waiting} waiting, and Telegram is off"),
-            "set [telegram], and the next pass sends them",
-        ),
+        (waiting, false) => {
+            OUTBOX.ok(format!("{waiting} in the ledger; Telegram is off, so nobody is sent them"))
+        }
     }
 }

@@ -42,8 +42,13 @@ Examples:
 
 Ends with the first of these that failed. Warnings and what is not verifiable do not count.
 
-Exit codes: 0 nothing failed · 2 configuration, key, permission or account mode · 10 ledger or state
-folder · 9 foreign orders · 6 halted · 4 exchange unavailable, or an account without equity";
+Exit codes:
+    0  nothing failed
+    2  configuration, key, permission or account mode
+   10  ledger or state folder
+    9  foreign orders
+    6  halted
+    4  exchange unavailable, or an account without equity";
 
 pub(super) async fn run(global: &Global, ui: Ui, args: &Args) -> Result<u8, CommandError> {
     render::doctor_fits(global.format())?;

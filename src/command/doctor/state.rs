@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::domain::time::Time;
-use crate::error::CommandError;
+use crate::error::{CommandError, WAY_OUT};
 use crate::ledger::{Halt, Ledger};
 use crate::pass::latch;
 use crate::report::doctor::question::{
@@ -66,8 +66,7 @@ impl Case<'_> {
             }
             (_, faults) => {
                 let shown: Vec<&str> = faults.iter().take(FAULTS_SHOWN).map(String::as_str).collect();
-                let fix = "restore ledger.db from a backup; until then let no pass trade from this folder";
-                self.say(LEDGER.fail(Failure::Storage, format!("damaged: {}", shown.join("; ")), fix));
+                self.say(LEDGER.fail(Failure::Storage, format!("damaged: {}", shown.join("; ")), WAY_OUT));
                 None
             }
         }

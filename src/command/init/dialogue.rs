@@ -1,13 +1,13 @@
 //! The questions, one after another, each answer checked before the next one is asked.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::command::context::Context;
 use crate::config::draft::Draft;
 use crate::config::location::Location;
 use crate::config::secrets;
 use crate::config::sections::{Config, contract_of};
-use crate::config::words::{Mode, StrategyKind, Venue};
+use crate::config::words::{Mode, Prices, StrategyKind, Venue};
 use crate::domain::num::Rate;
 use crate::domain::symbol::Symbol;
 use crate::error::{CommandError, Kind};
@@ -76,7 +76,7 @@ impl Dialogue<'_> {
             let answer = ui::input(&self.context.ui, question, default).map_err(unanswered)?;
             match take(self, &answer) {
                 Ok(()) => return Ok(()),
-                Err(reason) => self.context.ui.warn(&format!("{reason}. Again, please.")),
+                Err(reason) => self.context.ui.warn(&again(&reason)),
             }
         }
     }
@@ -106,7 +106,7 @@ impl Dialogue<'_> {
             let word = answers.get(chosen).map_or(now, |(word, _)| *word);
             match self.take(&[(key, word)]) {
                 Ok(()) => return Ok(()),
-                Err(reason) => self.context.ui.warn(&format!("{reason}. Again, please.")),
+                Err(reason) => self.context.ui.warn(&again(&reason)),
             }
         }
     }
@@ -153,7 +153,13 @@ impl Dialogue<'_> {
     fn paper(&mut self) -> Result<(), CommandError> {
         self.about("Which prices? `live` are Binance's public ones, `synthetic` are made up here\nand work offline; a folder of recorded klines (SYMBOL*.csv) works too.");
         let now = word_of(&self.config().paper.prices);
-        self.value("Prices", "paper.prices", &now)?;
+        self.line("Prices", &now, |dialogue, answer| {
+            dialogue.take(&[("paper.prices", answer)])?;
+            match &dialogue.config().paper.prices {
+                Prices::Folder(folder) => has_klines(folder),
+                Prices::Live | Prices::Synthetic => Ok(()),
+            }
+        })?;
         self.about("How much play money, in the quote (USDT)?");
         let now = self.config().paper.equity.to_string();
         self.value("Equity", "paper.equity", &now)
@@ -361,12 +367,35 @@ impl Dialogue<'_> {
     }
 }
 
+/// Why an answer is not taken, as a sentence, and that another one is wanted.
+fn again(reason: &str) -> String {
+    let end = if reason.ends_with(['?', '.', '!']) { "" } else { "." };
+    format!("{reason}{end} Again, please.")
+}
+
+/// Whether a folder can be one of recorded prices: there, and with a table in it or in a folder of it.
+fn has_klines(folder: &Path) -> Taken<()> {
+    let entries = |folder: &Path| -> std::io::Result<Vec<PathBuf>> {
+        std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect()
+    };
+    let is_table = |path: &PathBuf| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+        [".csv", ".csv.gz", ".zip"].iter().any(|ending| name.ends_with(ending))
+    };
+    let there = entries(folder)
+        .map_err(|error| format!("{}: {error}; it is to be live, synthetic or a folder", folder.display()))?;
+    let within = |path: &PathBuf| entries(path).is_ok_and(|inner| inner.iter().any(is_table));
+    match there.iter().any(|path| is_table(path) || within(path)) {
+        true => Ok(()),
+        false => Err(format!("{}: there is no SYMBOL*.csv, .csv.gz or .zip in it", folder.display())),
+    }
+}
+
 fn refused(reason: String) -> CommandError {
     CommandError::new(Kind::Config, reason, "nothing was written")
 }
 
-fn word_of(prices: &crate::config::words::Prices) -> String {
-    use crate::config::words::Prices;
+fn word_of(prices: &Prices) -> String {
     match prices {
         Prices::Live => "live".to_owned(),
         Prices::Synthetic => "synthetic".to_owned(),
@@ -400,6 +429,29 @@ fn shares_of(text: &str) -> Taken<Vec<(String, String)>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_folder_of_prices_is_there_and_has_tables() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(has_klines(&folder.path().join("nowhere")).unwrap_err().contains("nowhere: "));
+        assert!(
+            has_klines(folder.path())
+                .unwrap_err()
+                .ends_with("there is no SYMBOL*.csv, .csv.gz or .zip in it")
+        );
+        std::fs::create_dir(folder.path().join("BTCUSDT")).unwrap();
+        std::fs::write(folder.path().join("readme.txt"), "x").unwrap();
+        assert!(has_klines(folder.path()).is_err());
+        std::fs::write(folder.path().join("BTCUSDT/BTCUSDT-5m-2025-10.zip"), "x").unwrap();
+        assert_eq!(has_klines(folder.path()), Ok(()));
+        assert_eq!(has_klines(&folder.path().join("BTCUSDT")), Ok(()));
+    }
+
+    #[test]
+    fn a_reason_ends_once() {
+        assert_eq!(again("no OPP; did you mean OP?"), "no OPP; did you mean OP? Again, please.");
+        assert_eq!(again("not a number"), "not a number. Again, please.");
+    }
 
     #[test]
     fn percent_and_shares_are_read_as_people_write_them() {

@@ -49,6 +49,17 @@ pub(super) async fn open(context: &Context, ledger: &mut Ledger) -> Result<Paper
     }
 }
 
+/// What the account is on, by which its ledger is known again.
+pub(super) fn environment(context: &Context) -> String {
+    let paper = &context.config.paper;
+    let from = match &paper.prices {
+        Prices::Live => "live prices".to_owned(),
+        Prices::Synthetic => format!("synthetic prices of seed {}", paper.seed),
+        Prices::Folder(folder) => format!("prices recorded in {}", folder.display()),
+    };
+    format!("{}, {from}", if is_spot(context) { "paper spot" } else { "paper" })
+}
+
 fn is_spot(context: &Context) -> bool {
     context.config.venue == Venue::BinanceSpot
 }
@@ -79,11 +90,10 @@ fn account(
     prices: sim::prices::Prices,
     (terms, clock): (Terms, Clock),
     kept: Option<&str>,
-    from: &str,
 ) -> Result<Paper, CommandError> {
     let world = World::new(lists.contracts, prices);
     if !is_spot(context) {
-        return readable(Paper::new(world, terms, kept, &format!("paper, {from}"), clock));
+        return readable(Paper::new(world, terms, kept, &environment(context), clock));
     }
     if context.config.quote != QUOTE {
         return Err(CommandError::new(
@@ -92,7 +102,7 @@ fn account(
             format!("set quote = \"{QUOTE}\""),
         ));
     }
-    readable(Paper::spot(world, lists.pairs, terms, kept, &format!("paper spot, {from}"), clock))
+    readable(Paper::spot(world, lists.pairs, terms, kept, &environment(context), clock))
 }
 
 fn readable(paper: Result<Paper, Unreadable>) -> Result<Paper, CommandError> {
@@ -121,8 +131,7 @@ fn synthetic(context: &Context, kept: Option<&str>) -> Result<Paper, CommandErro
     let terms = terms(context);
     let lists = Lists::of(listing::synthetic(seed, terms.start));
     let prices = sim::prices::Prices::Synthetic { seed };
-    let from = format!("synthetic prices of seed {seed}");
-    account(context, lists, prices, (terms, Clock::Passes), kept, &from)
+    account(context, lists, prices, (terms, Clock::Passes), kept)
 }
 
 /// On recorded prices: of `symbols`, or of everything in the folder.
@@ -145,8 +154,7 @@ pub(super) fn recorded(
     let interval = archive::interval(&bars).unwrap_or(context.config.interval);
     let terms = Terms { interval, ..terms(context) };
     let prices = sim::prices::Prices::Replay(Recorded { bars, funding });
-    let from = format!("prices recorded in {}", folder.display());
-    let mut paper = account(context, lists, prices, (terms, Clock::Passes), kept, &from)?;
+    let mut paper = account(context, lists, prices, (terms, Clock::Passes), kept)?;
     if let (None, Some(start)) = (kept, context.config.paper.start) {
         paper.sim().advance(start).map_err(|end| {
             CommandError::new(
@@ -233,7 +241,7 @@ async fn live(context: &Context, kept: Option<&str>) -> Result<Paper, CommandErr
     let lists = Lists::of(rules.into_values().map(listed).collect());
     let terms = Terms { start: now, ..terms(context) };
     let fed = sim::prices::Prices::Fed;
-    let mut paper = account(context, lists, fed, (terms, Clock::Exchange), kept, "live prices")?;
+    let mut paper = account(context, lists, fed, (terms, Clock::Exchange), kept)?;
     let sim = paper.sim();
     for (symbol, prints) in settlements(&source, sim, now).await? {
         sim.feed_funding(&symbol, prints);
@@ -252,7 +260,7 @@ async fn live_spot(context: &Context, kept: Option<&str>) -> Result<Paper, Comma
     let lists = Lists::of_pairs(rules.into_values());
     let terms = Terms { start: now, ..terms(context) };
     let fed = sim::prices::Prices::Fed;
-    let mut paper = account(context, lists, fed, (terms, Clock::Exchange), kept, "live prices")?;
+    let mut paper = account(context, lists, fed, (terms, Clock::Exchange), kept)?;
     let sim = paper.sim();
     sim.feed(markets);
     // Fed prices have no end, so time cannot fail to move.

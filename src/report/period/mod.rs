@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::decide::sector::Sector;
-use crate::domain::history::{BookedEntry, Reading, Sample};
+use crate::domain::history::{BookedEntry, PastHalt, Reading, Sample};
 use crate::domain::num::{Notional, Qty, Rate};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
@@ -117,6 +117,12 @@ pub struct PeriodReport {
     pub halt_id: Option<String>,
     /// Why.
     pub halt_reason: Option<String>,
+    /// Halts that began in it, lifted or not; absent where there were none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub halts: Vec<PastHalt>,
+    /// When the exchange closed positions by force for the first time in it; absent where it did not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub liquidated_at: Option<Time>,
     /// What was asked for.
     pub asked_from: Time,
     /// What was asked for.
@@ -200,6 +206,8 @@ pub struct Inputs<'a> {
     pub asked: (Time, Time),
     /// Id and reason of the halt in force now.
     pub halt: Option<(String, String)>,
+    /// Halts that began in the period.
+    pub halts: Vec<PastHalt>,
     /// Every reading from the first to the last of the period, in order.
     pub readings: &'a [Reading],
     /// The coins of some of these readings, in order, among them the first and the last and the first one
@@ -225,6 +233,7 @@ impl PeriodReport {
         quote: &str,
         asked: (Time, Time),
         halt: Option<(String, String)>,
+        halts: Vec<PastHalt>,
         note: String,
     ) -> PeriodReport {
         let nothing = Inputs {
@@ -232,6 +241,7 @@ impl PeriodReport {
             quote,
             asked,
             halt,
+            halts,
             readings: &[],
             samples: &[],
             twin: (&[], false),
@@ -295,6 +305,14 @@ impl PeriodReport {
             halted: inputs.halt.is_some(),
             halt_id: inputs.halt.as_ref().map(|(id, _)| id.clone()),
             halt_reason: inputs.halt.map(|(_, reason)| reason),
+            halts: inputs.halts,
+            liquidated_at: inputs
+                .income
+                .iter()
+                .map(|row| &row.entry)
+                .filter(|entry| entry.is_liquidation())
+                .map(|entry| entry.at)
+                .min(),
             asked_from: inputs.asked.0,
             asked_to: inputs.asked.1,
             readings: readings.len(),

@@ -123,6 +123,7 @@ fn moved_report(
         heading: heading(),
         quote: "USDT",
         asked: (at(0), at(600)),
+        halts: Vec::new(),
         halt: None,
         readings,
         samples,
@@ -292,7 +293,8 @@ fn the_twin_of_an_account_that_began_empty_starts_with_its_first_purchase() {
 
 #[test]
 fn a_period_without_a_reading_says_so() {
-    let report = PeriodReport::empty(heading(), "USDT", (at(0), at(600)), None, "no pass yet".into());
+    let report =
+        PeriodReport::empty(heading(), "USDT", (at(0), at(600)), None, Vec::new(), "no pass yet".into());
     assert_eq!((report.readings, report.growth, report.win_rate), (0, None, None));
     assert_eq!((report.from, report.to), (at(0), at(600)));
     assert_eq!(report.notes, ["no pass yet"]);

@@ -6,6 +6,7 @@ use super::proxy::Proxy;
 use super::world::{BASKET, Home, ORDER, Sim, text};
 
 const TOLD: &str = "SELECT kind || ': ' || text FROM outbox ORDER BY id";
+const OVER: &str = "SELECT kind FROM outbox WHERE level = 'over' ORDER BY id";
 
 fn held() -> (Sim, Proxy, Home) {
     let sim = Sim::start();
@@ -64,7 +65,7 @@ fn a1_alerts_that_cannot_be_written_change_no_order_and_no_exit_code() {
 }
 
 #[test]
-fn a1_what_is_told_waits_in_the_outbox_while_nobody_delivers_it() {
+fn a1_what_is_told_is_kept_and_waits_for_nobody_where_nobody_delivers_it() {
     let (sim, _, home) = held();
     sim.crash();
     home.rebalance().ended(7, "stopped");
@@ -77,7 +78,7 @@ fn a1_what_is_told_waits_in_the_outbox_while_nobody_delivers_it() {
     assert!(told.starts_with(&first) && told.len() <= first.len() + 1, "{told:?}");
     home.rebalance().ended(6, "halted");
     assert_eq!(home.sql(TOLD), told, "it stays, and is not told again");
-    assert_eq!(home.sql("SELECT count(*) FROM outbox WHERE delivered_at IS NULL"), [told.len().to_string()]);
+    assert_eq!(home.sql("SELECT count(*) FROM outbox WHERE delivered_at IS NULL"), ["0"]);
 }
 
 #[test]
@@ -98,8 +99,7 @@ fn a6_a_trouble_that_lasts_is_told_once_every_four_hours_and_when_it_is_over() {
     sim.faults(&[]);
     home.rebalance();
     home.rebalance();
-    let over: Vec<_> = home.sql(TOLD).into_iter().filter(|line| line.contains("over: ")).collect();
-    assert_eq!(over, ["exchange_unavailable: over: exchange unavailable"]);
+    assert_eq!(home.sql(OVER), ["exchange_unavailable"]);
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn a6_orders_that_fail_in_every_pass_are_one_message() {
     );
     sim.faults(&[]);
     home.rebalance().ended(0, "traded");
-    assert_eq!(home.sql(TOLD).last().unwrap(), "orders_incomplete: over: orders incomplete");
+    assert_eq!(home.sql(OVER), ["orders_incomplete"]);
 }
 
 #[test]

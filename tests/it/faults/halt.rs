@@ -162,7 +162,7 @@ fn x12_what_does_not_trade_is_left_said_and_closed_once_it_trades_again() {
         sim.status("ADAUSDT", "TRADING");
         home.rebalance().ended(7, "stopped");
         is_shut(&sim, &home);
-        assert_eq!(home.sql("SELECT text FROM outbox WHERE kind = 'not_flat'")[1], "over: not flat");
+        assert_eq!(home.sql("SELECT level FROM outbox WHERE kind = 'not_flat'")[1], "over");
     }
 }
 
@@ -263,7 +263,10 @@ fn x24_a_balance_shown_as_zero_fires_no_stop_and_is_told_once() {
     );
     proxy.clear();
     home.quiet();
-    assert_eq!(home.sql(told)[1..], ["equity_unavailable: over: equity unavailable"]);
+    assert_eq!(
+        home.sql("SELECT level || ' ' || kind FROM outbox ORDER BY id")[1..],
+        ["over equity_unavailable"]
+    );
 }
 
 #[test]

@@ -152,7 +152,7 @@ fn s5_a_halt_of_an_older_ledger_stays_in_force() {
     age(&home);
     home.sql("INSERT INTO halt (id, at, reason) VALUES ('h77', 1, 'test')");
     let plan = home.run(&["plan", "--dry-run"]);
-    assert_eq!((plan.code, text(&plan.report, "halt_id")), (Some(0), "h77".to_owned()), "{plan:?}");
+    assert_eq!((plan.code, text(&plan.report, "halt_id")), (Some(6), "h77".to_owned()), "{plan:?}");
     let run = refuses(&sim, &home, 6, "halted");
     assert!(run.message().contains("h77"), "{run:?}");
     assert_eq!(sim.positions().len(), BASKET.len(), "nothing was to be closed then");

@@ -100,11 +100,10 @@ fn said_after(after: &str) -> Roff {
                 roff.text([roman(line.trim_start_matches("  "))]);
             }
             roff.control("fi", []);
-        } else if block.starts_with("Exit codes: ") {
+        } else if let Some(codes) = block.strip_prefix("Exit codes:\n") {
             roff.control("SH", ["EXIT STATUS"]);
-            let codes = one_line();
-            for code in codes.trim_start_matches("Exit codes: ").split(" · ") {
-                let (number, meaning) = code.split_once(' ').unwrap();
+            for code in codes.lines() {
+                let (number, meaning) = code.trim_start().split_once("  ").unwrap();
                 roff.control("TP", []).text([roff::bold(number)]);
                 roff.text([roman(meaning)]);
             }
