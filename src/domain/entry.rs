@@ -27,6 +27,9 @@ pub struct Entry {
 /// What a change that nobody explained is booked as.
 pub const UNEXPLAINED: &str = "UNEXPLAINED";
 
+/// What a part of a holding had cost that was taken as the fee of somebody else's trade; negative.
+pub const FEE_COST: &str = "FEE_COST";
+
 impl Entry {
     /// A deposit or withdrawal: neither profit nor loss. What nobody explained counts as one.
     #[must_use]

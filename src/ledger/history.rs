@@ -255,6 +255,7 @@ impl Ledger {
                 fee: self.parsed(row, "fee")?,
                 fee_asset: self.text(row, "fee_asset")?,
                 realized: self.parsed(row, "realized")?,
+                fee_cost: self.parsed(row, "fee_cost")?,
                 at: self.time(row, "at")?,
             },
             seq: self.integer(row, "seq")?,

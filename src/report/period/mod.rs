@@ -355,14 +355,13 @@ fn rows(
     let (first, last) = (coins(samples.first()), coins(samples.last()));
     let nothing = Account::default();
     let named: std::collections::BTreeSet<&Symbol> =
-        accounts.coins.keys().chain(accounts.in_kind.keys()).chain(first.keys()).chain(last.keys()).collect();
+        accounts.coins.keys().chain(first.keys()).chain(last.keys()).collect();
     let row = |symbol: &Symbol| {
         let account = accounts.coins.get(symbol).unwrap_or(&nothing);
         let floating = |coins: &BTreeMap<Symbol, Sample>| {
             coins.get(symbol).map_or(Notional::ZERO, |coin| coin.unrealized)
         };
-        let in_kind = accounts.in_kind.get(symbol).copied().unwrap_or_default();
-        let unrealized_change = floating(&last) - floating(&first) + in_kind;
+        let unrealized_change = floating(&last) - floating(&first);
         let net_profit = account.booked() + unrealized_change;
         CoinRow {
             symbol: symbol.clone(),

@@ -70,6 +70,7 @@ fn trade(pass_id: i64, minutes: i64, order: &str, side: Side, sold: &Sold<'_>) -
             fee: money(sold.fee.0),
             fee_asset: sold.fee.1.into(),
             realized: money(sold.realized),
+            fee_cost: Notional::ZERO,
             at: at(minutes),
         },
         seq: minutes,
@@ -357,5 +358,38 @@ fn the_trades_after_a_reading_change_it_by_their_distance_from_the_mark() {
     assert_eq!(
         (closed.equity, coins[0].unrealized, coins[0].qty),
         (money("997.94"), Notional::ZERO, Qty::ZERO)
+    );
+}
+
+/// Spot, from 1000 USDT and 2 BNB at 300 that cost 500 (100 floating). 10 A are bought at 10, and 0.01 BNB is the fee while
+/// BNB is at 310: it is worth 3.10 and had cost 2.50, so BNB realised 0.60 and A paid 3.10. At the end A is at 11 (10
+/// floating) and BNB at 320: 1.99 of it are worth 636.80 and cost 497.50 (139.30 floating).
+/// Equity 900 + 110 + 636.80 from 1600: +46.80 = A (10 − 3.10) + BNB (39.30 + 0.60).
+#[test]
+fn what_a_fee_took_from_a_holding_is_realised_there_and_paid_by_the_coin_that_was_traded() {
+    let readings = [reading(1, 0, "1600", "1"), reading(2, 600, "1646.8", "1.02925")];
+    let mut bnb = sample("BNBUSDT", "2", "250", "300");
+    bnb.target = None;
+    let end = vec![sample("AUSDT", "10", "10", "11"), sample("BNBUSDT", "1.99", "250", "320")];
+    let samples = vec![(at(0), vec![bnb]), (at(600), end)];
+    let prices = vec![AssetPrice { asset: "BNB".into(), at: at(10), price: price("310") }];
+    let bought = Sold { name: "AUSDT", qty: "10", price: "10", fee: ("0.01", "BNB"), realized: "0" };
+    let mut bought = trade(1, 10, "x", Side::Buy, &bought);
+    bought.fill.fee_cost = money("2.5");
+    let mut accounts = Accounts::new("USDT", prices, BTreeMap::new()).of_coins();
+    accounts.trade(&bought);
+    let report = report(&readings, &samples, (&[], false), &[], accounts);
+    let row = |name| report.per_coin.iter().find(|row| row.symbol == symbol(name)).unwrap();
+    let (a, b) = (row("AUSDT"), row("BNBUSDT"));
+    assert_eq!((a.realized, a.unrealized_change, a.fees), (Notional::ZERO, money("10"), money("-3.1")));
+    assert_eq!((b.realized, b.unrealized_change, b.fees), (money("0.6"), money("39.3"), Notional::ZERO));
+    assert_eq!((a.unrealized, a.reductions, b.trades), (a.unrealized_change, 0, 0));
+    assert_eq!((report.net_profit, report.unreconciled), (money("46.8"), Notional::ZERO));
+    // The same trade, cut off behind the first reading: there BNB is at 300, and A at what was paid.
+    let (cut, coins) = after_trades(&readings[0], &samples[0].1, &[bought], "USDT", true);
+    assert_eq!(cut.equity, money("1597"));
+    assert_eq!(
+        (coins[0].qty, coins[0].entry, coins[0].unrealized),
+        (qty("1.99"), price("250"), money("99.5"))
     );
 }
