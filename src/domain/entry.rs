@@ -37,6 +37,12 @@ impl Entry {
         matches!(self.kind.as_str(), "TRANSFER" | "INTERNAL_TRANSFER" | UNEXPLAINED)
     }
 
+    /// Profit or fee of an execution, ours or somebody else's.
+    #[must_use]
+    pub fn is_of_trade(&self) -> bool {
+        matches!(self.kind.as_str(), "REALIZED_PNL" | "COMMISSION" | FEE_COST)
+    }
+
     /// Funding, the dividends of stock contracts included.
     #[must_use]
     pub fn is_funding(&self) -> bool {

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::decide::equity::{self, Expected};
-use crate::decide::nav::Transfer;
 use crate::domain::account::Position;
 use crate::domain::entry::{Entry, UNEXPLAINED};
 use crate::domain::num::{Notional, Price, Qty, Rate};
@@ -26,9 +25,6 @@ use super::{Mode, PassError, Settings};
 /// A position that misses our last fill is a read that lags, for this long; after that somebody
 /// else changed it.
 pub(super) const LAG_AT_MOST: Duration = Duration::from_secs(60);
-/// Between readings this close, prices are taken to have moved before a transfer: people move money
-/// because prices did. Over a longer gap the value of a unit is taken to have moved evenly.
-const SAME_MOMENT: Duration = Duration::from_secs(3600);
 /// How far back income rows are sure to be there.
 pub const INCOME_KEPT: Duration = Duration::from_secs(80 * 86_400);
 /// How late an income row may appear.
@@ -83,23 +79,6 @@ impl Seen {
             ),
         });
     }
-
-    /// Deposits and withdrawals since the last reading at `last`.
-    #[must_use]
-    pub fn transfers(&self, last: Time) -> Vec<Transfer> {
-        let is_transfer = |entry: &&Entry| entry.is_transfer() && entry.asset == self.quote;
-        let span = self.snapshot.at.since(last);
-        let elapsed = |at: Time| match seconds(at.since(last)).over(seconds(span)) {
-            Some(elapsed) if span > SAME_MOMENT => elapsed.min(Rate::ONE),
-            _ => Rate::ONE,
-        };
-        let transfer = |entry: &Entry| Transfer { amount: entry.amount, elapsed: elapsed(entry.at) };
-        self.unbooked.iter().filter(is_transfer).map(transfer).collect()
-    }
-}
-
-fn seconds(span: Duration) -> Rate {
-    Rate::new(i64::try_from(span.as_millis()).unwrap_or(i64::MAX), 3)
 }
 
 /// Reads everything in one wave and compares it with our books. Changes nothing.
