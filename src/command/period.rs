@@ -88,26 +88,20 @@ pub(super) async fn report(
         (*reading, *coins) = after_trades(reading, coins, &head, quote, of_coins);
         *at = reading.at;
     }
-    let held = |samples: &[Sample]| samples.iter().any(|sample| !sample.qty.is_zero());
     let at_start = samples.first().map(|(_, samples)| samples.clone()).unwrap_or_default();
-    let mut bought = match held(&at_start) {
-        true => Vec::new(),
-        false => ledger.first_holdings(&start, RAMP).await?,
-    };
-    bought.retain(|(pass_id, _)| *pass_id <= last.pass_id);
+    let is_there = |symbol: &Symbol| at_start.iter().any(|coin| coin.symbol == *symbol && coin.is_in_place());
+    let mut bought = ledger.first_holdings(&start, RAMP).await?;
+    bought.retain(|(pass_id, coin)| *pass_id <= last.pass_id && !is_there(&coin.symbol));
     if bought.is_empty()
-        && !held(&at_start)
+        && !at_start.iter().any(Sample::is_in_place)
         && let Some((_, coins)) = samples.last()
     {
         // Bought after the only reading so far.
-        let opened = coins.iter().filter(|coin| !coin.qty.is_zero() && coin.target.is_some());
-        bought = opened.map(|coin| (i64::MAX, coin.clone())).collect();
+        bought =
+            coins.iter().filter(|coin| coin.is_in_place()).map(|coin| (i64::MAX, coin.clone())).collect();
     }
     let twin_from = bought.iter().map(|(pass_id, sample)| (sample.symbol.clone(), *pass_id)).collect();
-    let twin: Vec<Sample> = match bought.is_empty() {
-        true => at_start,
-        false => bought.iter().map(|(_, sample)| sample.clone()).collect(),
-    };
+    let bought: Vec<Sample> = bought.into_iter().map(|(_, sample)| sample).collect();
     let accounts = Accounts::new(quote, ledger.asset_prices().await?, twin_from);
     let mut accounts = if of_coins { accounts.of_coins() } else { accounts };
     let watched = before_funding(&readings, &income);
@@ -130,7 +124,7 @@ pub(super) async fn report(
         halt,
         readings: &readings,
         samples: &samples,
-        twin: (&twin, !bought.is_empty()),
+        twin: (&at_start, &bought),
         income: &income,
         moves: &moves,
         accounts,

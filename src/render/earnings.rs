@@ -160,9 +160,13 @@ pub(crate) fn headlines(report: &PeriodReport) -> Vec<Remark> {
 pub(crate) fn twin(report: &PeriodReport) -> Vec<Remark> {
     let quote = clean(&report.quote);
     let row = |label: &str, text: String| (Tone::Plain, label.to_owned(), text);
+    let others = report.hold_twin.as_ref().map(|twin| twin.others).filter(|others| !others.is_zero());
+    let others = others.map_or_else(String::new, |others| {
+        format!("; {} of it by coins outside the strategy, as in the account", signed(others))
+    });
     match (report.hold_twin_profit, rebalancing(report)) {
         (Some(profit), Some(effect)) => vec![
-            row("hold twin", format!("{} {quote} had nothing been rebalanced", signed(profit))),
+            row("hold twin", format!("{} {quote} had nothing been rebalanced{others}", signed(profit))),
             row("rebalancing", effect),
         ],
         _ => vec![row("hold twin", "none: nothing was held".to_owned())],

@@ -104,6 +104,7 @@ fn of(rows: Vec<CoinRow>, unreconciled: &str) -> PeriodReport {
             price_profit: twin_profit - money("-0.4"),
             funding: money("-0.4"),
             fees: Notional::ZERO,
+            others: Notional::ZERO,
             coins: rows.iter().map(twin_coin).collect(),
             notes: Vec::new(),
         }),

@@ -230,6 +230,56 @@ fn an_older_ledger_whose_fees_raised_entry_prices_is_put_right() {
     });
 }
 
+/// Readings every hour of what is held of A (target 100), B (target 100) and the owner's O, all at 10.
+#[test]
+fn the_first_purchases_are_those_of_the_portfolios_first_day() {
+    let table: [(i64, &[(&str, &str)]); 5] = [
+        (0, &[("OUSDT", "5"), ("AUSDT", "0.5")]),
+        (1, &[("OUSDT", "5"), ("AUSDT", "10")]),
+        (3, &[("OUSDT", "5"), ("AUSDT", "9"), ("BUSDT", "8")]),
+        (20, &[("AUSDT", "9"), ("BUSDT", "9")]),
+        (40, &[("AUSDT", "9"), ("BUSDT", "9"), ("CUSDT", "9")]),
+    ];
+    run(async {
+        let mut ledger = Ledger::in_memory().await.unwrap();
+        let sample = |(name, qty): &(&str, &str)| Sample {
+            symbol: name.parse().unwrap(),
+            qty: qty.parse().unwrap(),
+            entry: Price::from(10),
+            mark: Some(Price::from(10)),
+            unrealized: Notional::ZERO,
+            target: (*name != "OUSDT").then(|| Notional::from(100)),
+        };
+        for (hour, held) in table {
+            let row = PassRow {
+                at: at(hour * 3_600_000),
+                outcome: "x".into(),
+                exit_code: None,
+                plan: String::new(),
+            };
+            let id = ledger.plan_pass(&row, &[]).await.unwrap();
+            let samples: Vec<Sample> = held.iter().map(sample).collect();
+            let read = EquityRow { at: row.at, ..reading() };
+            ledger.record_equity(id, &read, &samples, &[], &[]).await.unwrap();
+        }
+        let day = std::time::Duration::from_secs(86_400);
+        for (hour, expected) in [
+            // Half an A is none, and O is nobody's portfolio.
+            (0, "AUSDT 10, BUSDT 8"),
+            // The portfolio is an hour old: B belongs to it, C comes later.
+            (1, "AUSDT 9, BUSDT 8"),
+            (20, ""),
+            (40, ""),
+        ] {
+            let after = ledger.reading_at(at(hour * 3_600_000)).await.unwrap().unwrap();
+            let found = ledger.first_holdings(&after, day).await.unwrap();
+            let found: Vec<String> =
+                found.iter().map(|(_, coin)| format!("{} {}", coin.symbol, coin.qty)).collect();
+            assert_eq!(found.join(", "), expected, "from hour {hour}");
+        }
+    });
+}
+
 #[test]
 fn differences_of_coins_are_kept_with_the_time_since_which_they_stand() {
     run(async {

@@ -168,7 +168,8 @@ pub struct PeriodReport {
     pub win_rate: Option<Rate>,
     /// What sales above the band realised, after their fees.
     pub harvest: Notional,
-    /// What never rebalancing would have earned; `None` where nothing was held.
+    /// What never rebalancing would have earned, other coins of the account included; `None` where the strategy held
+    /// nothing.
     pub hold_twin_profit: Option<Notional>,
     /// `net_profit − hold_twin_profit`.
     pub rebalancing_effect: Option<Notional>,
@@ -205,8 +206,8 @@ pub struct Inputs<'a> {
     /// The coins of some of these readings, in order, among them the first and the last and the first one
     /// after each funding row.
     pub samples: &'a [(Time, Vec<Sample>)],
-    /// The coins that the hold twin starts with, and whether the account bought them in the period.
-    pub twin: (&'a [Sample], bool),
+    /// The coins of the start, and the first purchases of what the strategy did not hold yet.
+    pub twin: (&'a [Sample], &'a [Sample]),
     /// Income rows of the period.
     pub income: &'a [BookedEntry],
     /// What the passes of some readings traded, by the time of the reading: of those before each funding row.
@@ -234,7 +235,7 @@ impl PeriodReport {
             halt,
             readings: &[],
             samples: &[],
-            twin: (&[], false),
+            twin: (&[], &[]),
             income: &[],
             moves: &BTreeMap::new(),
             accounts: Accounts::new(quote, Vec::new(), BTreeMap::new()),
@@ -276,6 +277,7 @@ impl PeriodReport {
         let basis = twin::Basis {
             start: inputs.twin.0,
             bought: inputs.twin.1,
+            rows: &per_coin,
             fees: accounts.twin_fees,
             samples,
             income: inputs.income,
