@@ -139,7 +139,10 @@ pub(super) async fn believe(ledger: &mut Ledger, seen: &mut Seen, mode: Mode) ->
         }
         .into());
     }
-    for taken in unexplained {
+    for mut taken in unexplained {
+        if let Some((_, since)) = gaps.get(&taken.symbol) {
+            taken.entries.iter_mut().for_each(|entry| entry.at = *since);
+        }
         seen.take(taken);
     }
     Ok(())

@@ -239,7 +239,7 @@ async fn believe(ledger: &mut Ledger, seen: &mut Seen, mode: Mode) -> Result<(),
         known.filter(|(amount, _)| (*amount - gap).abs() <= gap.abs() * Rate::new(5, 3) + Notional::ONE);
     match same {
         Some((_, since)) if now.since(since) >= STANDING_GAP => {
-            seen.book_gap(gap);
+            seen.book_gap(gap, since);
             Ok(())
         }
         Some(_) => Err(why.into()),

@@ -59,10 +59,10 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Takes a change of the wallet that nothing explains for a transfer, and says so.
-    pub(super) fn book_gap(&mut self, amount: Notional) {
+    /// Takes a change of the wallet that nothing explains for a transfer of when it was first seen, and says so.
+    pub(super) fn book_gap(&mut self, amount: Notional, since: Time) {
         self.unbooked.push(Entry {
-            at: self.snapshot.at,
+            at: since,
             kind: UNEXPLAINED.to_owned(),
             symbol: String::new(),
             amount,

@@ -183,8 +183,9 @@ impl Accounts {
             return;
         }
         match (kind, entry.symbol.parse()) {
-            // To the drawdown it is a transfer, but nobody is told that it was one.
-            (UNEXPLAINED, _) => self.unexplained += entry.amount,
+            // A futures account has rows for its transfers, so this was none that anybody knows of, though the drawdown
+            // takes it for one. Spot has no rows, and a deposit there is just this.
+            (UNEXPLAINED, _) if !self.of_coins => self.unexplained += entry.amount,
             _ if entry.is_transfer() => self.transfers += entry.amount,
             (_, Ok(symbol)) if entry.is_funding() => self.coin(symbol).funding += entry.amount,
             ("REALIZED_PNL" | FEE_COST, Ok(symbol)) => self.coin(symbol).realized += entry.amount,
