@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::words::Venue;
 use crate::decide::sector::{Sector, Sectors};
-use crate::domain::history::{BookedEntry, Reading, Sample, Trade};
+use crate::domain::history::{AssetPrice, BookedEntry, Reading, Sample, Trade};
 use crate::domain::num::Qty;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::{Time, show_span};
@@ -102,7 +102,9 @@ pub(super) async fn report(
     }
     let twin_from = bought.iter().map(|(pass_id, sample)| (sample.symbol.clone(), *pass_id)).collect();
     let bought: Vec<Sample> = bought.into_iter().map(|(_, sample)| sample).collect();
-    let accounts = Accounts::new(quote, ledger.asset_prices().await?, twin_from);
+    let mut prices = coin_prices(&samples, quote);
+    prices.extend(ledger.asset_prices().await?);
+    let accounts = Accounts::new(quote, prices, twin_from);
     let mut accounts = if of_coins { accounts.of_coins() } else { accounts };
     let watched = before_funding(&readings, &income);
     let mut moves: BTreeMap<Time, BTreeMap<Symbol, Qty>> = BTreeMap::new();
@@ -134,6 +136,14 @@ pub(super) async fn report(
         report.notes.splice(0..0, about_the_span(context, asked, &start, &last, !tail.is_empty()));
     }
     Ok(report)
+}
+
+/// What the coins of readings were worth: fees may be paid in any of them.
+fn coin_prices(samples: &[(Time, Vec<Sample>)], quote: &str) -> Vec<AssetPrice> {
+    let of = |at: Time, coin: &Sample| {
+        Some(AssetPrice { asset: coin.symbol.coin(quote).to_owned(), at, price: coin.mark? })
+    };
+    samples.iter().flat_map(|(at, coins)| coins.iter().filter_map(|coin| of(*at, coin))).collect()
 }
 
 /// Why a period has no figures.

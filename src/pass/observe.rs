@@ -148,7 +148,7 @@ pub async fn observe<E: Exchange>(
         Some(expectation) => Some(expectation.with(ledger, &unbooked, quote).await?),
         None => None,
     };
-    let fee_prices = fee_prices(&found, quote);
+    let fee_prices = fee_prices(&found, &unbooked, quote);
     Ok(Seen {
         snapshot: Snapshot { at: found.at, balance: found.balance, modes: found.modes, coins },
         account: found.account,
@@ -198,15 +198,17 @@ async fn look<E: Exchange>(
     }
 }
 
-/// Assets that the exchange takes fees in, beside the quote asset.
-const FEE_ASSETS: [&str; 1] = ["BNB"];
+/// The asset that the exchange takes fees in, beside the quote asset and what is bought.
+const FEE_ASSET: &str = "BNB";
 
-fn fee_prices(found: &Observation, quote: &str) -> BTreeMap<String, Price> {
+/// What that is worth, and every asset in which somebody else's trades paid.
+fn fee_prices(found: &Observation, unbooked: &[Entry], quote: &str) -> BTreeMap<String, Price> {
     let price = |asset: &str| {
         let symbol: Symbol = format!("{asset}{quote}").parse().ok()?;
         Some((asset.to_owned(), found.markets.get(&symbol)?.mark.price))
     };
-    FEE_ASSETS.into_iter().filter_map(price).collect()
+    let paid = unbooked.iter().filter(|entry| entry.kind == "COMMISSION").map(|entry| entry.asset.as_str());
+    paid.chain([FEE_ASSET]).filter_map(price).collect()
 }
 
 /// One coin without a price is left alone; a market without any is no market.

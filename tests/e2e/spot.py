@@ -288,6 +288,8 @@ def trades_by_hand():
         that("then the shares are brought back, and the other coin is left alone", code == 0 and not in_band(report) and alone == {"ADAUSDT"} and sim.held("ADA") > 190, (code, alone))
         code, report = home.json("report", "--since", "2026-01-01")
         that("the report accounts for them: nothing is unreconciled", code == 0 and abs(D(report["unreconciled"])) < D("0.000001"), report.get("unreconciled"))
+        paid = {row["symbol"]: D(row["fees"]) for row in report["per_coin"]}
+        that("and knows the price of the coin that the hand's purchase paid its fee in", report["fees_unvalued"] == [] and paid["ADAUSDT"] < 0, (report["fees_unvalued"], paid))
         code, report = home.json("flatten", "--yes")
         that("flatten sells what rebal manages and names what it leaves", code == 0 and sim.held("ADA") > 190 and any("ADAUSDT" in note for note in report["notes"]), (code, report.get("notes")))
         code, report = home.json("flatten", "--yes", "--symbols", "ADA")
