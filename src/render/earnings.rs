@@ -152,6 +152,9 @@ pub(crate) fn headlines(report: &PeriodReport) -> Vec<Remark> {
         row("win rate", wins(report)),
         row("harvest", format!("{} {quote} from sales above the band, after fees", signed(report.harvest))),
     ];
+    if report.heading.is_spot() {
+        rows.retain(|(_, label, _)| label != "funding");
+    }
     rows.extend(twin(report));
     rows
 }
@@ -276,7 +279,8 @@ pub(crate) fn every_column(report: &PeriodReport) -> Grid {
 
 /// How to read the coins' table, and whether its rows are rounded.
 pub(crate) fn legend(report: &PeriodReport) -> Remark {
-    let sum = "net profit = realized + change of floating profit + funding + fees; paid is negative";
+    let funding = if report.heading.is_spot() { "" } else { " + funding" };
+    let sum = format!("net profit = realized + change of floating profit{funding} + fees; paid is negative");
     let rounded = if Columns::of(report).rounded {
         ". Rows are rounded here; every digit is in csv and json"
     } else {
@@ -312,7 +316,9 @@ impl Columns {
         columns.amounts("realized", rows, |row| row.realized, report.realized_total, true);
         let floating = report.unrealized_change_total;
         columns.amounts("floating", rows, |row| row.unrealized_change, floating, true);
-        columns.amounts("funding", rows, |row| row.funding, report.funding_total, true);
+        if !report.heading.is_spot() {
+            columns.amounts("funding", rows, |row| row.funding, report.funding_total, true);
+        }
         columns.amounts("fees", rows, |row| row.fees, report.fees_total, true);
         columns.cells.push((
             "trades",

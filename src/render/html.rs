@@ -35,6 +35,11 @@ pub fn period(report: &PeriodReport) -> String {
     let mut body = halted(report);
     body.extend(head("rebal report", &report.heading, &earnings::span(report)));
     body.extend(earnings::verdict(report).iter().map(said));
+    if report.readings == 0 {
+        // What nobody read is not zero.
+        body.push(list(&earnings::notes(report)));
+        return page(&format!("rebal report · {}", report.heading.profile), &body);
+    }
     body.push(cards(&period_cards(report)));
     body.push(charts(&pictures::pictures(report, None)));
     body.extend(period_tables(report));
@@ -198,6 +203,9 @@ fn period_cards(report: &PeriodReport) -> Vec<Card> {
                 .to_owned(),
         ),
     ]);
+    if report.heading.is_spot() {
+        cards.retain(|(name, ..)| *name != "Funding");
+    }
     cards
 }
 
@@ -212,7 +220,7 @@ fn of_reductions(report: &PeriodReport) -> String {
 fn dashboard_cards(report: &DashboardReport) -> Vec<Card> {
     let quote = clean(&report.period.quote);
     let floating = (earnings::signed(report.unrealized), tint(report.unrealized));
-    vec![
+    let mut cards = vec![
         ("Equity", money(report.equity), "", format!("{quote}, {} available", money(report.available))),
         ("Floating profit", floating.0, floating.1, quote),
         (
@@ -229,7 +237,11 @@ fn dashboard_cards(report: &DashboardReport) -> Vec<Card> {
             format!("everything is sold at {}", share(report.max_drawdown_limit)),
         ),
         ("NAV", fixed(report.nav, 4), "", format!("highest {}", fixed(report.peak_nav, 4))),
-    ]
+    ];
+    if report.period.heading.is_spot() {
+        cards.retain(|(name, ..)| !matches!(*name, "Leverage" | "Margin ratio" | "Funding"));
+    }
+    cards
 }
 
 fn charts(pictures: &[Picture]) -> Html {

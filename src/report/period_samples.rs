@@ -390,3 +390,9 @@ pub(crate) fn periods() -> Vec<PeriodReport> {
 pub(crate) fn dashboards() -> Vec<DashboardReport> {
     vec![now(), halted(), hostile_now()]
 }
+
+/// The same of a spot account.
+pub(crate) fn on_spot(mut report: PeriodReport) -> PeriodReport {
+    report.heading.venue = "binance-spot".into();
+    report
+}

@@ -219,6 +219,21 @@ pub struct Inputs<'a> {
 }
 
 impl PeriodReport {
+    /// Fields that nobody knows of a period without any reading.
+    pub const UNREAD: [&'static str; 11] = [
+        "equity_start",
+        "equity_end",
+        "transfers",
+        "other_income",
+        "net_profit",
+        "max_drawdown",
+        "realized_total",
+        "unrealized_change_total",
+        "funding_total",
+        "fees_total",
+        "unreconciled",
+    ];
+
     /// A period without any reading: nothing is known, and `note` says why.
     #[must_use]
     pub fn empty(
