@@ -298,8 +298,10 @@ fn positions(report: &DashboardReport) -> Html {
     let after = grid.columns.iter().position(|(head, _)| head == "drift").map_or(0, |at| at + 1);
     let bars: Vec<Html> = report.positions.iter().map(drift_bar).collect();
     let foot = "The bar is full at the band: to the right what would be sold, to the left what would \
-                be bought. A positive rate of funding is paid by who is long.";
-    section("Positions", &[cells(&grid, "", Some((after, bars))), tag("p", "foot", &[text(foot)])])
+                be bought.";
+    let funding = " A positive rate of funding is paid by who is long.";
+    let foot = format!("{foot}{}", if report.period.heading.is_spot() { "" } else { funding });
+    section("Positions", &[cells(&grid, "", Some((after, bars))), tag("p", "foot", &[text(&foot)])])
 }
 
 /// The drift against its band, each side full at its own.

@@ -602,7 +602,7 @@ fn a_spot_account_is_told_nothing_of_margin_funding_and_liquidation() {
         markdown::dashboard(&now),
     ] {
         let said = text.to_lowercase();
-        for word in ["funding", "margin ratio", "liquidat", "settles"] {
+        for word in ["funding", "margin ratio", "liquidat"] {
             assert!(!said.contains(word), "{word}: {said}");
         }
     }
