@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::config::words::Venue;
 use crate::decide::sector::{Sector, Sectors};
-use crate::domain::history::{BookedEntry, Reading, Sample, Trade};
+use crate::domain::history::{AssetPrice, BookedEntry, Reading, Sample, Trade};
 use crate::domain::num::Qty;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::{Time, show_span};
@@ -89,27 +89,23 @@ pub(super) async fn report(
         (*reading, *coins) = after_trades(reading, coins, &head, quote, of_coins);
         *at = reading.at;
     }
-    let held = |samples: &[Sample]| samples.iter().any(|sample| !sample.qty.is_zero());
     let at_start = samples.first().map(|(_, samples)| samples.clone()).unwrap_or_default();
-    let mut bought = match held(&at_start) {
-        true => Vec::new(),
-        false => ledger.first_holdings(&start, RAMP).await?,
-    };
-    bought.retain(|(pass_id, _)| *pass_id <= last.pass_id);
+    let is_there = |symbol: &Symbol| at_start.iter().any(|coin| coin.symbol == *symbol && coin.is_in_place());
+    let mut bought = ledger.first_holdings(&start, RAMP).await?;
+    bought.retain(|(pass_id, coin)| *pass_id <= last.pass_id && !is_there(&coin.symbol));
     if bought.is_empty()
-        && !held(&at_start)
+        && !at_start.iter().any(Sample::is_in_place)
         && let Some((_, coins)) = samples.last()
     {
         // Bought after the only reading so far.
-        let opened = coins.iter().filter(|coin| !coin.qty.is_zero() && coin.target.is_some());
-        bought = opened.map(|coin| (i64::MAX, coin.clone())).collect();
+        bought =
+            coins.iter().filter(|coin| coin.is_in_place()).map(|coin| (i64::MAX, coin.clone())).collect();
     }
     let twin_from = bought.iter().map(|(pass_id, sample)| (sample.symbol.clone(), *pass_id)).collect();
-    let twin: Vec<Sample> = match bought.is_empty() {
-        true => at_start,
-        false => bought.iter().map(|(_, sample)| sample.clone()).collect(),
-    };
-    let accounts = Accounts::new(quote, ledger.asset_prices().await?, twin_from);
+    let bought: Vec<Sample> = bought.into_iter().map(|(_, sample)| sample).collect();
+    let mut prices = coin_prices(&samples, quote);
+    prices.extend(ledger.asset_prices().await?);
+    let accounts = Accounts::new(quote, prices, twin_from);
     let mut accounts = if of_coins { accounts.of_coins() } else { accounts };
     let watched = before_funding(&readings, &income);
     let mut moves: BTreeMap<Time, BTreeMap<Symbol, Qty>> = BTreeMap::new();
@@ -132,7 +128,7 @@ pub(super) async fn report(
         halts,
         readings: &readings,
         samples: &samples,
-        twin: (&twin, !bought.is_empty()),
+        twin: (&at_start, &bought),
         income: &income,
         moves: &moves,
         accounts,
@@ -142,6 +138,14 @@ pub(super) async fn report(
         report.notes.splice(0..0, about_the_span(context, asked, &start, &last, !tail.is_empty()));
     }
     Ok(report)
+}
+
+/// What the coins of readings were worth: fees may be paid in any of them.
+fn coin_prices(samples: &[(Time, Vec<Sample>)], quote: &str) -> Vec<AssetPrice> {
+    let of = |at: Time, coin: &Sample| {
+        Some(AssetPrice { asset: coin.symbol.coin(quote).to_owned(), at, price: coin.mark? })
+    };
+    samples.iter().flat_map(|(at, coins)| coins.iter().filter_map(|coin| of(*at, coin))).collect()
 }
 
 /// Why a period has no figures.

@@ -16,8 +16,11 @@ impl Band {
     /// that opens is worth `least`: the threshold, or more. `None` where it never can.
     #[must_use]
     pub fn buy(&self, least: Notional, target: Notional) -> Option<Rate> {
-        let band = self.threshold.max(least.over(target)? + self.ends_at);
-        (band < Rate::ONE).then(|| band.rounded(4))
+        let needed = least.over(target)? + self.ends_at;
+        // A threshold that is a quotient has more digits than are told: rounded, it would be another.
+        let band =
+            if needed > self.threshold { self.threshold.max(needed.rounded(4)) } else { self.threshold };
+        (band < Rate::ONE).then_some(band)
     }
 
     /// The smallest target, in whole units of the quote, with which buying begins where selling does.
@@ -39,6 +42,10 @@ mod tests {
         assert_eq!(band.symmetric(five), Some(Notional::from(100)));
         assert_eq!(band.buy(five, Notional::from(100)), Some(Rate::new(5, 2)));
         assert_eq!(band.buy(five, Notional::from(5)), None);
+        // 2 points of the portfolio for a coin that is 30 % of it: 0.0666… both ways.
+        let points = Band { threshold: Rate::new(2, 2).over(Rate::new(3, 1)).unwrap(), ..band };
+        assert_eq!(points.buy(five, Notional::from(300)), Some(points.threshold));
+        assert_eq!(points.buy(five, Notional::from(50)), Some(Rate::new(1, 1)));
         // A trade that ends at the edge of the band leaves nothing to buy.
         let edge = Band { ends_at: Rate::new(5, 2), ..band };
         assert_eq!(edge.buy(five, Notional::from(100)), Some(Rate::new(1, 1)));

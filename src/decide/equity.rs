@@ -25,7 +25,7 @@ pub struct Expected {
 pub enum Unexplained {
     /// The wallet holds something else than all known changes leave.
     #[error(
-        "the wallet holds {found:.2}, but the last reading, our fills and the exchange's income rows leave {expected:.2}"
+        "the wallet holds {found:.2}, but the last reading and every change since that the exchange tells of leave {expected:.2}"
     )]
     Wallet {
         /// What the exchange says.

@@ -14,6 +14,7 @@ pub(crate) mod samples;
 pub mod scan;
 pub mod sector;
 pub mod stops;
+pub mod worth;
 
 use crate::decide::plan::Execution;
 use crate::decide::risk::{Approved, Breach, Limits, Standing};

@@ -16,6 +16,9 @@ pub struct Transfer {
     /// When, as a fraction of the time between the two readings: 0 just after the first, 1 just
     /// before the second.
     pub elapsed: Rate,
+    /// What the account was worth just before it, where that is known: by the prices at the beginning of its minute,
+    /// and by those at its end.
+    pub before: Option<[Notional; 2]>,
 }
 
 /// Equity seen through units.
@@ -40,8 +43,10 @@ impl Nav {
     /// The reading now: equity is `equity` after `transfers` since this one. An account that was
     /// emptied starts anew.
     ///
-    /// A transfer trades units at the net asset value just before it, which nobody saw: it is taken
-    /// from the straight line between this reading and the new one, at the transfer's time.
+    /// A transfer trades units at the net asset value just before it. Where that is known, but for the minute in
+    /// which it happened, the value nearer to this one counts: what a minute leaves open is no loss to
+    /// sell everything for, and no gain to measure the next loss from. Otherwise it is taken from the straight line
+    /// between this reading and the new one, at the transfer's time.
     #[must_use]
     pub fn next(&self, equity: Notional, transfers: &[Transfer]) -> Nav {
         let moved: Notional = transfers.iter().map(|transfer| transfer.amount).sum();
@@ -52,6 +57,10 @@ impl Nav {
         // Units that were worth nothing have no part in what is there now.
         if !self.nav.is_positive() {
             return Nav::first(equity);
+        }
+        if let Some(nav) = self.traded(equity, transfers) {
+            let units = equity.over(nav).unwrap_or_default();
+            return Nav { units, nav, peak: self.peak.max(nav) };
         }
         let size: Notional = transfers.iter().map(|transfer| transfer.amount.abs()).sum();
         let weighted: Notional =
@@ -64,6 +73,26 @@ impl Nav {
         }
         let units = equity.over(nav).unwrap_or_default();
         Nav { units, nav, peak: self.peak.max(nav) }
+    }
+
+    /// The value of a unit where every transfer's own is known; `None` where units would be without value, or none left.
+    fn traded(&self, equity: Notional, transfers: &[Transfer]) -> Option<Notional> {
+        let least = self.nav * Rate::new(1, 6);
+        let by = |prices: usize| {
+            let mut units = self.units;
+            for transfer in transfers {
+                let before = transfer.before.and_then(|before| before.get(prices).copied())?;
+                let nav = before.over_rate(units).filter(|nav| *nav > least)?;
+                units += transfer.amount.over(nav)?;
+                if units <= Rate::new(1, 6) * self.units {
+                    return None;
+                }
+            }
+            equity.over_rate(units).filter(|nav| *nav > least)
+        };
+        let far = |nav: &Notional| (*nav - self.nav).abs();
+        let (first, last) = (by(0)?, by(1)?);
+        (!transfers.is_empty()).then(|| if far(&first) <= far(&last) { first } else { last })
     }
 
     /// The value `n` of a unit once `moved` came in at the fraction `f` of the way from this reading's
@@ -111,7 +140,7 @@ mod tests {
     }
 
     fn at(elapsed: i64, amount: i64) -> [Transfer; 1] {
-        [Transfer { amount: money(amount), elapsed: Rate::new(elapsed, 2) }]
+        [Transfer { amount: money(amount), elapsed: Rate::new(elapsed, 2), before: None }]
     }
 
     #[test]
@@ -147,6 +176,50 @@ mod tests {
             let next = start.next(money(equity), &at(elapsed, amount));
             assert_eq!(next.nav.rounded(9).to_string(), nav, "{equity} {elapsed} {amount}");
         }
+    }
+
+    /// Worked by hand, from 500 at a value of 1: what it was worth before the transfer by the prices at both ends of
+    /// its minute, the transfer, the equity now, and the value of a unit.
+    #[test]
+    fn a_transfer_trades_at_the_value_that_is_known() {
+        let start = Nav::first(money(500));
+        for (before, amount, equity, nav) in [
+            // 300 come in at 1, then 800 fall to 650.
+            ([500, 500], 300, 650, "0.8125"),
+            // A fall to 350 at 0.7, then 300 come in.
+            ([350, 350], 300, 650, "0.7"),
+            // All of it within one minute: the milder of both.
+            ([500, 350], 300, 650, "0.8125"),
+            ([350, 500], 300, 650, "0.8125"),
+            // A rise to 550 and then 300; 300 and then a rise by 50; which of them is not known.
+            ([550, 550], 300, 850, "1.1"),
+            ([500, 500], 300, 850, "1.0625"),
+            ([500, 550], 300, 850, "1.0625"),
+            // 300 leave a rising account, and what is left goes on to rise, or fell before it left.
+            ([500, 500], -300, 300, "1.5"),
+            ([600, 600], -300, 300, "1.2"),
+            ([500, 500], -300, 100, "0.5"),
+            ([400, 400], -300, 100, "0.8"),
+        ] {
+            let before = Some(before.map(money));
+            let transfer = Transfer { amount: money(amount), elapsed: Rate::ONE, before };
+            let next = start.next(money(equity), &[transfer]);
+            assert_eq!(next.nav.rounded(9).to_string(), nav, "{transfer:?}");
+            assert_eq!(
+                (next.units * next.nav.over(Notional::ONE).unwrap()).rounded(9),
+                Rate::from(equity as u32)
+            );
+        }
+        // 100 come at 1, then 60 leave at 0.9 (540): 600 units less 66.67, worth 480 = 0.9.
+        let two = [(100, 500), (-60, 540)].map(|(amount, before)| Transfer {
+            amount: money(amount),
+            elapsed: Rate::ONE,
+            before: Some([money(before); 2]),
+        });
+        assert_eq!(start.next(money(480), &two).nav.rounded(9).to_string(), "0.9");
+        // One of them that is not known leaves all to the assumption.
+        let assumed = [two[0], Transfer { before: None, ..two[1] }];
+        assert_eq!(start.next(money(480), &assumed).nav.rounded(9).to_string(), "0.88");
     }
 
     #[test]

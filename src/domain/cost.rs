@@ -1,4 +1,10 @@
 //! What a coin cost on average, by our own executions: a spot exchange keeps no entry price.
+//!
+//! A fee that is taken from a holding leaves its entry price alone: `f` of the coin go with their part of the cost,
+//! `c = f × entry`. While the coin is worth `m`, the account loses `f × m`: that is the fee of the coin that was
+//! traded, and the holding that paid it realised `f × m − c`, as if those `f` had been sold and the fee paid from
+//! the proceeds. `− f × m + (f × m − c) = − c` is what the fee does to the wallet (the quote held and the cost
+//! of every coin), and floating profit, `value − cost`, falls by the rest of what left, `f × m − c`.
 
 use serde::{Deserialize, Serialize};
 
@@ -28,31 +34,38 @@ impl Cost {
         self.paid.over_qty(self.qty).filter(Price::is_positive)
     }
 
-    /// After one execution in the pair of `base`, and the profit it realised, without fees.
-    ///
-    /// A sale takes away its share of the cost. A fee in the coin itself makes what is left of it dearer:
-    /// less was received for the same money.
+    /// After one execution in the pair of `base`: the profit that it realised without fees, and what the part
+    /// of the coin had cost that was taken as its fee.
     #[must_use]
-    pub fn after(self, fill: &Fill, base: &str) -> (Cost, Notional) {
-        let (before, realized) = match fill.side {
+    pub fn after(self, fill: &Fill, base: &str) -> (Cost, Notional, Notional) {
+        let (traded, realized) = match fill.side {
             Side::Buy => {
                 (Cost { qty: self.qty + fill.qty, paid: self.paid + fill.notional() }, Notional::ZERO)
             }
             Side::Sell => self.sold(fill.qty, fill.price),
         };
-        if fill.fee_asset == base { (before.without(fill.fee_qty()), realized) } else { (before, realized) }
+        let fee = if fill.fee_asset == base { fill.fee_qty() } else { Qty::ZERO };
+        let (after, fee_cost) = traded.without(fee);
+        (after, realized, fee_cost)
     }
 
     /// After `qty` of it went at `price`, with its share of the cost; and what that realised.
     fn sold(self, qty: Qty, price: Price) -> (Cost, Notional) {
+        let (left, share) = self.without(qty);
         // More than our books know of was somebody else's: it earned nothing here.
-        let known = qty.min(self.qty.max(Qty::ZERO));
-        let share = if known == self.qty {
-            self.paid
-        } else {
-            (known * self.entry().unwrap_or_default()).rounded(MONEY_DIGITS)
+        (left, qty.min(self.qty.max(Qty::ZERO)) * price - share)
+    }
+
+    /// After `qty` of it was taken, as a fee of its own pair or, as with BNB, of another; and what that part
+    /// had cost.
+    #[must_use]
+    pub fn without(self, qty: Qty) -> (Cost, Notional) {
+        let share = match qty {
+            all if all >= self.qty && self.qty.is_positive() => self.paid,
+            part if self.qty.is_positive() => (part * self.entry().unwrap_or_default()).rounded(MONEY_DIGITS),
+            _ => Notional::ZERO,
         };
-        (Cost { qty: self.qty - qty, paid: self.paid - share }, known * price - share)
+        (Cost { qty: self.qty - qty, paid: self.paid - share }, share)
     }
 
     /// Brought to `qty` by a deposit or a withdrawal, both at `mark`: what came cost that much, and what
@@ -65,19 +78,14 @@ impl Cost {
         }
     }
 
-    /// What is all gone, by fees in the end, takes its cost with it: that loss is returned.
+    /// Bought into a holding that fees had taken more of than our books knew, it may be gone with its cost:
+    /// that loss is returned.
     #[must_use]
     pub fn unless_empty(self) -> (Cost, Notional) {
         if self.qty.is_positive() {
             return (self, Notional::ZERO);
         }
-        (Cost { paid: Notional::ZERO, ..self }, -self.paid)
-    }
-
-    /// After `qty` of it was taken as a fee, of its own pair or, as with BNB, of another.
-    #[must_use]
-    pub fn without(self, qty: Qty) -> Cost {
-        Cost { qty: self.qty - qty, ..self }
+        (Cost { paid: Notional::ZERO, ..self }, self.paid)
     }
 }
 
@@ -97,6 +105,7 @@ mod tests {
             fee: fee.parse().unwrap(),
             fee_asset: fee_asset.into(),
             realized: Notional::ZERO,
+            fee_cost: Notional::ZERO,
             at: Time::default(),
         }
     }
@@ -104,11 +113,11 @@ mod tests {
     fn run(fills: &[Fill]) -> (Cost, Notional, Notional) {
         let (mut cost, mut quote, mut earned) = (Cost::default(), Notional::ZERO, Notional::ZERO);
         for fill in fills {
-            let (after, realized) = cost.after(fill, "BTC");
+            let (after, realized, fee_cost) = cost.after(fill, "BTC");
             let paid = if fill.side == Side::Buy { -fill.notional() } else { fill.notional() };
             let fee = if fill.fee_asset == "USDT" { fill.fee } else { Notional::ZERO };
             quote += paid - fee;
-            earned += realized - fee;
+            earned += realized - fee - fee_cost;
             cost = after;
             assert_eq!(quote + cost.paid, earned, "the wallet moves by profit and fees alone: {fill:?}");
         }
@@ -116,10 +125,27 @@ mod tests {
     }
 
     #[test]
-    fn a_purchase_that_pays_its_fee_in_the_coin_leaves_less_at_a_higher_price() {
+    fn a_fee_in_the_coin_takes_its_part_of_the_cost_and_leaves_the_entry_price() {
         let (cost, quote, earned) = run(&[fill(Side::Buy, "1", "1000", "0.2", "BTC")]);
-        assert_eq!((cost.qty, cost.entry()), ("0.8".parse().unwrap(), Some(Price::from(1250))));
-        assert_eq!((quote, earned), (-Notional::from(1000), Notional::ZERO));
+        assert_eq!((cost.qty, cost.entry()), ("0.8".parse().unwrap(), Some(Price::from(1000))));
+        assert_eq!((quote, earned), (-Notional::from(1000), -Notional::from(200)));
+        // 0.8 that cost 800 and 2.2 at 2000, less 0.3 at the average of 5200 / 3.
+        let more = fill(Side::Buy, "2.2", "2000", "0.3", "BTC");
+        let (after, realized, fee_cost) = cost.after(&more, "BTC");
+        assert_eq!(
+            (after.qty, realized, fee_cost.rounded(9)),
+            ("2.7".parse().unwrap(), Notional::ZERO, Notional::from(520))
+        );
+        assert_eq!(after.entry().unwrap().rounded(9), "1733.333333333".parse().unwrap());
+        // By fees of other pairs, one after the other, down to nothing.
+        let mut bnb = Cost { qty: Qty::from(3), paid: Notional::from(100) };
+        let entry = bnb.entry().unwrap().rounded(9);
+        for _ in 0..20 {
+            bnb = bnb.without("0.1".parse().unwrap()).0;
+            assert_eq!(bnb.entry().unwrap().rounded(9), entry);
+        }
+        let (none, rest) = bnb.without(Qty::from(1));
+        assert_eq!((none, rest), (Cost::default(), bnb.paid));
     }
 
     #[test]
@@ -153,9 +179,17 @@ mod tests {
     }
 
     #[test]
-    fn what_fees_used_up_is_a_loss_of_what_it_cost() {
+    fn a_fee_of_more_than_our_books_know_takes_what_they_know() {
         let last = Cost { qty: Qty::from(1), paid: Notional::from(9) };
-        assert_eq!(last.without(Qty::from(1)).unless_empty(), (Cost::default(), -Notional::from(9)));
+        let (owed, gone) = last.without(Qty::from(3));
+        assert_eq!((owed, gone), (Cost { qty: -Qty::from(2), paid: Notional::ZERO }, Notional::from(9)));
+        assert_eq!(owed.without(Qty::from(1)).1, Notional::ZERO);
+        // One bought into what is owed is gone too.
+        let bought = Cost { qty: -Qty::from(1), paid: Notional::from(5) };
+        assert_eq!(
+            bought.unless_empty(),
+            (Cost { qty: -Qty::from(1), paid: Notional::ZERO }, Notional::from(5))
+        );
         assert_eq!(last.unless_empty(), (last, Notional::ZERO));
     }
 
@@ -163,7 +197,7 @@ mod tests {
     fn what_was_never_bought_here_earns_nothing_and_has_no_price() {
         let more = fill(Side::Sell, "3", "10", "0", "USDT");
         let (two, _) = Cost::default().brought_to(Qty::from(2), Price::from(8));
-        let (cost, realized) = two.after(&more, "BTC");
+        let (cost, realized, _) = two.after(&more, "BTC");
         assert_eq!((cost.qty, cost.paid, realized), (-Qty::from(1), Notional::ZERO, Notional::from(4)));
         assert_eq!((cost.entry(), Cost::default().entry()), (None, None));
         let given = Cost { qty: Qty::from(2), paid: Notional::ZERO };

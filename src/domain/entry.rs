@@ -29,11 +29,20 @@ pub const UNEXPLAINED: &str = "UNEXPLAINED";
 /// What a liquidation cost, or what the exchange's insurance paid of it.
 pub const INSURANCE_CLEAR: &str = "INSURANCE_CLEAR";
 
+/// What a part of a holding had cost that was taken as the fee of somebody else's trade; negative.
+pub const FEE_COST: &str = "FEE_COST";
+
 impl Entry {
     /// A deposit or withdrawal: neither profit nor loss. What nobody explained counts as one.
     #[must_use]
     pub fn is_transfer(&self) -> bool {
         matches!(self.kind.as_str(), "TRANSFER" | "INTERNAL_TRANSFER" | UNEXPLAINED)
+    }
+
+    /// Profit or fee of an execution, ours or somebody else's.
+    #[must_use]
+    pub fn is_of_trade(&self) -> bool {
+        matches!(self.kind.as_str(), "REALIZED_PNL" | "COMMISSION" | FEE_COST)
     }
 
     /// Funding, the dividends of stock contracts included.

@@ -28,6 +28,10 @@ pub struct Fill {
     pub fee_asset: String,
     /// Profit realised by reducing a position, without fees.
     pub realized: Notional,
+    /// What the part of a holding that was taken as the fee had cost, by our own books of a spot account;
+    /// zero wherever the fee came out of the quote asset or a wallet.
+    #[serde(default)]
+    pub fee_cost: Notional,
     /// Execution time.
     pub at: Time,
 }
@@ -43,6 +47,13 @@ impl Fill {
     #[must_use]
     pub fn fee_qty(&self) -> Qty {
         self.fee.over_price(Price::ONE).unwrap_or_default()
+    }
+
+    /// What it does to a wallet that counts in `quote` and holds coins at their cost.
+    #[must_use]
+    pub fn wallet_change(&self, quote: &str) -> Notional {
+        let fee = if self.fee_asset == quote { self.fee } else { Notional::ZERO };
+        self.realized - self.fee_cost - fee
     }
 
     /// `qty × price`.

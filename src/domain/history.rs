@@ -67,6 +67,13 @@ impl Sample {
         self.mark.map(|mark| self.qty * mark)
     }
 
+    /// Whether it is held as the strategy means it: with a target, and not just a remainder of less than a tenth of that.
+    #[must_use]
+    pub fn is_in_place(&self) -> bool {
+        let size = self.qty.abs() * self.mark.unwrap_or(self.entry);
+        !self.qty.is_zero() && self.target.is_some_and(|target| size * Rate::from(10) >= target)
+    }
+
     /// `value / target − 1`; `None` without a price or a target.
     #[must_use]
     pub fn drift(&self) -> Option<Rate> {

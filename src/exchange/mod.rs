@@ -14,7 +14,7 @@ use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
 use crate::domain::funding::Settlement;
 use crate::domain::market::Market;
-use crate::domain::num::Qty;
+use crate::domain::num::{Price, Qty};
 use crate::domain::order::{Order, Resting};
 use crate::domain::plan::Warning;
 use crate::domain::rules::Rules;
@@ -211,6 +211,16 @@ pub trait Exchange {
 
     /// Income rows at or after `since`, ascending, all pages.
     async fn income_since(&self, since: Time) -> Result<Vec<Entry>, ExchangeError>;
+
+    /// What positions were valued at around `at`, by contract: at the beginning of the minute that it falls into, and at
+    /// its end, or now where it is not over. All of `symbols` or an error.
+    async fn prices_around(
+        &self,
+        _symbols: &[Symbol],
+        _at: Time,
+    ) -> Result<BTreeMap<Symbol, [Price; 2]>, ExchangeError> {
+        Err(ExchangeError::Incoherent("nobody keeps the prices of this market".into()))
+    }
 
     /// Sets nominal leverage; setting what is set already is a success.
     async fn set_leverage(&self, symbol: &Symbol, leverage: u32) -> Result<(), ExchangeError>;

@@ -248,7 +248,7 @@ impl Ledger {
     ) -> Result<(Notional, BTreeSet<Symbol>), LedgerError> {
         // A fill that was booked after its income rows is in the expectation through them.
         let rows = sqlx::query(
-            "SELECT symbol, realized, fee, fee_asset FROM fill WHERE seq > ? AND NOT EXISTS
+            "SELECT * FROM fill WHERE seq > ? AND NOT EXISTS
                 (SELECT 1 FROM income WHERE income.symbol = fill.symbol AND income.trade_id = CAST(fill.trade_id AS TEXT))",
         )
             .bind(seq)
@@ -258,6 +258,10 @@ impl Ledger {
         let (mut change, mut symbols) = (Notional::ZERO, BTreeSet::new());
         for row in &rows {
             change += self.parsed::<Notional>(row, "realized")?;
+            // A ledger that is only looked at may still be of a schema without it.
+            if row.try_column("fee_cost").is_ok() {
+                change -= self.parsed::<Notional>(row, "fee_cost")?;
+            }
             if self.text(row, "fee_asset")? == quote {
                 change -= self.parsed::<Notional>(row, "fee")?;
             }

@@ -58,6 +58,7 @@ impl Ledger {
                 fee: self.parsed(row, "fee")?,
                 fee_asset: self.text(row, "fee_asset")?,
                 realized: self.parsed(row, "realized")?,
+                fee_cost: self.parsed(row, "fee_cost")?,
                 at: self.time(row, "at")?,
             })
         };
@@ -87,9 +88,9 @@ impl Ledger {
 /// holding of whatever asset paid it.
 pub(super) async fn book(db: &mut SqliteConnection, fill: &Fill, quote: &str) -> Result<(), sqlx::Error> {
     let base = fill.symbol.coin(quote);
-    let (after, mut realized) = cost(&mut *db, &fill.symbol).await?.after(fill, base);
+    let (after, realized, mut fee_cost) = cost(&mut *db, &fill.symbol).await?.after(fill, base);
     let (after, used_up) = after.unless_empty();
-    realized += used_up;
+    fee_cost += used_up;
     keep(db, &fill.symbol, after, fill.at).await?;
     // What is sold out is ours no longer: whoever buys it next may be somebody else.
     sqlx::query("UPDATE position SET managed = ? WHERE symbol = ?")
@@ -99,12 +100,13 @@ pub(super) async fn book(db: &mut SqliteConnection, fill: &Fill, quote: &str) ->
         .await?;
     let elsewhere = fill.fee_asset != base && fill.fee_asset != quote;
     if elsewhere && let Ok(holding) = format!("{}{quote}", fill.fee_asset).parse::<Symbol>() {
-        let (left, used_up) = cost(&mut *db, &holding).await?.without(fill.fee_qty()).unless_empty();
-        realized += used_up;
+        let (left, share) = cost(&mut *db, &holding).await?.without(fill.fee_qty());
+        fee_cost += share;
         keep(db, &holding, left, fill.at).await?;
     }
-    sqlx::query("UPDATE fill SET realized = ? WHERE symbol = ? AND trade_id = ?")
+    sqlx::query("UPDATE fill SET realized = ?, fee_cost = ? WHERE symbol = ? AND trade_id = ?")
         .bind(realized.to_string())
+        .bind(fee_cost.to_string())
         .bind(fill.symbol.as_str())
         .bind(fill.trade_id)
         .execute(db)

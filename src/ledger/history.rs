@@ -18,6 +18,10 @@ const TRADES_AT_ONCE: i64 = 20_000;
 /// As many samples are asked for at once.
 const PASSES_AT_ONCE: usize = 500;
 
+/// [`Sample::is_in_place`], near enough: no figure comes of it.
+const IN_PLACE: &str = "qty <> '0' AND target IS NOT NULL
+    AND abs(CAST(qty AS REAL)) * CAST(coalesce(mark, entry) AS REAL) * 10 >= CAST(target AS REAL)";
+
 /// A moment between trades: a reading, and the time before which what came after it counts as before.
 ///
 /// A trade is before a reading when its pass is an earlier one and it was executed until then, or was booked
@@ -77,36 +81,54 @@ impl Ledger {
     /// Every coin of the strategy that is first held after the reading `after`, within `ramp` of the first of
     /// them: as the first reading shows it whose pass left it alone, and with that pass. A purchase may
     /// take several passes; while it goes on the last reading within `ramp` stands for it.
+    ///
+    /// The first of them may be held at `after` already, where the portfolio is younger than `ramp`. One that is
+    /// older is complete: what it buys later takes the place of something else.
     pub async fn first_holdings(
         &mut self,
         after: &Reading,
         ramp: Duration,
     ) -> Result<Vec<(i64, Sample)>, LedgerError> {
-        let row = sqlx::query(
-            "SELECT at FROM equity WHERE pass_id =
-                 (SELECT min(pass_id) FROM sample WHERE pass_id > ? AND qty <> '0')",
-        )
+        let path = self.path.clone();
+        let failed = |source| database(&path, source);
+        // The last reading without any coin of the strategy; before the first one there was none.
+        let empty: Option<i64> = sqlx::query_scalar(AssertSqlSafe(format!(
+            "SELECT pass_id FROM (SELECT pass_id, at FROM equity UNION ALL SELECT 0, min(at) FROM equity) AS reading
+             WHERE pass_id <= ? AND at >= ? AND NOT EXISTS
+                 (SELECT 1 FROM sample WHERE sample.pass_id = reading.pass_id AND {IN_PLACE})
+             ORDER BY pass_id DESC LIMIT 1"
+        )))
         .bind(after.pass_id)
+        .bind((after.at - ramp).ms())
         .fetch_optional(&mut self.db)
         .await
-        .map_err(|source| database(&self.path, source))?;
+        .map_err(failed)?;
+        let Some(empty) = empty else { return Ok(Vec::new()) };
+        let row = sqlx::query(AssertSqlSafe(format!(
+            "SELECT at FROM equity WHERE pass_id =
+                 (SELECT min(pass_id) FROM sample WHERE pass_id > ? AND {IN_PLACE})"
+        )))
+        .bind(empty)
+        .fetch_optional(&mut self.db)
+        .await
+        .map_err(failed)?;
         let Some(row) = row else { return Ok(Vec::new()) };
         let until = self.time(&row, "at")? + ramp;
-        let rows = sqlx::query(
+        let rows = sqlx::query(AssertSqlSafe(format!(
             "SELECT sample.* FROM sample JOIN
                  (SELECT symbol, coalesce(min(CASE WHEN NOT EXISTS
                       (SELECT 1 FROM intent JOIN fill USING (client_id)
                        WHERE intent.pass_id = sample.pass_id AND fill.symbol = sample.symbol)
                       THEN pass_id END), max(pass_id)) AS pass_id
                   FROM sample JOIN equity USING (pass_id)
-                  WHERE pass_id > ? AND equity.at <= ? AND qty <> '0' AND target IS NOT NULL GROUP BY symbol)
-                 USING (pass_id, symbol) ORDER BY symbol",
-        )
+                  WHERE pass_id > ? AND equity.at <= ? AND {IN_PLACE} GROUP BY symbol)
+                 USING (pass_id, symbol) ORDER BY symbol"
+        )))
         .bind(after.pass_id)
         .bind(until.ms())
         .fetch_all(&mut self.db)
         .await
-        .map_err(|source| database(&self.path, source))?;
+        .map_err(failed)?;
         rows.iter().map(|row| Ok((self.integer(row, "pass_id")?, self.sample(row)?))).collect()
     }
 
@@ -255,6 +277,7 @@ impl Ledger {
                 fee: self.parsed(row, "fee")?,
                 fee_asset: self.text(row, "fee_asset")?,
                 realized: self.parsed(row, "realized")?,
+                fee_cost: self.parsed(row, "fee_cost")?,
                 at: self.time(row, "at")?,
             },
             seq: self.integer(row, "seq")?,

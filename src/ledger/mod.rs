@@ -9,6 +9,7 @@ mod intent;
 mod memory;
 mod outbox;
 mod recorder;
+mod recost;
 mod schema;
 mod universe;
 

@@ -5,13 +5,14 @@
 
 use sqlx::{AssertSqlSafe, Connection, Row};
 
-use super::{Ledger, LedgerError, database, show};
+use super::{Ledger, LedgerError, database, recost, show};
 
 /// "rebl": tells our files from other programs' databases.
 const APPLICATION_ID: i64 = 0x7265_626c;
 
 /// Each step takes a ledger from its index to the next schema. Steps are only ever added.
-const MIGRATIONS: [&str; 8] = [FIRST, HALTS_AND_ALERTS, UNIVERSE, MONEY, MESSAGES, MOONSHOT, SPOT, STOPS];
+const MIGRATIONS: [&str; 9] =
+    [FIRST, HALTS_AND_ALERTS, UNIVERSE, MONEY, MESSAGES, MOONSHOT, SPOT, STOPS, FEE_COSTS];
 
 const FIRST: &str = "
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -212,6 +213,11 @@ const STOPS: &str = "
 CREATE INDEX intent_resting ON intent (client_id) WHERE state = 'resting';
 ";
 
+const FEE_COSTS: &str = "
+-- What the part of a holding had cost that was taken as the fee, on spot; 0 where the fee came out of the quote asset.
+ALTER TABLE fill ADD COLUMN fee_cost TEXT NOT NULL DEFAULT '0';
+";
+
 /// Makes or migrates the tables in one transaction, after recognising the file as ours.
 pub(super) async fn prepare(ledger: &mut Ledger) -> Result<(), LedgerError> {
     let version = recognise(ledger).await?;
@@ -225,6 +231,11 @@ pub(super) async fn prepare(ledger: &mut Ledger) -> Result<(), LedgerError> {
     let mut transaction = ledger.db.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
     for step in pending {
         sqlx::raw_sql(*step).execute(&mut *transaction).await.map_err(failed)?;
+    }
+    let by_old_rule =
+        MIGRATIONS.iter().position(|step| *step == FEE_COSTS).is_some_and(|index| version <= index);
+    if by_old_rule {
+        recost::recost(&mut transaction).await.map_err(failed)?;
     }
     let stamp = format!("PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {known};");
     sqlx::raw_sql(AssertSqlSafe(stamp)).execute(&mut *transaction).await.map_err(failed)?;

@@ -72,11 +72,7 @@ impl Acted {
     /// What the fills of this pass did to the wallet, in `quote`.
     #[must_use]
     pub fn wallet_change(&self, quote: &str) -> Notional {
-        let of_fill = |fill: &crate::domain::fill::Fill| {
-            let fee = if fill.fee_asset == quote { fill.fee } else { Notional::ZERO };
-            fill.realized - fee
-        };
-        self.sent.iter().flat_map(|sent| &sent.outcome.fills).map(of_fill).sum()
+        self.sent.iter().flat_map(|sent| &sent.outcome.fills).map(|fill| fill.wallet_change(quote)).sum()
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::decide::equity::Unexplained;
 use crate::domain::account::{Balance, Position};
 use crate::domain::cost::Cost;
-use crate::domain::entry::{Entry, UNEXPLAINED};
+use crate::domain::entry::{Entry, FEE_COST, UNEXPLAINED};
 use crate::domain::fill::Fill;
 use crate::domain::num::{Notional, Price, Qty};
 use crate::domain::plan::Warning;
@@ -142,7 +142,10 @@ pub(super) async fn believe(ledger: &mut Ledger, seen: &mut Seen, mode: Mode) ->
         }
         .into());
     }
-    for taken in unexplained {
+    for mut taken in unexplained {
+        if let Some((_, since)) = gaps.get(&taken.symbol) {
+            taken.entries.iter_mut().for_each(|entry| entry.at = *since);
+        }
         seen.take(taken);
     }
     Ok(())
@@ -277,12 +280,19 @@ impl Looking<'_> {
         let (mut after, mut entries) = (self.before, Vec::new());
         for (fill, effect) in run {
             if fill.symbol != *self.symbol {
-                after = after.without(-*effect);
+                let (left, fee_cost) = after.without(-*effect);
+                after = left;
+                entries
+                    .extend((!fee_cost.is_zero()).then(|| self.entry(FEE_COST, -fee_cost, self.quote, None)));
                 continue;
             }
-            let (traded, realized) = after.after(fill, self.symbol.coin(self.quote));
+            let (traded, realized, fee_cost) = after.after(fill, self.symbol.coin(self.quote));
             after = traded;
-            let rows = [("REALIZED_PNL", realized, self.quote), ("COMMISSION", -fill.fee, &fill.fee_asset)];
+            let rows = [
+                ("REALIZED_PNL", realized, self.quote),
+                (FEE_COST, -fee_cost, self.quote),
+                ("COMMISSION", -fill.fee, &fill.fee_asset),
+            ];
             let rows = rows.into_iter().filter(|(_, amount, _)| !amount.is_zero());
             entries.extend(rows.map(|(kind, amount, asset)| self.entry(kind, amount, asset, Some(fill))));
         }
@@ -324,6 +334,7 @@ mod tests {
             fee: fee.0.parse().unwrap(),
             fee_asset: fee.1.into(),
             realized: Notional::ZERO,
+            fee_cost: Notional::ZERO,
             at: Time::from_ms(id).unwrap(),
         }
     }
@@ -346,8 +357,10 @@ mod tests {
 
     #[test]
     fn a_trade_by_hand_explains_what_it_changed_fee_included() {
-        let bought = [fill("AUSDT", 1, Side::Buy, "2", ("0.1", "A"))];
-        assert_eq!(traded("AUSDT", "4", "5.9", &bought), told("5.9 for 40", &["COMMISSION -0.1 A"]));
+        let bought = [fill("AUSDT", 1, Side::Buy, "2", ("0.6", "A"))];
+        // 4 for 20 and 2 for 20: the 0.6 of the fee cost 4.
+        let rows = ["FEE_COST -4 USDT", "COMMISSION -0.6 A"];
+        assert_eq!(traded("AUSDT", "4", "5.4", &bought), told("5.4 for 36", &rows));
         assert_eq!(traded("AUSDT", "4", "6", &bought), None, "the fee is missing");
         let sold = [fill("AUSDT", 1, Side::Sell, "2", ("0.02", "USDT"))];
         let rows = ["REALIZED_PNL 10 USDT", "COMMISSION -0.02 USDT"];
@@ -392,7 +405,10 @@ mod tests {
             fill("AUSDT", 1, Side::Buy, "2", ("0.1", "BNB")),
             fill("CUSDT", 2, Side::Buy, "2", ("0.2", "BNB")),
         ];
-        assert_eq!(traded("BNBUSDT", "4", "3.7", &paid), told("3.7 for 20", &[]));
+        assert_eq!(
+            traded("BNBUSDT", "4", "3.7", &paid),
+            told("3.7 for 18.5", &["FEE_COST -0.5 USDT", "FEE_COST -1 USDT"])
+        );
         assert_eq!(traded("BNBUSDT", "4", "3.75", &paid), None);
     }
 }

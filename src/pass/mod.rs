@@ -8,6 +8,7 @@ pub mod alarm;
 mod coins;
 pub mod deliver;
 pub mod digest;
+mod flows;
 pub mod latch;
 pub mod lock;
 pub mod observe;
@@ -167,7 +168,7 @@ pub async fn prepare<E: Exchange>(
     if mode == Mode::Real {
         observe::remember(exchange, ledger, &seen, &mut settled).await?;
     }
-    let nav = net_asset_value(ledger, &seen).await?;
+    let nav = net_asset_value(exchange, ledger, &seen).await?;
     let memory = memory(ledger, settings, seen.snapshot.at).await?;
     refuse_unlisted(settings, &memory, &seen.snapshot)?;
     let standing = Standing { halt, drawdown: nav.drawdown() };
@@ -238,7 +239,7 @@ async fn believe(ledger: &mut Ledger, seen: &mut Seen, mode: Mode) -> Result<(),
         known.filter(|(amount, _)| (*amount - gap).abs() <= gap.abs() * Rate::new(5, 3) + Notional::ONE);
     match same {
         Some((_, since)) if now.since(since) >= STANDING_GAP => {
-            seen.book_gap(gap);
+            seen.book_gap(gap, since);
             Ok(())
         }
         Some(_) => Err(why.into()),
@@ -251,14 +252,19 @@ async fn believe(ledger: &mut Ledger, seen: &mut Seen, mode: Mode) -> Result<(),
     }
 }
 
-async fn net_asset_value(ledger: &mut Ledger, seen: &Seen) -> Result<Nav, PassError> {
+async fn net_asset_value<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    seen: &Seen,
+) -> Result<Nav, PassError> {
     let equity = seen.snapshot.balance.equity;
     let now = seen.snapshot.at;
     let Some(last) = ledger.last_equity().await?.filter(|last| observe::is_recent(last, now)) else {
         return Ok(Nav::first(equity));
     };
     let before = Nav { units: last.units, nav: last.nav, peak: last.peak };
-    Ok(before.next(equity, &seen.transfers(last.at)))
+    let transfers = flows::transfers(exchange, ledger, seen, &last).await?;
+    Ok(before.next(equity, &transfers))
 }
 
 /// A slip of the keyboard is refused while nothing is held yet. Later on the same is a delisting: the

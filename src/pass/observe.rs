@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::decide::equity::{self, Expected};
-use crate::decide::nav::Transfer;
 use crate::domain::account::Position;
 use crate::domain::entry::{Entry, UNEXPLAINED};
 use crate::domain::num::{Notional, Price, Qty, Rate};
@@ -26,9 +25,6 @@ use super::{Mode, PassError, Settings};
 /// A position that misses our last fill is a read that lags, for this long; after that somebody
 /// else changed it.
 pub(super) const LAG_AT_MOST: Duration = Duration::from_secs(60);
-/// Between readings this close, prices are taken to have moved before a transfer: people move money
-/// because prices did. Over a longer gap the value of a unit is taken to have moved evenly.
-const SAME_MOMENT: Duration = Duration::from_secs(3600);
 /// How far back income rows are sure to be there.
 pub const INCOME_KEPT: Duration = Duration::from_secs(80 * 86_400);
 /// How late an income row may appear.
@@ -69,10 +65,10 @@ impl Seen {
         self.warnings.iter().any(|warning| warning.code == LIQUIDATED)
     }
 
-    /// Takes a change of the wallet that nothing explains for a transfer, and says so.
-    pub(super) fn book_gap(&mut self, amount: Notional) {
+    /// Takes a change of the wallet that nothing explains for a transfer of when it was first seen, and says so.
+    pub(super) fn book_gap(&mut self, amount: Notional, since: Time) {
         self.unbooked.push(Entry {
-            at: self.snapshot.at,
+            at: since,
             kind: UNEXPLAINED.to_owned(),
             symbol: String::new(),
             amount,
@@ -92,23 +88,6 @@ impl Seen {
         };
         self.warnings.push(Warning { code: "unexplained_transfer".into(), symbol: None, detail });
     }
-
-    /// Deposits and withdrawals since the last reading at `last`.
-    #[must_use]
-    pub fn transfers(&self, last: Time) -> Vec<Transfer> {
-        let is_transfer = |entry: &&Entry| entry.is_transfer() && entry.asset == self.quote;
-        let span = self.snapshot.at.since(last);
-        let elapsed = |at: Time| match seconds(at.since(last)).over(seconds(span)) {
-            Some(elapsed) if span > SAME_MOMENT => elapsed.min(Rate::ONE),
-            _ => Rate::ONE,
-        };
-        let transfer = |entry: &Entry| Transfer { amount: entry.amount, elapsed: elapsed(entry.at) };
-        self.unbooked.iter().filter(is_transfer).map(transfer).collect()
-    }
-}
-
-fn seconds(span: Duration) -> Rate {
-    Rate::new(i64::try_from(span.as_millis()).unwrap_or(i64::MAX), 3)
 }
 
 /// Reads everything in one wave and compares it with our books. Changes nothing.
@@ -179,7 +158,7 @@ pub async fn observe<E: Exchange>(
         Some(expectation) => Some(expectation.with(ledger, &unbooked, quote).await?),
         None => None,
     };
-    let fee_prices = fee_prices(&found, quote);
+    let fee_prices = fee_prices(&found, &unbooked, quote);
     Ok(Seen {
         snapshot: Snapshot { at: found.at, balance: found.balance, modes: found.modes, coins },
         account: found.account,
@@ -250,15 +229,17 @@ async fn look<E: Exchange>(
     }
 }
 
-/// Assets that the exchange takes fees in, beside the quote asset.
-const FEE_ASSETS: [&str; 1] = ["BNB"];
+/// The asset that the exchange takes fees in, beside the quote asset and what is bought.
+const FEE_ASSET: &str = "BNB";
 
-fn fee_prices(found: &Observation, quote: &str) -> BTreeMap<String, Price> {
+/// What that is worth, and every asset in which somebody else's trades paid.
+fn fee_prices(found: &Observation, unbooked: &[Entry], quote: &str) -> BTreeMap<String, Price> {
     let price = |asset: &str| {
         let symbol: Symbol = format!("{asset}{quote}").parse().ok()?;
         Some((asset.to_owned(), found.markets.get(&symbol)?.mark.price))
     };
-    FEE_ASSETS.into_iter().filter_map(price).collect()
+    let paid = unbooked.iter().filter(|entry| entry.kind == "COMMISSION").map(|entry| entry.asset.as_str());
+    paid.chain([FEE_ASSET]).filter_map(price).collect()
 }
 
 /// One coin without a price is left alone; a market without any is no market.

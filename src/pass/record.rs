@@ -1,5 +1,6 @@
 //! The end of a pass: what the account was worth, and that it is over.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::decide::nav::Nav;
@@ -107,7 +108,11 @@ async fn read(
         peak: nav.peak,
     };
     let before = ledger.last_equity().await?.map_or(0, |last| last.fill_seq);
-    for asset in ledger.fee_assets_after(before, &seen.quote).await? {
+    let mut assets: BTreeSet<String> =
+        ledger.fee_assets_after(before, &seen.quote).await?.into_iter().collect();
+    let by_others = seen.unbooked.iter().filter(|entry| entry.kind == "COMMISSION");
+    assets.extend(by_others.map(|entry| entry.asset.clone()));
+    for asset in assets {
         if let Some(price) = seen.fee_prices.get(&asset) {
             ledger.keep_asset_price(&AssetPrice { asset, at: reading.at, price: *price }).await?;
         }

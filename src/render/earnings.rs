@@ -180,6 +180,9 @@ pub(crate) fn headlines(report: &PeriodReport) -> Vec<Remark> {
         row("win rate", wins(report)),
         row("harvest", format!("{} {quote} from sales above the band, after fees", signed(report.harvest))),
     ];
+    if report.heading.is_spot() {
+        rows.retain(|(_, label, _)| label != "funding");
+    }
     rows.extend(twin(report));
     rows
 }
@@ -188,9 +191,13 @@ pub(crate) fn headlines(report: &PeriodReport) -> Vec<Remark> {
 pub(crate) fn twin(report: &PeriodReport) -> Vec<Remark> {
     let quote = clean(&report.quote);
     let row = |label: &str, text: String| (Tone::Plain, label.to_owned(), text);
+    let others = report.hold_twin.as_ref().map(|twin| twin.others).filter(|others| !others.is_zero());
+    let others = others.map_or_else(String::new, |others| {
+        format!("; {} of it by coins outside the strategy, as in the account", signed(others))
+    });
     match (report.hold_twin_profit, rebalancing(report)) {
         (Some(profit), Some(effect)) => vec![
-            row("hold twin", format!("{} {quote} had nothing been rebalanced", signed(profit))),
+            row("hold twin", format!("{} {quote} had nothing been rebalanced{others}", signed(profit))),
             row("rebalancing", effect),
         ],
         _ => vec![row("hold twin", "none: nothing was held".to_owned())],
@@ -306,7 +313,8 @@ pub(crate) fn every_column(report: &PeriodReport) -> Grid {
 
 /// How to read the coins' table, and whether its rows are rounded.
 pub(crate) fn legend(report: &PeriodReport) -> Remark {
-    let sum = "net profit = realized + change of floating profit + funding + fees; paid is negative";
+    let funding = if report.heading.is_spot() { "" } else { " + funding" };
+    let sum = format!("net profit = realized + change of floating profit{funding} + fees; paid is negative");
     let rounded = if Columns::of(report).rounded {
         ". Rows are rounded here; every digit is in csv and json"
     } else {
@@ -342,7 +350,9 @@ impl Columns {
         columns.amounts("realized", rows, |row| row.realized, report.realized_total, true);
         let floating = report.unrealized_change_total;
         columns.amounts("floating", rows, |row| row.unrealized_change, floating, true);
-        columns.amounts("funding", rows, |row| row.funding, report.funding_total, true);
+        if !report.heading.is_spot() {
+            columns.amounts("funding", rows, |row| row.funding, report.funding_total, true);
+        }
         columns.amounts("fees", rows, |row| row.fees, report.fees_total, true);
         columns.cells.push((
             "trades",

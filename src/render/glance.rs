@@ -51,14 +51,18 @@ pub(crate) fn verdict(report: &DashboardReport) -> Vec<(Tone, String)> {
 pub(crate) fn account(report: &DashboardReport) -> Vec<Remark> {
     let quote = clean(&report.period.quote);
     let row = |label: &str, text: String| (Tone::Plain, label.to_owned(), text);
-    vec![
+    let mut rows = vec![
         row("equity", format!("{} {quote}, {} available", money(report.equity), money(report.available))),
         row("floating", format!("{} {quote}", signed(report.unrealized))),
         row("margin ratio", format!("{}; the exchange liquidates at 100 %", share(report.margin_ratio))),
         row("leverage", format!("{}x", fixed(report.effective_leverage, 2))),
         row("drawdown", format!("{} of {}", share(report.drawdown), share(report.max_drawdown_limit))),
         row("NAV", format!("{}, highest {}", fixed(report.nav, 4), fixed(report.peak_nav, 4))),
-    ]
+    ];
+    if report.period.heading.is_spot() {
+        rows.retain(|(_, label, _)| !matches!(label.as_str(), "margin ratio" | "leverage"));
+    }
+    rows
 }
 
 /// What came of it in the last 30 days.
@@ -74,6 +78,9 @@ pub(crate) fn lately(report: &DashboardReport) -> Vec<Remark> {
         row("fees", format!("{} {quote}", signed(all.fees_total))),
         row("trades", earnings::trades(all)),
     ];
+    if all.heading.is_spot() {
+        rows.retain(|(_, label, _)| label != "funding");
+    }
     rows.extend(earnings::twin(all));
     rows.push((loud, "unreconciled".to_owned(), format!("{} {quote}", signed(all.unreconciled))));
     rows
@@ -129,6 +136,10 @@ pub(crate) const YEARLY: &str = "funding/y";
 const NEXT: &str = "settles";
 
 fn grid(report: &DashboardReport, shown: &[&'static str], half: usize, gap: u16) -> Grid {
+    let of_contracts = |column: &&'static str| matches!(*column, FUNDING | YEARLY | NEXT | LIQUIDATION);
+    let spot = report.period.heading.is_spot();
+    let shown: Vec<&'static str> =
+        shown.iter().copied().filter(|column| !(spot && of_contracts(column))).collect();
     let row = |row: &PositionRow| {
         let cells = shown.iter().map(|column| cell(row, column, half, &report.period.quote)).collect();
         (tone(row), cells)

@@ -38,6 +38,11 @@ pub fn period(report: &PeriodReport) -> String {
     let mut body = halted(report);
     body.extend(head("rebal report", &report.heading, &earnings::span(report)));
     body.extend(earnings::verdict(report).iter().map(said));
+    if report.readings == 0 {
+        // What nobody read is not zero.
+        body.push(list(&earnings::notes(report)));
+        return page(&format!("rebal report · {}", report.heading.profile), &body);
+    }
     body.push(cards(&period_cards(report)));
     body.push(charts(&pictures::pictures(report, None)));
     body.extend(period_tables(report));
@@ -201,6 +206,9 @@ fn period_cards(report: &PeriodReport) -> Vec<Card> {
                 .to_owned(),
         ),
     ]);
+    if report.heading.is_spot() {
+        cards.retain(|(name, ..)| *name != "Funding");
+    }
     cards
 }
 
@@ -215,7 +223,7 @@ fn of_reductions(report: &PeriodReport) -> String {
 fn dashboard_cards(report: &DashboardReport) -> Vec<Card> {
     let quote = clean(&report.period.quote);
     let floating = (earnings::signed(report.unrealized), tint(report.unrealized));
-    vec![
+    let mut cards = vec![
         ("Equity", money(report.equity), "", format!("{quote}, {} available", money(report.available))),
         ("Floating profit", floating.0, floating.1, quote),
         (
@@ -232,7 +240,11 @@ fn dashboard_cards(report: &DashboardReport) -> Vec<Card> {
             format!("everything is sold at {}", share(report.max_drawdown_limit)),
         ),
         ("NAV", fixed(report.nav, 4), "", format!("highest {}", fixed(report.peak_nav, 4))),
-    ]
+    ];
+    if report.period.heading.is_spot() {
+        cards.retain(|(name, ..)| !matches!(*name, "Leverage" | "Margin ratio" | "Funding"));
+    }
+    cards
 }
 
 fn charts(pictures: &[Picture]) -> Html {
@@ -289,8 +301,10 @@ fn positions(report: &DashboardReport) -> Html {
     let after = grid.columns.iter().position(|(head, _)| head == "drift").map_or(0, |at| at + 1);
     let bars: Vec<Html> = report.positions.iter().map(drift_bar).collect();
     let foot = "The bar is full at the band: to the right what would be sold, to the left what would \
-                be bought. A positive rate of funding is paid by who is long.";
-    section("Positions", &[cells(&grid, "", Some((after, bars))), tag("p", "foot", &[text(foot)])])
+                be bought.";
+    let funding = " A positive rate of funding is paid by who is long.";
+    let foot = format!("{foot}{}", if report.period.heading.is_spot() { "" } else { funding });
+    section("Positions", &[cells(&grid, "", Some((after, bars))), tag("p", "foot", &[text(&foot)])])
 }
 
 /// The drift against its band, each side full at its own.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::render::text;
+use crate::report::period::PeriodReport;
 use crate::report::sweep::Ran;
 use crate::report::sweep::part::{Header, Line};
 
@@ -34,6 +35,21 @@ pub fn object<R: Serialize>(report: &R) -> String {
     }
     out.push('\n');
     out
+}
+
+/// A period; what nobody read is `null`, not zero.
+#[must_use]
+pub fn period(report: &PeriodReport) -> String {
+    let mut shown = match serde_json::to_value(report) {
+        Ok(serde_json::Value::Object(shown)) if report.readings == 0 => shown,
+        _ => return object(report),
+    };
+    for name in PeriodReport::UNREAD {
+        if let Some(value) = shown.get_mut(name) {
+            *value = serde_json::Value::Null;
+        }
+    }
+    object(&shown)
 }
 
 /// A part of a sweep as JSON lines: its header, then its points.

@@ -297,7 +297,7 @@ pub fn doctor(report: &DoctorReport, format: Format, style: &Style) -> Result<St
 pub fn period(report: &PeriodReport, format: Format, style: &Style) -> Result<String, Unsupported> {
     Ok(match format {
         Format::Table => table::period(report, style),
-        Format::Json => json::object(report),
+        Format::Json => json::period(report),
         Format::Csv => csv::period(report),
         Format::Markdown => markdown::period(report),
         Format::Html => html::period(report),

@@ -568,7 +568,44 @@ fn every_chart_says_what_it_is_and_scales() {
     assert_eq!(titles(&html::dashboard(&samples::now())), every);
     assert_eq!(titles(&html::period(&samples::one_reading())), ["Equity", "Drawdown"]);
     assert!(titles(&html::period(&samples::nothing())).is_empty());
-    assert!(html::period(&samples::nothing()).contains("There is nothing to draw"));
+    let spot = samples::on_spot(samples::week());
+    let drawn = titles(&html::period(&spot));
+    assert_eq!(drawn, every.iter().copied().filter(|title| *title != "Funding by coin").collect::<Vec<_>>());
+}
+
+#[test]
+fn what_nobody_read_is_not_told_as_zero() {
+    let nothing = samples::nothing();
+    let json: serde_json::Value = serde_json::from_str(&json::period(&nothing)).unwrap();
+    for name in ["equity_start", "equity_end", "net_profit", "max_drawdown", "unreconciled", "transfers"] {
+        assert!(json.get(name).is_some_and(serde_json::Value::is_null), "{name}");
+    }
+    assert_eq!((&json["readings"], json["schema"].as_str()), (&0.into(), Some("rebal.report/1")));
+    let page = html::period(&nothing);
+    assert!(page.contains("Nobody read the account") && !page.contains("<dl class=\"cards\""), "{page}");
+    assert!(!page.contains("0.00") && !page.contains("all is explained"), "{page}");
+    assert_eq!(json::period(&samples::week()), json::object(&samples::week()));
+}
+
+#[test]
+fn a_spot_account_is_told_nothing_of_margin_funding_and_liquidation() {
+    let week = samples::on_spot(samples::week());
+    let mut now = samples::now();
+    now.period = samples::on_spot(now.period);
+    let style = Style { width: 200, ..Style::default() };
+    for text in [
+        table::period(&week, &style),
+        html::period(&week),
+        markdown::period(&week),
+        table::dashboard(&now, &style),
+        html::dashboard(&now),
+        markdown::dashboard(&now),
+    ] {
+        let said = text.to_lowercase();
+        for word in ["funding", "margin ratio", "liquidat"] {
+            assert!(!said.contains(word), "{word}: {said}");
+        }
+    }
 }
 
 #[test]

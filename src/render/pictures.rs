@@ -36,7 +36,7 @@ pub(crate) fn pictures(report: &PeriodReport, limit: Option<Rate>) -> Vec<Pictur
         drawdown(report, limit),
         twin(report),
         contributions(report),
-        funding(report),
+        if report.heading.is_spot() { None } else { funding(report) },
         drift(report),
         turnover(report),
         trades(report),

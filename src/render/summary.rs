@@ -149,6 +149,10 @@ pub(crate) fn pass_verdict(pass: &PassReport) -> (Tone, String) {
                 "LIQUIDATED: the exchange closed positions by force; after {orders} the account is flat."
             ),
         ),
+        (Outcome::Stopped, _) if pass.heading.is_spot() => (
+            Tone::Alarm,
+            format!("HARD STOP: all that rebal manages was sold with {orders}; your other coins stay."),
+        ),
         (Outcome::Stopped, _) => {
             (Tone::Alarm, format!("HARD STOP: the account was closed with {orders} and is flat."))
         }
@@ -283,6 +287,9 @@ fn traded(orders: &[OrderReport], quote: &str) -> String {
 
 fn account(plan: &PlanReport) -> Vec<Remark> {
     let mut rows = vec![row("NAV", format!("{}, drawdown {}", fixed(plan.nav, 4), share(plan.drawdown)))];
+    if plan.heading.is_spot() {
+        return rows;
+    }
     let (before, after) = (fixed(plan.leverage_before, 2), fixed(plan.leverage_after, 2));
     rows.push(row("leverage", if before == after { before } else { format!("{before} → {after}") }));
     rows.push(row(

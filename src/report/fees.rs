@@ -115,6 +115,7 @@ pub(crate) mod tests {
             fee: fee.parse().unwrap(),
             fee_asset: (*asset).to_owned(),
             realized: Notional::ZERO,
+            fee_cost: Notional::ZERO,
             at: Time::default(),
         };
         Fees::of(&executions.iter().map(fill).collect::<Vec<_>>(), "USDT")

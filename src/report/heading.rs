@@ -16,3 +16,11 @@ pub struct Heading {
     /// `binance-usdm` or `binance-spot`.
     pub venue: String,
 }
+
+impl Heading {
+    /// An account of coins: nothing is borrowed, liquidated or charged for being held.
+    #[must_use]
+    pub fn is_spot(&self) -> bool {
+        self.venue == "binance-spot"
+    }
+}

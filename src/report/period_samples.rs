@@ -106,6 +106,7 @@ fn of(rows: Vec<CoinRow>, unreconciled: &str) -> PeriodReport {
             price_profit: twin_profit - money("-0.4"),
             funding: money("-0.4"),
             fees: Notional::ZERO,
+            others: Notional::ZERO,
             coins: rows.iter().map(twin_coin).collect(),
             notes: Vec::new(),
         }),
@@ -390,4 +391,10 @@ pub(crate) fn periods() -> Vec<PeriodReport> {
 /// Every dashboard.
 pub(crate) fn dashboards() -> Vec<DashboardReport> {
     vec![now(), halted(), hostile_now()]
+}
+
+/// The same of a spot account.
+pub(crate) fn on_spot(mut report: PeriodReport) -> PeriodReport {
+    report.heading.venue = "binance-spot".into();
+    report
 }

@@ -56,6 +56,7 @@ impl Exchange {
                 fee,
                 fee_asset,
                 realized: change.realized.unwrap_or(Notional::ZERO),
+                fee_cost: Notional::ZERO,
                 at: now,
             },
             maker,

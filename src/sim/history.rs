@@ -105,9 +105,12 @@ impl Exchange {
     pub fn candles(&self, symbol: &Symbol, span: Span, from: Time, to: Time, of_mark: bool) -> Vec<Bar> {
         let now = self.state.at;
         let Some(listed) = self.world.listing.get(symbol) else { return Vec::new() };
-        let bars = self.base_bars(symbol, listed, span.start(from.max(listed.rules.onboard)), of_mark);
-        let mut candles: Vec<Bar> = Vec::new();
         let fine = matches!(span, Span::Fixed(length) if length < self.terms.interval);
+        let first = span.start(from.max(listed.rules.onboard));
+        // A finer candle may begin within a bar: that bar is needed too.
+        let first = if fine { first - self.terms.interval } else { first };
+        let bars = self.base_bars(symbol, listed, first, of_mark);
+        let mut candles: Vec<Bar> = Vec::new();
         let pieces: Vec<Bar> = if fine { split(&bars, span, self.terms.interval) } else { bars };
         for bar in pieces {
             let start = span.start(bar.open_time);

@@ -660,6 +660,10 @@ fn candles_end_where_the_price_is_and_join() {
         false,
     );
     assert_eq!(minutes.len(), 11);
+    // From within a bar: the same ones.
+    let ago = |seconds| exchange.now() - Duration::from_secs(seconds);
+    let some = exchange.candles(&symbol, Span::read("1m").unwrap(), ago(420), ago(240), false);
+    assert_eq!(some, minutes[3..7]);
     let young =
         exchange.candles(&sym("ZAMAUSDT"), Span::read("1d").unwrap(), Time::default(), exchange.now(), false);
     assert!(young.len() < 15, "{} daily candles of a young coin", young.len());

@@ -12,6 +12,10 @@ use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::strategy::{Action, Memory, Prices, Quiet, Strategy, Wish};
 
+/// An average entry price that is the same to this many digits is that of the same purchases: fees of a spot account
+/// that are taken from the coin leave it as it was but for the last digits of a quotient.
+const SAME_ENTRY_DIGITS: u32 = 9;
+
 /// How much one slot buys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sizing {
@@ -70,7 +74,8 @@ impl Moonshot {
     /// The highest price since the entry, this look included.
     fn high(position: &Position, mark: Price, memory: Option<&High>) -> Price {
         let entry = position.entry_price;
-        let before = memory.filter(|high| high.entry == entry).map_or(entry, |high| high.price);
+        let same = |high: &&High| (high.entry - entry).abs() <= entry * Rate::new(1, SAME_ENTRY_DIGITS);
+        let before = memory.filter(same).map_or(entry, |high| high.price);
         before.max(mark).max(entry)
     }
 
@@ -428,6 +433,8 @@ mod tests {
             // Not +100 % yet: only the stop under the entry price counts.
             ("9", seen(high("10", "19.9")), "A hold"),
             ("6", seen(high("10", "19.9")), "A stop_loss 0"),
+            // The same purchases, after a fee that was taken from the coin.
+            ("15", seen(high("10.0000000000001", "30")), "A trailing_stop 0"),
             // The high of another position at another price says nothing of this one.
             ("15", seen(high("9", "30")), "A hold"),
         ] {

@@ -285,8 +285,9 @@ def deposits():
         that("and is told as one, with what to do where it was somebody else's",
              len(told) == 1 and told[0].startswith("100 XRP left ") and "a withdrawal of" in told[0] and "lock the account" in told[0], told)
         code, report = home.json("report", "--since", "2026-01-01")
-        left = D(report.get("unreconciled", 0)) - (worth - gone)
-        that(f"the report shows both as unreconciled, at their marks an hour later ({left:+.2f})", code == 0 and abs(left) < (worth + gone) / 50, (report.get("unreconciled"), worth, gone))
+        left = D(report.get("transfers", 0)) - (worth - gone)
+        that(f"the report shows both as transfers, at their marks an hour later ({left:+.2f})", code == 0 and abs(left) < (worth + gone) / 50, (report.get("transfers"), worth, gone))
+        that("and all is explained", abs(D(report.get("unreconciled", 1))) < D("0.001"), report.get("unreconciled"))
         sim.deposit("SOL", "0.001")
         code, report = home.json("rebalance")
         that("small change, such as interest, stops nothing", code == 0, (code, report))
@@ -315,6 +316,8 @@ def trades_by_hand():
         that("then the shares are brought back, and the other coin is left alone", code == 0 and not in_band(report) and alone == {"ADAUSDT"} and sim.held("ADA") > 190, (code, alone))
         code, report = home.json("report", "--since", "2026-01-01")
         that("the report accounts for them: nothing is unreconciled", code == 0 and abs(D(report["unreconciled"])) < D("0.000001"), report.get("unreconciled"))
+        paid = {row["symbol"]: D(row["fees"]) for row in report["per_coin"]}
+        that("and knows the price of the coin that the hand's purchase paid its fee in", report["fees_unvalued"] == [] and paid["ADAUSDT"] < 0, (report["fees_unvalued"], paid))
         code, report = home.json("flatten", "--yes")
         that("flatten sells what rebal manages and names what it leaves", code == 0 and sim.held("ADA") > 190 and any("ADAUSDT" in note for note in report["notes"]), (code, report.get("notes")))
         code, report = home.json("flatten", "--yes", "--symbols", "ADA")

@@ -6,6 +6,7 @@ use std::path::Path;
 use rebal::domain::cost::Cost;
 use rebal::domain::entry::Entry;
 use rebal::domain::fill::Fill;
+use rebal::domain::history::{Reading, Sample};
 use rebal::domain::num::{Notional, Price, Qty, Rate};
 use rebal::domain::order::{Order, OrderKind, OrderRequest, OrderStatus, Side};
 use rebal::domain::plan::{Leg, Reason};
@@ -63,6 +64,7 @@ fn fill(trade_id: i64, qty: u32) -> Fill {
         fee: Notional::new(5, 3),
         fee_asset: "USDT".into(),
         realized: Notional::ZERO,
+        fee_cost: Notional::ZERO,
         at: at(2000 + trade_id),
     }
 }
@@ -126,9 +128,9 @@ fn a_fill_that_is_booked_twice_counts_once() {
 }
 
 /// Bought 3 A at 10 and paid in A, then 2 sold at 16 paid in BNB, of which 2 that cost 100 are held. By hand:
-/// 3 − 0.3 = 2.7 A cost 30; 2 of them cost 30 × 2 / 2.7 = 22.22 and brought 32.
+/// 0.3 A that cost 3 are the fee, 2.7 A cost 27; 2 of them cost 20 and brought 32; 0.5 BNB cost 25.
 #[test]
-fn on_spot_the_books_keep_what_coins_cost_and_fees_leave_what_paid_them() {
+fn on_spot_the_books_keep_what_coins_cost_and_fees_leave_with_their_part_of_it() {
     let folder = tempfile::tempdir().unwrap();
     run(async {
         let mut ledger = with_one_intent(folder.path()).await;
@@ -148,11 +150,17 @@ fn on_spot_the_books_keep_what_coins_cost_and_fees_leave_what_paid_them() {
         }
         let held = ledger.holdings().await.unwrap();
         let of = |name: &str| held[&name.parse::<Symbol>().unwrap()].cost();
-        assert_eq!(of("BNBUSDT"), Cost { qty: Qty::new(15, 1), paid: Notional::from(100) });
-        let (a, realized) = (of("AUSDT"), ledger.booked_fills("a").await.unwrap()[1].realized);
-        assert_eq!((a.qty, a.paid.rounded(6)), (Qty::new(7, 1), "7.777778".parse().unwrap()));
-        assert_eq!(realized.rounded(6), "9.777778".parse().unwrap());
-        assert_eq!(a.paid - realized, -Notional::from(2), "nothing is lost on the way");
+        assert_eq!(of("BNBUSDT"), Cost { qty: Qty::new(15, 1), paid: Notional::from(75) });
+        assert_eq!(of("AUSDT"), Cost { qty: Qty::new(7, 1), paid: Notional::from(7) });
+        let booked = ledger.booked_fills("a").await.unwrap();
+        let earned: Vec<(Notional, Notional)> =
+            booked.iter().map(|fill| (fill.realized, fill.fee_cost)).collect();
+        let money = Notional::from;
+        assert_eq!(earned, [(Notional::ZERO, money(3)), (money(12), money(25))]);
+        // −30 + 32 of the quote, and the costs went from 100 to 82: −16 in all.
+        let (change, _) = ledger.fills_after(0, "USDT").await.unwrap();
+        assert_eq!(change, -money(16));
+        assert_eq!(booked.iter().map(|fill| fill.wallet_change("USDT")).sum::<Notional>(), -money(16));
         // Fees that use up the last of a coin take what it cost with them.
         let last = Fill { trade_id: 3, fee: Notional::new(15, 1), ..sold };
         let last = Fill { qty: Qty::new(7, 1), ..last };
@@ -160,8 +168,115 @@ fn on_spot_the_books_keep_what_coins_cost_and_fees_leave_what_paid_them() {
         let held = ledger.holdings().await.unwrap();
         let bnb = &held[&"BNBUSDT".parse::<Symbol>().unwrap()];
         assert_eq!((bnb.cost(), held[&symbol()].managed), (Cost::default(), false));
-        let realized = ledger.booked_fills("a").await.unwrap()[2].realized;
-        assert_eq!(realized, Notional::new(112, 1) - a.paid - Notional::from(100));
+        let last = &ledger.booked_fills("a").await.unwrap()[2];
+        assert_eq!((last.realized, last.fee_cost), (Notional::new(42, 1), money(75)));
+    });
+}
+
+/// 3 A at 10, less a fee of 0.3: by the old rule 2.7 for 30. Then 0.3 came at 20 (3 for 36), and 1 was bought at 24
+/// with a fee of 0.2: 3.8 for 60. By the new rule 2.7 for 27, 3 for 33, 4 for 57, and 0.2 of these at 14.25 go: 54.15.
+#[test]
+fn an_older_ledger_whose_fees_raised_entry_prices_is_put_right() {
+    let folder = tempfile::tempdir().unwrap();
+    run(async {
+        let mut ledger = with_one_intent(folder.path()).await;
+        ledger.of_coins("USDT");
+        let in_kind = |trade_id, qty, price, fee| Fill {
+            price: Price::from(price),
+            fee: Notional::new(fee, 1),
+            fee_asset: "A".into(),
+            ..fill(trade_id, qty)
+        };
+        ledger.book(&[done("a", vec![in_kind(1, 3, 10, 3)])], None).await.unwrap();
+        ledger.record_equity(1, &reading(), &[], &[], &[]).await.unwrap();
+        let row = |ms| PassRow { at: at(ms), outcome: "x".into(), exit_code: None, plan: String::new() };
+        let second = ledger.plan_pass(&row(5000), &[(&request("b"), &leg())]).await.unwrap();
+        let sample = Sample {
+            symbol: symbol(),
+            qty: Qty::from(3),
+            entry: Price::from(12),
+            mark: Some(Price::from(20)),
+            unrealized: Notional::from(24),
+            target: None,
+        };
+        let read = EquityRow { at: at(5000), ..reading() };
+        ledger.record_equity(second, &read, &[sample], &[], &[]).await.unwrap();
+        ledger.book(&[done("b", vec![in_kind(2, 1, 24, 2)])], None).await.unwrap();
+        ledger.close().await.unwrap();
+        // As the older rebal left it.
+        let file = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.path().join("ledger.db"));
+        let mut db = sqlx::ConnectOptions::connect(&file).await.unwrap();
+        let old = "ALTER TABLE fill DROP COLUMN fee_cost; UPDATE position SET qty = '3.8', paid = '60'; PRAGMA user_version = 8";
+        sqlx::raw_sql(old).execute(&mut db).await.unwrap();
+        sqlx::Connection::close(db).await.unwrap();
+
+        let mut ledger = Ledger::open(folder.path()).await.unwrap();
+        let held = ledger.holdings().await.unwrap()[&symbol()].cost();
+        assert_eq!(held, Cost { qty: Qty::new(38, 1), paid: Notional::new(5415, 2) });
+        assert_eq!(held.entry(), Some(Price::from(1425) * Rate::new(1, 2)));
+        // The wallet counts coins at their cost, and what it lost thereby is in the books.
+        assert_eq!(ledger.last_equity().await.unwrap().unwrap().wallet, Notional::new(20_000 - 585, 2));
+        assert_eq!(ledger.last_positions().await.unwrap()[&symbol()].1, Price::from(1425) * Rate::new(1, 2));
+        let last = ledger.reading_at(at(5000)).await.unwrap().unwrap();
+        let next = Reading { pass_id: last.pass_id + 1, at: at(9000), ..last.clone() };
+        let rows = ledger.income_between(&last, &next).await.unwrap();
+        let rows: Vec<String> = rows
+            .iter()
+            .map(|row| {
+                format!("{} {} {} {}", row.entry.kind, row.entry.symbol, row.entry.amount, row.entry.asset)
+            })
+            .collect();
+        assert_eq!(rows, ["FEE_COST AUSDT -5.85 USDT"]);
+    });
+}
+
+/// Readings every hour of what is held of A (target 100), B (target 100) and the owner's O, all at 10.
+#[test]
+fn the_first_purchases_are_those_of_the_portfolios_first_day() {
+    let table: [(i64, &[(&str, &str)]); 5] = [
+        (0, &[("OUSDT", "5"), ("AUSDT", "0.5")]),
+        (1, &[("OUSDT", "5"), ("AUSDT", "10")]),
+        (3, &[("OUSDT", "5"), ("AUSDT", "9"), ("BUSDT", "8")]),
+        (20, &[("AUSDT", "9"), ("BUSDT", "9")]),
+        (40, &[("AUSDT", "9"), ("BUSDT", "9"), ("CUSDT", "9")]),
+    ];
+    run(async {
+        let mut ledger = Ledger::in_memory().await.unwrap();
+        let sample = |(name, qty): &(&str, &str)| Sample {
+            symbol: name.parse().unwrap(),
+            qty: qty.parse().unwrap(),
+            entry: Price::from(10),
+            mark: Some(Price::from(10)),
+            unrealized: Notional::ZERO,
+            target: (*name != "OUSDT").then(|| Notional::from(100)),
+        };
+        for (hour, held) in table {
+            let row = PassRow {
+                at: at(hour * 3_600_000),
+                outcome: "x".into(),
+                exit_code: None,
+                plan: String::new(),
+            };
+            let id = ledger.plan_pass(&row, &[]).await.unwrap();
+            let samples: Vec<Sample> = held.iter().map(sample).collect();
+            let read = EquityRow { at: row.at, ..reading() };
+            ledger.record_equity(id, &read, &samples, &[], &[]).await.unwrap();
+        }
+        let day = std::time::Duration::from_secs(86_400);
+        for (hour, expected) in [
+            // Half an A is none, and O is nobody's portfolio.
+            (0, "AUSDT 10, BUSDT 8"),
+            // The portfolio is an hour old: B belongs to it, C comes later.
+            (1, "AUSDT 9, BUSDT 8"),
+            (20, ""),
+            (40, ""),
+        ] {
+            let after = ledger.reading_at(at(hour * 3_600_000)).await.unwrap().unwrap();
+            let found = ledger.first_holdings(&after, day).await.unwrap();
+            let found: Vec<String> =
+                found.iter().map(|(_, coin)| format!("{} {}", coin.symbol, coin.qty)).collect();
+            assert_eq!(found.join(", "), expected, "from hour {hour}");
+        }
     });
 }
 

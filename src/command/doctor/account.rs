@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use crate::config::sections::Config;
-use crate::config::words::{Mode, OrderStyle, Sizing, StrategyKind, Venue as Market};
+use crate::config::words::{Mode, OrderStyle, Sizing, StrategyKind, ThresholdKind, Venue as Market};
 use crate::decide::band::Band;
+use crate::domain::num::Rate;
 use crate::domain::snapshot::{Coin, Snapshot};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
@@ -202,6 +203,7 @@ impl Case<'_> {
             market_orders: config.execution.order == OrderStyle::Market,
             quote: &config.quote,
             target_key: target_key(config),
+            threshold: threshold(config),
             max_leverage: config.risk.max_effective_leverage,
         };
         market::rows(&wanted).into_iter().for_each(|row| self.say(row));
@@ -298,6 +300,18 @@ fn snapshot(found: &Observation, symbols: &[Symbol]) -> Snapshot {
 fn aim(wish: &Wish) -> Aim {
     let band = Band { threshold: wish.threshold, ends_at: wish.ends_at };
     Aim { symbol: wish.symbol.clone(), target: wish.target, band: wish.stop.is_none().then_some(band) }
+}
+
+/// The key of the threshold and, where it is in points of the portfolio, its value.
+fn threshold(config: &Config) -> (&'static str, Option<Rate>) {
+    let weights = &config.weights;
+    match config.strategy.kind {
+        StrategyKind::Weights if weights.threshold_kind == ThresholdKind::Absolute => {
+            ("weights.threshold", Some(weights.threshold))
+        }
+        StrategyKind::Weights => ("weights.threshold", None),
+        StrategyKind::Basket | StrategyKind::Moonshot => ("basket.threshold", None),
+    }
 }
 
 /// The key that sets what one coin should be worth.

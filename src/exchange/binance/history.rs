@@ -1,17 +1,21 @@
 //! The exchange's books over a span of time, all pages.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 
 use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
+use crate::domain::num::Price;
 use crate::domain::order::Order;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 use crate::exchange::ExchangeError;
 use crate::exchange::binance::session::{Session, unreadable};
 use crate::wire::binance::request::{Call, PAGE_ROWS, Request};
+use crate::wire::binance::usdm::market::Kline;
 use crate::wire::binance::usdm::{history, order};
 use crate::wire::json::WireError;
 
@@ -20,6 +24,9 @@ const WINDOW: Duration = Duration::from_millis(7 * 86_400_000 - 1);
 /// How far back executions and income are kept (three months), with a day to spare.
 const KEPT: Duration = Duration::from_secs(89 * 86_400);
 const MILLISECOND: Duration = Duration::from_millis(1);
+const MINUTE: Duration = Duration::from_secs(60);
+/// Contracts whose candles are asked for at once.
+const CANDLES_AT_ONCE: usize = 10;
 
 /// Executions of one contract at or after `since`, ascending; at most 89 days back.
 pub(super) async fn fills_since(
@@ -52,6 +59,35 @@ pub(super) async fn income_since(session: &Session, since: Time) -> Result<Vec<E
     let mut entries = book.since(since, |entry| Some(entry.at)).await?;
     entries.sort();
     Ok(entries)
+}
+
+/// Where candles are, and how the answer is read.
+pub(super) type Candles = (Call, fn(&[u8]) -> Result<Vec<Kline>, WireError>);
+
+/// Prices at the beginning and at the end of the minute that `at` falls into, from candles: the first is the end of
+/// the minute before it.
+pub(super) async fn prices_around(
+    session: &Session,
+    (call, read): Candles,
+    symbols: &[Symbol],
+    at: Time,
+) -> Result<BTreeMap<Symbol, [Price; 2]>, ExchangeError> {
+    let before = at.floor_to(MINUTE) - MINUTE;
+    let one = async |symbol: &Symbol| {
+        let request = Request::new(call).with("symbol", symbol).with("interval", "1m");
+        let request = request.with("startTime", before.ms()).with("limit", 2);
+        let candles = read(&session.ask(&request).await?).map_err(unreadable)?;
+        match (candles.first(), candles.last()) {
+            (Some(first), Some(last)) if first.open_time == before && last.open_time <= before + MINUTE => {
+                Ok((symbol.clone(), [first.close, last.close]))
+            }
+            _ => {
+                let detail = format!("no price of {symbol} at {at}");
+                Err(unreadable(WireError { endpoint: call.name(), detail }))
+            }
+        }
+    };
+    stream::iter(symbols).map(one).buffer_unordered(CANDLES_AT_ONCE).try_collect().await
 }
 
 /// Orders of one contract created at or after `since`, by number; at most as far back as the exchange

@@ -10,6 +10,7 @@ use crate::domain::candidate::Candidate;
 use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
 use crate::domain::funding::Settlement;
+use crate::domain::num::Price;
 use crate::domain::order::{Order, OrderRequest, Resting};
 use crate::domain::rules::Rules;
 use crate::domain::symbol::Symbol;
@@ -224,6 +225,14 @@ impl Exchange for Spot {
     /// Spot has no such book. A deposit shows as a difference that no trade explains.
     async fn income_since(&self, _since: Time) -> Result<Vec<Entry>, ExchangeError> {
         Ok(Vec::new())
+    }
+
+    async fn prices_around(
+        &self,
+        symbols: &[Symbol],
+        at: Time,
+    ) -> Result<BTreeMap<Symbol, [Price; 2]>, ExchangeError> {
+        books::prices_around(&self.session, (Call::SpotKlines, market::klines), symbols, at).await
     }
 
     async fn set_leverage(&self, _symbol: &Symbol, leverage: u32) -> Result<(), ExchangeError> {

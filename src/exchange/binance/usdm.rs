@@ -16,6 +16,7 @@ use crate::domain::entry::Entry;
 use crate::domain::fill::Fill;
 use crate::domain::funding::Settlement;
 use crate::domain::market::Market;
+use crate::domain::num::Price;
 use crate::domain::order::{Order, OrderRequest, Resting};
 use crate::domain::rules::Rules;
 use crate::domain::stop::Conditional;
@@ -339,6 +340,14 @@ impl Exchange for Usdm {
 
     async fn income_since(&self, since: Time) -> Result<Vec<Entry>, ExchangeError> {
         history::income_since(&self.session, since).await
+    }
+
+    async fn prices_around(
+        &self,
+        symbols: &[Symbol],
+        at: Time,
+    ) -> Result<BTreeMap<Symbol, [Price; 2]>, ExchangeError> {
+        history::prices_around(&self.session, (Call::MarkKlines, market::mark_klines), symbols, at).await
     }
 
     async fn set_leverage(&self, symbol: &Symbol, leverage: u32) -> Result<(), ExchangeError> {

@@ -31,6 +31,8 @@ pub struct Wanted<'a> {
     pub quote: &'a str,
     /// The key that sets one coin's target; `None` where targets follow the equity.
     pub target_key: Option<&'a str>,
+    /// The key of the threshold and, where that is in points of the portfolio, how many it is set to.
+    pub threshold: (&'a str, Option<Rate>),
     /// No increase beyond this.
     pub max_leverage: Rate,
 }
@@ -116,13 +118,17 @@ fn smallest_orders(wanted: &Wanted<'_>) -> Row {
 fn bands(wanted: &Wanted<'_>) -> Row {
     let known = least(wanted);
     let banded: Vec<_> = known.iter().filter_map(|one| Some((one, one.band()?))).collect();
-    let Some((first, (band, _))) = banded.first() else {
+    let Some((first, _)) = banded.first() else {
         return match wanted.aims.iter().any(|aim| aim.band.is_none()) {
             true => BANDS.ok("not needed: coins with a stop are never bought back"),
             false => BANDS.unknown("no coin with rules and a price"),
         };
     };
-    let sell = percent(band.threshold);
+    let sells = || banded.iter().map(|(_, (band, _))| band.threshold);
+    let sell = match (sells().min().unwrap_or_default(), sells().max().unwrap_or_default()) {
+        (low, high) if low == high => percent(low),
+        (low, high) => format!("{} to {}", percent(low), percent(high)),
+    };
     let target = format!("{:.2} {}", first.aim.target, wanted.quote);
     let is_one_sided = |(band, buy): &(Band, Option<Rate>)| buy.is_none_or(|buy| buy > band.threshold);
     let one_sided: Vec<_> = banded.iter().filter(|(_, band)| is_one_sided(band)).collect();
@@ -144,15 +150,24 @@ fn bands(wanted: &Wanted<'_>) -> Row {
         named(&symbols)
     );
     let symmetric = one_sided.iter().filter_map(|(one, (band, _))| band.symmetric(one.least)).max();
-    BANDS.warn(found, advice(wanted, symmetric, widest))
+    // In points a coin's band is the wider the smaller its share, so each has its own way from one to the other.
+    let in_points = |points: Rate| {
+        let of = |(_, (band, buy)): &&(_, (Band, Option<Rate>))| {
+            (buy.as_ref()?.over(band.threshold)).map(|more| more * points)
+        };
+        one_sided.iter().copied().map(|one| of(&one)).collect::<Option<Vec<Rate>>>()?.into_iter().max()
+    };
+    let threshold = match wanted.threshold {
+        (key, None) => (widest < Rate::ONE).then(|| format!("{key} = {widest}")),
+        (key, Some(points)) => in_points(points)
+            .map(|wider| format!("{key} = {} (points of the portfolio)", wider.ceil_to(Rate::new(1, 4)))),
+    };
+    BANDS.warn(found, advice(wanted, symmetric, threshold))
 }
 
 /// Which target, or which threshold, makes the bands symmetric.
-fn advice(wanted: &Wanted<'_>, symmetric: Option<Notional>, widest: Rate) -> String {
-    let threshold = match widest < Rate::ONE {
-        true => format!("; or sell later too, with a threshold of {widest}"),
-        false => String::new(),
-    };
+fn advice(wanted: &Wanted<'_>, symmetric: Option<Notional>, threshold: Option<String>) -> String {
+    let threshold = threshold.map_or_else(String::new, |set| format!("; or sell later too, with {set}"));
     match (symmetric, wanted.target_key) {
         (Some(target), Some(key)) => format!("{key} = {target:.0} makes all of them symmetric{threshold}"),
         (Some(target), None) => format!(

@@ -72,9 +72,39 @@ fn market_of(
         market_orders: false,
         quote: "USDT",
         target_key: Some("basket.target_value"),
+        threshold: ("basket.threshold", None),
         max_leverage: Rate::from(3),
     };
     market::rows(&wanted).into_iter().map(|row| (row.name, row.status, row.found, row.fix)).collect()
+}
+
+/// A at 10 % and B at 80 % of 100, both with a band of 2 points: 20 % of 10 and 2.5 % of 80. The smallest order of 5 is 50 % of
+/// A's 10 and 6.25 % of B's 80, which is 5 points of both.
+#[test]
+fn a_threshold_in_points_is_told_in_points() {
+    let snapshot = snapshot(200, vec![coin("AUSDT", "10", "0"), coin("BUSDT", "10", "0")]);
+    let points = Rate::new(2, 2);
+    let aims =
+        [("AUSDT", 10, Rate::new(1, 1)), ("BUSDT", 80, Rate::new(8, 1))].map(|(name, target, share)| {
+            let band = Band { threshold: points.over(share).unwrap(), ends_at: Rate::ZERO };
+            Aim { band: Some(band), ..aim(name, target) }
+        });
+    let wanted = Wanted {
+        snapshot: &snapshot,
+        aims: &aims,
+        market_orders: false,
+        quote: "USDT",
+        target_key: None,
+        threshold: ("weights.threshold", Some(points)),
+        max_leverage: Rate::from(3),
+    };
+    let row = &market::rows(&wanted)[2];
+    assert!(
+        row.found.contains("2 of 2 sell 2.5 % to 20 % above, but buy back only 50 % below"),
+        "{}",
+        row.found
+    );
+    assert!(row.fix.ends_with("weights.threshold = 0.05 (points of the portfolio)"), "{}", row.fix);
 }
 
 #[test]

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use crate::domain::entry::UNEXPLAINED;
+use crate::domain::entry::{FEE_COST, UNEXPLAINED};
 use crate::domain::history::{AssetPrice, BookedEntry, Trade};
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::plan::Reason;
@@ -88,8 +88,6 @@ pub struct Accounts {
     pub(super) twin_fees: Notional,
     /// A spot account: fees in other assets leave what is held.
     of_coins: bool,
-    /// What such fees took from each holding: its floating profit lost that much, and is told without it.
-    pub(super) in_kind: BTreeMap<Symbol, Notional>,
 }
 
 impl Accounts {
@@ -115,7 +113,6 @@ impl Accounts {
             fills: 0,
             twin_fees: Notional::ZERO,
             of_coins: false,
-            in_kind: BTreeMap::new(),
         }
     }
 
@@ -134,9 +131,8 @@ impl Accounts {
             false if in_coin => -(fill.fee_qty() * fill.price),
             false => self.valued(&fill.fee_asset, -fill.fee, fill.at),
         };
-        let own = fill.fee_asset == self.quote || self.took_in_kind(&fill.fee_asset, fee);
-        // A fee in the coin itself is in its entry price, at which the twin starts.
-        if !in_coin && self.twin_from.get(&fill.symbol).is_some_and(|first| trade.pass_id < *first) {
+        let own = fill.fee_asset == self.quote || self.took_in_kind(&fill.fee_asset, fee, fill.fee_cost);
+        if self.twin_from.get(&fill.symbol).is_some_and(|first| trade.pass_id < *first) {
             self.twin_fees += fee;
         }
         self.fills += 1;
@@ -178,7 +174,7 @@ impl Accounts {
             match entry.symbol.parse() {
                 Ok(symbol) if kind == "COMMISSION" => {
                     let fee = self.valued(&entry.asset, entry.amount, entry.at);
-                    let own = self.took_in_kind(&entry.asset, fee);
+                    let own = self.took_in_kind(&entry.asset, fee, Notional::ZERO);
                     let account = self.coin(symbol);
                     if own { account.fees += fee } else { account.fees_elsewhere += fee }
                 }
@@ -187,11 +183,12 @@ impl Accounts {
             return;
         }
         match (kind, entry.symbol.parse()) {
-            // To the drawdown it is a transfer, but nobody is told that it was one.
-            (UNEXPLAINED, _) => self.unexplained += entry.amount,
+            // A futures account has rows for its transfers, so this was none that anybody knows of, though the drawdown
+            // takes it for one. Spot has no rows, and a deposit there is just this.
+            (UNEXPLAINED, _) if !self.of_coins => self.unexplained += entry.amount,
             _ if entry.is_transfer() => self.transfers += entry.amount,
             (_, Ok(symbol)) if entry.is_funding() => self.coin(symbol).funding += entry.amount,
-            ("REALIZED_PNL", Ok(symbol)) => self.coin(symbol).realized += entry.amount,
+            ("REALIZED_PNL" | FEE_COST, Ok(symbol)) => self.coin(symbol).realized += entry.amount,
             ("COMMISSION", Ok(symbol)) => self.coin(symbol).fees += entry.amount,
             (other, _) => *self.other.entry(other.to_owned()).or_default() += entry.amount,
         }
@@ -210,11 +207,12 @@ impl Accounts {
         }
     }
 
-    /// Whether a fee (negative) in `asset` left what a spot account holds, and so is in its equity.
-    fn took_in_kind(&mut self, asset: &str, fee: Notional) -> bool {
+    /// Whether a fee (negative) in `asset` left what a spot account holds, and so is in its equity. What left it
+    /// had cost `fee_cost`, and realised the difference, as [`crate::domain::cost`] says.
+    fn took_in_kind(&mut self, asset: &str, fee: Notional, fee_cost: Notional) -> bool {
         match format!("{asset}{}", self.quote).parse() {
             Ok(symbol) if self.of_coins => {
-                *self.in_kind.entry(symbol).or_default() -= fee;
+                self.coin(symbol).realized -= fee + fee_cost;
                 true
             }
             _ => false,

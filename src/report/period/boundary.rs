@@ -57,17 +57,15 @@ pub fn after_trades(
     (reading, samples)
 }
 
-/// Takes a fee from the holding that paid it, which cost as much as before; and what it was worth.
+/// Takes a fee with its part of the cost from the holding that paid it; and what it was worth.
 fn take_fee(samples: &mut [Sample], fill: &Fill, quote: &str) -> Notional {
     let paid_it = |sample: &&mut Sample| sample.symbol.coin(quote) == fill.fee_asset;
     let Some(sample) = samples.iter_mut().find(paid_it).filter(|_| fill.fee_asset != quote) else {
         return Notional::ZERO;
     };
     let worth = fill.fee_qty() * sample.mark.unwrap_or(fill.price);
-    let paid = sample.qty * sample.entry;
     sample.qty -= fill.fee_qty();
-    sample.entry = paid.over_qty(sample.qty).unwrap_or_default();
-    sample.unrealized -= worth;
+    sample.unrealized -= worth - fill.fee_cost;
     worth
 }
 

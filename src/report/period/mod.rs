@@ -174,7 +174,8 @@ pub struct PeriodReport {
     pub win_rate: Option<Rate>,
     /// What sales above the band realised, after their fees.
     pub harvest: Notional,
-    /// What never rebalancing would have earned; `None` where nothing was held.
+    /// What never rebalancing would have earned, other coins of the account included; `None` where the strategy held
+    /// nothing.
     pub hold_twin_profit: Option<Notional>,
     /// `net_profit − hold_twin_profit`.
     pub rebalancing_effect: Option<Notional>,
@@ -213,8 +214,8 @@ pub struct Inputs<'a> {
     /// The coins of some of these readings, in order, among them the first and the last and the first one
     /// after each funding row.
     pub samples: &'a [(Time, Vec<Sample>)],
-    /// The coins that the hold twin starts with, and whether the account bought them in the period.
-    pub twin: (&'a [Sample], bool),
+    /// The coins of the start, and the first purchases of what the strategy did not hold yet.
+    pub twin: (&'a [Sample], &'a [Sample]),
     /// Income rows of the period.
     pub income: &'a [BookedEntry],
     /// What the passes of some readings traded, by the time of the reading: of those before each funding row.
@@ -226,6 +227,21 @@ pub struct Inputs<'a> {
 }
 
 impl PeriodReport {
+    /// Fields that nobody knows of a period without any reading.
+    pub const UNREAD: [&'static str; 11] = [
+        "equity_start",
+        "equity_end",
+        "transfers",
+        "other_income",
+        "net_profit",
+        "max_drawdown",
+        "realized_total",
+        "unrealized_change_total",
+        "funding_total",
+        "fees_total",
+        "unreconciled",
+    ];
+
     /// A period without any reading: nothing is known, and `note` says why.
     #[must_use]
     pub fn empty(
@@ -244,7 +260,7 @@ impl PeriodReport {
             halts,
             readings: &[],
             samples: &[],
-            twin: (&[], false),
+            twin: (&[], &[]),
             income: &[],
             moves: &BTreeMap::new(),
             accounts: Accounts::new(quote, Vec::new(), BTreeMap::new()),
@@ -286,6 +302,7 @@ impl PeriodReport {
         let basis = twin::Basis {
             start: inputs.twin.0,
             bought: inputs.twin.1,
+            rows: &per_coin,
             fees: accounts.twin_fees,
             samples,
             income: inputs.income,
@@ -373,14 +390,13 @@ fn rows(
     let (first, last) = (coins(samples.first()), coins(samples.last()));
     let nothing = Account::default();
     let named: std::collections::BTreeSet<&Symbol> =
-        accounts.coins.keys().chain(accounts.in_kind.keys()).chain(first.keys()).chain(last.keys()).collect();
+        accounts.coins.keys().chain(first.keys()).chain(last.keys()).collect();
     let row = |symbol: &Symbol| {
         let account = accounts.coins.get(symbol).unwrap_or(&nothing);
         let floating = |coins: &BTreeMap<Symbol, Sample>| {
             coins.get(symbol).map_or(Notional::ZERO, |coin| coin.unrealized)
         };
-        let in_kind = accounts.in_kind.get(symbol).copied().unwrap_or_default();
-        let unrealized_change = floating(&last) - floating(&first) + in_kind;
+        let unrealized_change = floating(&last) - floating(&first);
         let net_profit = account.booked() + unrealized_change;
         CoinRow {
             symbol: symbol.clone(),

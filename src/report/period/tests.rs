@@ -70,6 +70,7 @@ fn trade(pass_id: i64, minutes: i64, order: &str, side: Side, sold: &Sold<'_>) -
             fee: money(sold.fee.0),
             fee_asset: sold.fee.1.into(),
             realized: money(sold.realized),
+            fee_cost: Notional::ZERO,
             at: at(minutes),
         },
         seq: minutes,
@@ -100,7 +101,7 @@ fn heading() -> Heading {
 fn report(
     readings: &[Reading],
     samples: &[(Time, Vec<Sample>)],
-    twin: (&[Sample], bool),
+    twin: (&[Sample], &[Sample]),
     income: &[BookedEntry],
     accounts: Accounts,
 ) -> PeriodReport {
@@ -115,7 +116,7 @@ fn sold_of_a(minutes: i64, sold: &str) -> BTreeMap<Time, BTreeMap<Symbol, Qty>> 
 fn moved_report(
     readings: &[Reading],
     samples: &[(Time, Vec<Sample>)],
-    twin: (&[Sample], bool),
+    twin: (&[Sample], &[Sample]),
     (income, moves): (&[BookedEntry], &BTreeMap<Time, BTreeMap<Symbol, Qty>>),
     accounts: Accounts,
 ) -> PeriodReport {
@@ -167,7 +168,7 @@ fn every_amount_goes_to_its_coin_and_all_of_it_is_the_change_of_equity() {
         income(50, "INSURANCE_CLEAR", "AUSDT", "-0.1", "USDT", false),
     ];
     let moves = sold_of_a(0, "-2");
-    let report = moved_report(&readings, &samples, (&start, false), (&rows, &moves), accounts);
+    let report = moved_report(&readings, &samples, (&start, &[]), (&rows, &moves), accounts);
 
     let a = report.per_coin.iter().find(|row| row.symbol == symbol("AUSDT")).unwrap();
     assert_eq!((a.realized, a.unrealized_change, a.funding), (money("4"), money("24"), money("-0.5")));
@@ -192,7 +193,9 @@ fn every_amount_goes_to_its_coin_and_all_of_it_is_the_change_of_equity() {
     // Held on, 10 A would have earned 30 and paid 0.625: 8 of them were held when 0.5 was charged.
     let twin = report.hold_twin.unwrap();
     assert_eq!((twin.price_profit, twin.funding, twin.fees), (money("30"), money("-0.625"), Notional::ZERO));
-    assert_eq!(report.rebalancing_effect, Some(money("30.462") - money("29.375")));
+    // Nobody rebalances B: its 2.98 are the same in both.
+    assert_eq!(twin.others, money("2.98"));
+    assert_eq!(report.rebalancing_effect, Some(money("30.462") - money("29.375") - money("2.98")));
 }
 
 /// What no row explains stays in sight, whether the wallet's own books named it or not.
@@ -202,11 +205,16 @@ fn what_does_not_add_up_is_shown_and_not_absorbed() {
     let samples = vec![(at(0), Vec::new()), (at(600), Vec::new())];
     let rows = [income(5, "UNEXPLAINED", "", "4", "USDT", false)];
     let accounts = Accounts::new("USDT", Vec::new(), BTreeMap::new());
-    let report = report(&readings, &samples, (&[], false), &rows, accounts);
+    let report = report(&readings, &samples, (&[], &[]), &rows, accounts);
     assert_eq!((report.net_profit, report.transfers), (Notional::ZERO, Notional::ZERO));
     assert_eq!(report.unreconciled, money("7"));
     assert!(report.notes.iter().any(|note| note.starts_with("4 USDT of the unreconciled amount")));
     assert_eq!(report.hold_twin_profit, None);
+    // Spot has no rows of transfers: what was taken for one there is one.
+    let accounts = Accounts::new("USDT", Vec::new(), BTreeMap::new()).of_coins();
+    let report = self::report(&readings, &samples, (&[], &[]), &rows, accounts);
+    assert_eq!((report.transfers, report.unreconciled), (money("4"), money("3")));
+    assert_eq!(report.notes, Vec::<String>::new());
 }
 
 #[test]
@@ -216,7 +224,7 @@ fn fees_in_an_asset_without_a_price_are_told_and_not_guessed() {
     let mut accounts = Accounts::new("USDT", Vec::new(), BTreeMap::new());
     let sold = Sold { name: "AUSDT", qty: "1", price: "12", fee: ("0.00001", "BNB"), realized: "2" };
     accounts.trade(&trade(2, 10, "x", Side::Sell, &sold));
-    let report = report(&readings, &samples, (&[], false), &[], accounts);
+    let report = report(&readings, &samples, (&[], &[]), &[], accounts);
     assert_eq!((report.fees_total, report.unreconciled), (Notional::ZERO, Notional::ZERO));
     assert_eq!(report.fees_unvalued, [Named { name: "BNB".into(), amount: money("0.00001") }]);
     assert_eq!(report.notes, ["fees of 0.00001 BNB are in no figure: the ledger has no price of BNB"]);
@@ -280,7 +288,7 @@ fn the_twin_of_an_account_that_began_empty_starts_with_its_first_purchase() {
         income(601, "FUNDING_FEE", "AUSDT", "-9", "USDT", false),
     ];
     let moves = sold_of_a(5, "-2");
-    let report = moved_report(&readings, &samples, (&bought, true), (&rows, &moves), accounts);
+    let report = moved_report(&readings, &samples, (&[], &bought), (&rows, &moves), accounts);
     let twin = report.hold_twin.unwrap();
     assert_eq!(twin.fees, money("-0.06"));
     assert_eq!(twin.price_profit, money("30"));
@@ -317,7 +325,7 @@ fn funding_of_what_somebody_moved_is_left_out_and_said() {
     let samples = vec![(at(0), start.clone()), (at(300), vec![sample("AUSDT", "4", "10", "10")])];
     let rows = [income(100, "FUNDING_FEE", "AUSDT", "-0.4", "USDT", false)];
     let accounts = Accounts::new("USDT", Vec::new(), BTreeMap::new());
-    let twin = report(&readings, &samples, (&start, false), &rows, accounts).hold_twin.unwrap();
+    let twin = report(&readings, &samples, (&start, &[]), &rows, accounts).hold_twin.unwrap();
     assert_eq!(twin.funding, Notional::ZERO);
     assert!(
         twin.notes.iter().any(|note| note.contains("moved around the settlement (1 rows)")),
@@ -334,7 +342,7 @@ fn the_twin_loses_no_more_than_there_is() {
     let start = vec![sample("AUSDT", "100", "10", "10")];
     let samples = vec![(at(0), start.clone()), (at(300), vec![sample("AUSDT", "0", "0", "5")])];
     let accounts = Accounts::new("USDT", Vec::new(), BTreeMap::new());
-    let twin = report(&readings, &samples, (&start, false), &[], accounts).hold_twin.unwrap();
+    let twin = report(&readings, &samples, (&start, &[]), &[], accounts).hold_twin.unwrap();
     assert_eq!((twin.price_profit, twin.profit), (money("-500"), money("-300")));
 }
 
@@ -360,4 +368,80 @@ fn the_trades_after_a_reading_change_it_by_their_distance_from_the_mark() {
         (closed.equity, coins[0].unrealized, coins[0].qty),
         (money("997.94"), Notional::ZERO, Qty::ZERO)
     );
+}
+
+/// Spot, from 1000 USDT and 2 BNB at 300 that cost 500 (100 floating). 10 A are bought at 10, and 0.01 BNB is the fee while
+/// BNB is at 310: it is worth 3.10 and had cost 2.50, so BNB realised 0.60 and A paid 3.10. At the end A is at 11 (10
+/// floating) and BNB at 320: 1.99 of it are worth 636.80 and cost 497.50 (139.30 floating).
+/// Equity 900 + 110 + 636.80 from 1600: +46.80 = A (10 − 3.10) + BNB (39.30 + 0.60).
+#[test]
+fn what_a_fee_took_from_a_holding_is_realised_there_and_paid_by_the_coin_that_was_traded() {
+    let readings = [reading(1, 0, "1600", "1"), reading(2, 600, "1646.8", "1.02925")];
+    let mut bnb = sample("BNBUSDT", "2", "250", "300");
+    bnb.target = None;
+    let end = vec![sample("AUSDT", "10", "10", "11"), sample("BNBUSDT", "1.99", "250", "320")];
+    let samples = vec![(at(0), vec![bnb]), (at(600), end)];
+    let prices = vec![AssetPrice { asset: "BNB".into(), at: at(10), price: price("310") }];
+    let bought = Sold { name: "AUSDT", qty: "10", price: "10", fee: ("0.01", "BNB"), realized: "0" };
+    let mut bought = trade(1, 10, "x", Side::Buy, &bought);
+    bought.fill.fee_cost = money("2.5");
+    let mut accounts = Accounts::new("USDT", prices, BTreeMap::new()).of_coins();
+    accounts.trade(&bought);
+    let report = report(&readings, &samples, (&[], &[]), &[], accounts);
+    let row = |name| report.per_coin.iter().find(|row| row.symbol == symbol(name)).unwrap();
+    let (a, b) = (row("AUSDT"), row("BNBUSDT"));
+    assert_eq!((a.realized, a.unrealized_change, a.fees), (Notional::ZERO, money("10"), money("-3.1")));
+    assert_eq!((b.realized, b.unrealized_change, b.fees), (money("0.6"), money("39.3"), Notional::ZERO));
+    assert_eq!((a.unrealized, a.reductions, b.trades), (a.unrealized_change, 0, 0));
+    assert_eq!((report.net_profit, report.unreconciled), (money("46.8"), Notional::ZERO));
+    // The same trade, cut off behind the first reading: there BNB is at 300, and A at what was paid.
+    let (cut, coins) = after_trades(&readings[0], &samples[0].1, &[bought], "USDT", true);
+    assert_eq!(cut.equity, money("1597"));
+    assert_eq!(
+        (coins[0].qty, coins[0].entry, coins[0].unrealized),
+        (qty("1.99"), price("250"), money("99.5"))
+    );
+}
+
+/// Spot, from 1000 USDT, 0.01 BNB for fees at 900 and one SOL of the owner's at 100. 10 A are bought at 10 with a target of
+/// 100 for a fee of 0.10. A rises to 11 and 1 is sold there; it falls to 9.50. BNB ends at 800 and SOL at 60.
+/// A: 1 realised, 9 × −0.50, fee −0.10 = −3.60; BNB −1, SOL −40: net −44.60. Held on, 10 A lost 5 and paid 0.10:
+/// −5.10, beside the same −41. So rebalancing earned 1.50, and a little BNB is no portfolio.
+#[test]
+fn the_twin_is_of_the_strategys_coins_and_what_else_is_held_is_the_same_in_both() {
+    let readings = [reading(1, 0, "1109", "1"), reading(2, 5, "1109", "1"), reading(3, 600, "1064.4", "1")];
+    let aside = |name, held, entry, mark| Sample { target: None, ..sample(name, held, entry, mark) };
+    let start = vec![aside("BNBUSDT", "0.01", "900", "900"), aside("SOLUSDT", "1", "100", "100")];
+    let bought = vec![sample("AUSDT", "10", "10", "10")];
+    let end = vec![
+        sample("AUSDT", "9", "10", "9.5"),
+        aside("BNBUSDT", "0.01", "900", "800"),
+        aside("SOLUSDT", "1", "100", "60"),
+    ];
+    let samples = vec![(at(0), start.clone()), (at(600), end)];
+    let from = BTreeMap::from([(symbol("AUSDT"), 2)]);
+    let mut accounts = Accounts::new("USDT", Vec::new(), from).of_coins();
+    let fill = |qty, price, fee, realized| Sold { name: "AUSDT", qty, price, fee: (fee, "USDT"), realized };
+    accounts.trade(&trade(1, 1, "a", Side::Buy, &fill("10", "10", "0.1", "0")));
+    accounts.trade(&trade(2, 300, "b", Side::Sell, &fill("1", "11", "0", "1")));
+    let report = report(&readings, &samples, (&start, &bought), &[], accounts);
+    assert_eq!((report.net_profit, report.unreconciled), (money("-44.6"), Notional::ZERO));
+    let twin = report.hold_twin.unwrap();
+    assert_eq!(twin.coins.iter().map(|coin| coin.symbol.as_str()).collect::<Vec<_>>(), ["AUSDT"]);
+    assert_eq!((twin.price_profit, twin.fees, twin.others), (money("-5"), money("-0.1"), money("-41")));
+    assert_eq!(
+        (report.hold_twin_profit, report.rebalancing_effect),
+        (Some(money("-46.1")), Some(money("1.5")))
+    );
+}
+
+/// A tenth of its target is a position, less is a remainder.
+#[test]
+fn what_is_left_of_a_coin_is_no_position() {
+    let held = |qty, mark| sample("AUSDT", qty, "10", mark).is_in_place();
+    assert_eq!(
+        (held("1", "10"), held("0.99", "10"), held("-1", "10"), held("0", "10")),
+        (true, false, true, false)
+    );
+    assert!(!Sample { target: None, ..sample("AUSDT", "9", "10", "10") }.is_in_place());
 }

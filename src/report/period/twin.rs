@@ -1,10 +1,11 @@
-//! The hold twin: the same coins bought at the start and never rebalanced.
+//! The hold twin: the coins of the strategy as they were at the start, and never rebalanced.
 //!
-//! It holds the quantities that the account held at the start of the period (or, where it held
-//! nothing yet, those that its first day bought, each at its entry price and fees), with the same
-//! leverage, and pays the funding that these quantities would have paid: each recorded row scaled by
-//! its quantity over the account's own at that moment. What rebalancing earned is the account's net
-//! profit less the twin's.
+//! Of each coin of the strategy it holds the quantity that the account held at the start of the period; of one that
+//! was not there yet (or as a remainder alone) what the first day of the portfolio bought, at its entry price and
+//! fees. It has the same leverage, and pays the funding that these quantities would have paid: each recorded row
+//! scaled by its quantity over the account's own at that moment. Coins that the strategy has nothing to do with (the
+//! owner's, BNB for fees) earn beside it what they earned in the account. So what rebalancing earned is the
+//! account's net profit less the twin's, and is of the strategy's coins alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +15,7 @@ use crate::domain::history::{BookedEntry, Sample};
 use crate::domain::num::{Notional, Price, Qty};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
+use crate::report::period::CoinRow;
 
 /// Digits kept of amounts that were scaled or averaged: as many as the exchange counts in.
 const MONEY_DIGITS: u32 = 8;
@@ -38,7 +40,7 @@ pub struct TwinCoin {
 /// What never rebalancing would have come to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Twin {
-    /// Price profit + funding + fees.
+    /// Price profit + funding + fees + others.
     pub profit: Notional,
     /// Of all coins.
     pub price_profit: Notional,
@@ -46,6 +48,8 @@ pub struct Twin {
     pub funding: Notional,
     /// Fees of the first purchase; zero where the coins were there at the start.
     pub fees: Notional,
+    /// Net profit of coins outside the strategy: the same in both.
+    pub others: Notional,
     /// Coin by coin.
     pub coins: Vec<TwinCoin>,
     /// What could not be known.
@@ -55,10 +59,12 @@ pub struct Twin {
 /// What the twin is made of.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Basis<'a> {
-    /// Coins of the reading it starts from.
+    /// Coins of the reading that the period starts from.
     pub(super) start: &'a [Sample],
-    /// The account bought them in this period: it starts at their entry prices.
-    pub(super) bought: bool,
+    /// First purchases of coins that were not there: the twin has them at their entry prices.
+    pub(super) bought: &'a [Sample],
+    /// What every coin of the account earned.
+    pub(super) rows: &'a [CoinRow],
     /// Fees of that purchase.
     pub(super) fees: Notional,
     /// Readings of the period with their coins, in order, the last one included.
@@ -72,11 +78,18 @@ pub(super) struct Basis<'a> {
     pub(super) equity: Notional,
 }
 
-/// `None` where nothing was held.
+/// `None` where the strategy held nothing.
 pub(super) fn twin(basis: &Basis<'_>) -> Option<Twin> {
+    let ours = ours(basis);
     let mut twin = Twin { fees: basis.fees, ..Twin::default() };
-    for sample in basis.start.iter().filter(|sample| !sample.qty.is_zero()) {
-        let from = if basis.bought { Some(sample.entry) } else { sample.mark };
+    let is_bought = |symbol: &Symbol| basis.bought.iter().any(|coin| coin.symbol == *symbol);
+    let there = basis.start.iter().filter(|coin| ours.contains(&coin.symbol) && !is_bought(&coin.symbol));
+    let there = there.map(|coin| (coin, coin.mark));
+    let bought = basis.bought.iter().map(|coin| (coin, Some(coin.entry)));
+    let mut coins: Vec<(&Sample, Option<Price>)> =
+        there.chain(bought).filter(|(coin, _)| !coin.qty.is_zero()).collect();
+    coins.sort_by(|a, b| a.0.symbol.cmp(&b.0.symbol));
+    for (sample, from) in coins {
         match (from, last_mark(basis.samples, &sample.symbol)) {
             (Some(from), Some((seen, to))) => {
                 if basis.samples.last().is_some_and(|(end, _)| *end != seen) {
@@ -109,13 +122,23 @@ pub(super) fn twin(basis: &Basis<'_>) -> Option<Twin> {
     twin.price_profit = twin.coins.iter().map(|coin| coin.price_profit).sum();
     twin.funding = twin.coins.iter().map(|coin| coin.funding).sum();
     twin.fees = twin.fees.rounded(MONEY_DIGITS);
-    twin.profit = twin.price_profit + twin.funding + twin.fees;
+    let others = basis.rows.iter().filter(|row| !ours.contains(&row.symbol));
+    twin.others = others.map(|row| row.net_profit).sum();
+    twin.profit = twin.price_profit + twin.funding + twin.fees + twin.others;
     // Nobody loses more than there is: the exchange would have closed it before.
     if basis.equity.is_positive() && twin.profit < -basis.equity {
         twin.profit = -basis.equity;
         twin.notes.push("the hold twin would have been liquidated: it has lost all there was".into());
     }
     Some(twin)
+}
+
+/// The coins of the strategy: that had a target, or that orders of ours traded.
+fn ours(basis: &Basis<'_>) -> BTreeSet<Symbol> {
+    let wanted = basis.samples.iter().flat_map(|(_, coins)| coins).chain(basis.start).chain(basis.bought);
+    let wanted = wanted.filter(|coin| coin.target.is_some()).map(|coin| coin.symbol.clone());
+    let traded = basis.rows.iter().filter(|row| row.trades > 0).map(|row| row.symbol.clone());
+    wanted.chain(traded).collect()
 }
 
 fn last_mark(samples: &[(Time, Vec<Sample>)], symbol: &Symbol) -> Option<(Time, Price)> {

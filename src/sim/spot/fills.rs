@@ -58,6 +58,7 @@ impl Spot {
                 fee: fee * Price::ONE,
                 fee_asset,
                 realized: Notional::ZERO,
+                fee_cost: Notional::ZERO,
                 at: now,
             },
             maker,

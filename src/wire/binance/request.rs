@@ -23,6 +23,8 @@ pub enum Call {
     Ticker24h,
     /// Candles.
     Klines,
+    /// Candles of the mark price.
+    MarkKlines,
     /// Past funding rates.
     FundingRate,
     /// Funding intervals and caps.
@@ -134,13 +136,14 @@ pub struct Route {
 
 impl Call {
     /// Every call, in the table's order.
-    pub const ALL: [Call; 43] = [
+    pub const ALL: [Call; 44] = [
         Call::Time,
         Call::ExchangeInfo,
         Call::PremiumIndex,
         Call::BookTicker,
         Call::Ticker24h,
         Call::Klines,
+        Call::MarkKlines,
         Call::FundingRate,
         Call::FundingInfo,
         Call::Account,
@@ -192,6 +195,7 @@ impl Call {
             Call::BookTicker => row("GET /fapi/v1/ticker/bookTicker", Public, 5, 2),
             Call::Ticker24h => row("GET /fapi/v1/ticker/24hr", Public, 40, 1),
             Call::Klines => row("GET /fapi/v1/klines", Public, 10, 10),
+            Call::MarkKlines => row("GET /fapi/v1/markPriceKlines", Public, 10, 10),
             Call::FundingRate => row("GET /fapi/v1/fundingRate", Public, 0, 0),
             Call::FundingInfo => row("GET /fapi/v1/fundingInfo", Public, 0, 0),
             Call::Account => row("GET /fapi/v3/account", Signed, 5, 5),
@@ -283,7 +287,7 @@ impl Request {
     pub fn weight(&self) -> u32 {
         let value = |name| self.params.iter().find(|(key, _)| *key == name).map(|(_, value)| value);
         let route = self.call.route();
-        if self.call == Call::Klines {
+        if matches!(self.call, Call::Klines | Call::MarkKlines) {
             return match value("limit").and_then(|limit| limit.parse().ok()).unwrap_or(500) {
                 0..=99 => 1,
                 100..=499 => 2,

@@ -594,6 +594,61 @@ fn x25_deposits_and_withdrawals_are_no_profit_and_no_loss() {
     }
 }
 
+/// What the account is worth per unit once coins of `held` changed by a quarter: with the transfer before, after, and
+/// where nobody says what the prices were in between. A unit is the equity of before over what it was worth.
+#[test]
+fn x26_a_transfer_is_told_from_the_move_of_prices_beside_it() {
+    let nav = |home: &Home| -> f64 {
+        let run = home.run(&["plan", "--dry-run"]);
+        assert_eq!(run.code, Some(0), "{run:?}");
+        text(&run.report, "nav").parse().unwrap()
+    };
+    let equity = |sim: &Sim| -> f64 { text(&sim.state(), "equity").parse().unwrap() };
+    let moves = |sim: &Sim, factor: &str| {
+        sim.positions().keys().for_each(|symbol| sim.price(symbol, factor));
+    };
+    let moved = |sim: &Sim, amount: f64| {
+        sim.call("POST", "/sim/transfer", &json!({"amount": amount.to_string()}));
+    };
+    let close = |name: &str, found: f64, expected: f64| {
+        assert!((found / expected - 1.0).abs() < 0.012, "{name}: {found}, not {expected}");
+    };
+    for (amount, factor) in [(100.0, "0.75"), (-80.0, "1.25"), (100.0, "1.25"), (-80.0, "0.75")] {
+        let sim = Sim::start();
+        let home = Home::at(&sim.url);
+        home.allocate();
+        sim.advance(1);
+        home.rebalance();
+        let (unit, before) = (nav(&home), equity(&sim));
+        // The transfer, and a bar later the prices.
+        moved(&sim, amount);
+        sim.advance(1);
+        moves(&sim, factor);
+        let after = equity(&sim);
+        let transfer_first = unit * after / (before + amount);
+        let prices_first = unit * (after - amount) / before;
+        assert!((transfer_first / prices_first - 1.0).abs() > 0.03, "the two are told apart");
+        close("transfer first", nav(&home), transfer_first);
+        // Without prices of then, they are taken to have moved first.
+        sim.faults(&[("GET /fapi/v1/markPriceKlines", 1, 99, "reply:500:{}")]);
+        close("no prices", nav(&home), prices_first);
+        sim.faults(&[]);
+
+        let sim = Sim::start();
+        let home = Home::at(&sim.url);
+        home.allocate();
+        sim.advance(1);
+        home.rebalance();
+        let (unit, before) = (nav(&home), equity(&sim));
+        moves(&sim, factor);
+        sim.advance(1);
+        let fallen = equity(&sim);
+        moved(&sim, amount);
+        sim.advance(1);
+        close("prices first", nav(&home), unit * fallen / before);
+    }
+}
+
 #[test]
 fn x27_a_symbol_that_is_gone_is_named_and_not_taken_for_weight_zero() {
     let (sim, proxy, home) = between();

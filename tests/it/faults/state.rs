@@ -121,7 +121,7 @@ fn age(home: &Home) {
         "DROP TABLE universe; DROP TABLE scan; DROP TABLE sample; DROP TABLE asset_price;
          DROP INDEX income_by_pass; DROP INDEX fill_by_time; DROP INDEX equity_by_time;
          ALTER TABLE income DROP COLUMN pass_id;
-         ALTER TABLE position DROP COLUMN paid; DROP TABLE high; DROP INDEX intent_stopped; DROP INDEX intent_resting;
+         ALTER TABLE position DROP COLUMN paid; ALTER TABLE fill DROP COLUMN fee_cost; DROP TABLE high; DROP INDEX intent_stopped; DROP INDEX intent_resting;
          DROP TABLE outbox; DROP TABLE alert;
          ALTER TABLE halt DROP COLUMN flat_at; ALTER TABLE halt DROP COLUMN scope;
          PRAGMA user_version = 1",

@@ -27,6 +27,7 @@ fn fill(row: Row<'_, '_>) -> Result<Fill, WireError> {
         fee: row.amount("commission")?,
         fee_asset: row.word("commissionAsset")?,
         realized: Notional::ZERO,
+        fee_cost: Notional::ZERO,
         at: row.time("time")?,
     })
 }

@@ -24,6 +24,7 @@ fn fill(row: Row<'_, '_>) -> Result<Fill, WireError> {
         fee: row.amount("commission")?,
         fee_asset: row.word("commissionAsset")?,
         realized: row.amount("realizedPnl")?,
+        fee_cost: crate::domain::num::Notional::ZERO,
         at: row.time("time")?,
     })
 }

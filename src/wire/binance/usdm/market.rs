@@ -19,6 +19,11 @@ pub fn time(bytes: &[u8]) -> Result<Time, WireError> {
     server_time(Call::Time.name(), bytes)
 }
 
+/// Reads `GET /fapi/v1/markPriceKlines`, ascending. The last one may be unfinished; nothing is traded in any.
+pub fn mark_klines(bytes: &[u8]) -> Result<Vec<Kline>, WireError> {
+    candles(Call::MarkKlines.name(), bytes)
+}
+
 /// Reads the answer of either interface to a question for the time.
 pub(in crate::wire::binance) fn server_time(endpoint: &'static str, bytes: &[u8]) -> Result<Time, WireError> {
     let json = json::parse(endpoint, bytes)?;
