@@ -69,7 +69,9 @@ impl Pace {
             }
             (Some(stated_ms), Some((distance_ms, line))) if stated_ms > distance_ms => {
                 let (stated, distance) = (span(stated_ms), span(distance_ms));
-                let problem = format!("is {distance} behind the one before, but bars are {stated} long by their close_time");
+                let problem = format!(
+                    "is {distance} behind the one before, but bars are {stated} long by their close_time"
+                );
                 return Err(Fault::Line { line, problem });
             }
             (Some(stated_ms), _) => stated_ms,
@@ -79,7 +81,9 @@ impl Pace {
             let problem = format!("begins at {time}, off the grid of {step} that the other rows keep");
             return Err(Fault::Line { line, problem });
         }
-        if stated.is_none() && let Some(other) = self.other_bars(step_ms) {
+        if stated.is_none()
+            && let Some(other) = self.other_bars(step_ms)
+        {
             let (line, own) = (other.line, span(other.distance_ms));
             let problem = format!(
                 "is {own} behind the one before, as are those that follow, where most are {step} apart: a file \
@@ -115,7 +119,10 @@ impl Pace {
         }
         let all: usize = found.values().map(|(rows, _)| rows).sum();
         let most = found.values().map(|(rows, _)| *rows).max().filter(|_| all > 1)?;
-        found.into_iter().find(|(_, (rows, _))| *rows == most).map(|(distance_ms, (_, line))| (distance_ms, line))
+        found
+            .into_iter()
+            .find(|(_, (rows, _))| *rows == most)
+            .map(|(distance_ms, (_, line))| (distance_ms, line))
     }
 
     /// The first row that is not a whole number of steps from where most rows are.
