@@ -9,6 +9,7 @@
     reason = "a bench on data of its own, run by hand"
 )]
 
+use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::LazyLock;
 use std::sync::atomic::AtomicBool;
@@ -17,12 +18,13 @@ use std::time::Duration;
 use divan::Bencher;
 use divan::counter::ItemsCount;
 use rebal::backtest::sweep::workers;
-use rebal::backtest::{Contract, Keep, Market, Outcome, Settlement, Terms, run};
+use rebal::backtest::{Charge, Contract, Keep, Market, Outcome, Recording, Terms, run};
 use rebal::decide::plan::Execution;
 use rebal::decide::risk::Limits;
 use rebal::domain::account::Bracket;
 use rebal::domain::num::{Notional, Price, Qty, Rate};
 use rebal::domain::rules::{Lot, Rules, Status};
+use rebal::domain::series::{Cell, Series};
 use rebal::domain::symbol::Symbol;
 use rebal::domain::time::Time;
 use rebal::strategy::Strategy;
@@ -116,18 +118,29 @@ fn contract(coin: usize) -> Contract {
         maint_rate: Rate::new(1, 2),
         cum: Notional::ZERO,
     };
-    Contract { rules, brackets: vec![tier], digits: DIGITS }
+    Contract { rules, brackets: vec![tier] }
 }
 
 fn market(with_funding: bool) -> Market {
-    let settlement = |bar: usize, coin: usize| {
-        let price = Price::read_back(ROWS[bar * COINS + coin], DIGITS).unwrap();
-        Settlement { bar, coin, rate: Rate::new(1, 4), price }
+    let cell = |value: f64| Cell { value, digits: DIGITS };
+    let series = |coin: usize| {
+        let mut series = Series::default();
+        for (bar, close) in ROWS.iter().skip(coin).step_by(COINS).enumerate() {
+            series.push(Time::default() + MINUTES_5 * bar as u32, cell(*close), cell(*close));
+        }
+        series.packed()
     };
-    let every_8h = (0..BARS).step_by(96).filter(|_| with_funding);
-    let settlements = every_8h.flat_map(|bar| (0..COINS).map(move |coin| settlement(bar, coin))).collect();
-    let opens = (0..BARS as u32).map(|bar| Time::default() + MINUTES_5 * bar).collect();
-    Market::new(MINUTES_5, opens, (0..COINS).map(contract).collect(), ROWS.clone(), settlements)
+    let series: BTreeMap<Symbol, Series> = (0..COINS).map(|coin| (name(coin), series(coin))).collect();
+    let charges = |series: &Series| {
+        let every_8h = (0..BARS).step_by(96).filter(|_| with_funding);
+        let charge = |bar: usize| Charge { bar, rate: Rate::new(1, 4), price: series.open(bar).unwrap() };
+        every_8h.map(charge).collect()
+    };
+    let charges = series.iter().map(|(symbol, series)| (symbol.clone(), charges(series))).collect();
+    let contracts = (0..COINS).map(|coin| (name(coin), contract(coin))).collect();
+    let recording =
+        Recording { interval: MINUTES_5, series: &series, charges: &charges, contracts: &contracts };
+    recording.market(None, None)
 }
 
 fn basket(per_cent: i64) -> Basket {
@@ -180,25 +193,37 @@ fn updates(runs: usize) -> ItemsCount {
 
 /// Values every bar, keeps its peak and deepest loss, and compares every close with two edges: what nobody
 /// can do without.
+fn scanned<T: Copy + PartialOrd + Into<f64>>(rows: &[T], edges: [T; 2]) -> (f64, f64, usize) {
+    let qty = black_box([1.5; COINS]);
+    let (above, below) = ([edges[0]; COINS], [edges[1]; COINS]);
+    let (mut peak, mut deepest, mut crossed) = (0.0_f64, 0.0_f64, 0_usize);
+    for row in black_box(rows).as_chunks::<COINS>().0 {
+        let mut equity = 0.0;
+        let mut outside = false;
+        for coin in 0..COINS {
+            equity += row[coin].into() * qty[coin];
+            outside |= (row[coin] > above[coin]) | (row[coin] < below[coin]);
+        }
+        crossed += usize::from(outside);
+        peak = peak.max(equity);
+        deepest = deepest.max(peak - equity);
+    }
+    (peak, deepest, crossed)
+}
+
+/// As much memory as closes take as doubles, row by row.
 #[divan::bench]
 fn bare_scan(bencher: Bencher) {
-    let (rows, qty) = (&*ROWS, [1.5; COINS]);
-    let edges: ([f64; COINS], [f64; COINS]) = ([1e9; COINS], [1e-9; COINS]);
-    bencher.counter(updates(1)).bench(|| {
-        let (mut peak, mut deepest, mut crossed) = (0.0_f64, 0.0_f64, 0_usize);
-        for row in black_box(rows).as_chunks::<COINS>().0 {
-            let mut equity = 0.0;
-            let mut outside = false;
-            for coin in 0..COINS {
-                equity += row[coin] * qty[coin];
-                outside |= (row[coin] > edges.0[coin]) | (row[coin] < edges.1[coin]);
-            }
-            crossed += usize::from(outside);
-            peak = peak.max(equity);
-            deepest = deepest.max(peak - equity);
-        }
-        (peak, deepest, crossed)
-    });
+    let rows = &*ROWS;
+    bencher.counter(updates(1)).bench(|| scanned(rows, [1e9, 1e-9]));
+}
+
+/// As much memory as a run reads: closes as whole ticks.
+#[divan::bench]
+fn bare_scan_of_ticks(bencher: Bencher) {
+    let unit = 10_f64.powi(DIGITS as i32);
+    let rows: Vec<i32> = ROWS.iter().map(|close| (close * unit).round() as i32).collect();
+    bencher.counter(updates(1)).bench(|| scanned(&rows, [i32::MAX, 0]));
 }
 
 #[divan::bench]

@@ -14,7 +14,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use twox_hash::xxhash3_128::Hasher;
 
 use crate::archive::files::{self, ContentHash};
-use crate::domain::series::{Run, Series};
+use crate::domain::series::{Column, Run, Series};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 
@@ -23,11 +23,9 @@ const BESIDE: &str = ".rebal-cache";
 /// How a file of the cache begins.
 const MAGIC: &[u8; 8] = b"rebalcol";
 /// Changes with the layout, and with what is accepted in a table.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Two changes closer together may bear the same time.
 const SETTLED: Duration = Duration::from_secs(2);
-/// Powers of ten with which prices become whole numbers.
-const MOST_DIGITS: u32 = 15;
 
 /// What the system says of a file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -181,8 +179,8 @@ fn encoded(looks: &[Look], series: &Series) -> Vec<u8> {
         put_count(&mut body, run.bars);
     }
     put_count(&mut body, series.len());
-    put_column(&mut body, series.opens(), series.digits());
-    put_column(&mut body, series.closes(), series.digits());
+    put_column(&mut body, series.opens());
+    put_column(&mut body, series.closes());
     let head = [MAGIC.as_slice(), &VERSION.to_le_bytes(), &Hasher::oneshot(&body).to_le_bytes()].concat();
     [head, body].concat()
 }
@@ -191,29 +189,18 @@ fn put_count(body: &mut Vec<u8>, count: usize) {
     body.extend((count as u64).to_le_bytes());
 }
 
-/// Whole numbers of the last digit in four bytes each, where that gives the same `f64` back; else the `f64`.
-fn put_column(body: &mut Vec<u8>, values: &[f64], digits: u32) {
-    let power = power(digits);
-    let whole = |value: &f64| {
-        let whole = (value * power).round();
-        let same = (0.0..=f64::from(u32::MAX)).contains(&whole) && whole / power == *value;
-        same.then_some((whole as u32).to_le_bytes())
-    };
-    match values.iter().map(whole).collect::<Option<Vec<[u8; 4]>>>() {
-        Some(small) => {
+/// Ticks in four bytes each, values in eight.
+fn put_column(body: &mut Vec<u8>, column: &Column) {
+    match column {
+        Column::Ticks(ticks) => {
             body.push(4);
-            body.extend(small.as_flattened());
+            body.extend(ticks.iter().flat_map(|tick| tick.to_le_bytes()));
         }
-        None => {
+        Column::Values(values) => {
             body.push(8);
             body.extend(values.iter().flat_map(|value| value.to_le_bytes()));
         }
     }
-}
-
-/// Exact up to 15; beyond it no whole number gives the same `f64` back, or it does so all the same.
-fn power(digits: u32) -> f64 {
-    10_f64.powi(i32::try_from(digits.min(MOST_DIGITS)).unwrap_or(0))
 }
 
 /// What follows an intact head.
@@ -249,22 +236,21 @@ fn series(body: &mut Body<'_>) -> Option<Series> {
     };
     let runs = (0..count).map(run).collect::<Option<Vec<Run>>>()?;
     let bars = body.count()?;
-    let (opens, closes) = (column(body, bars, digits)?, column(body, bars, digits)?);
+    let (opens, closes) = (column(body, bars)?, column(body, bars)?);
     if body.0.is_empty() { Series::from_parts(runs, opens, closes, digits) } else { None }
 }
 
-fn column(body: &mut Body<'_>, bars: usize, digits: u32) -> Option<Vec<f64>> {
+fn column(body: &mut Body<'_>, bars: usize) -> Option<Column> {
     let [width] = body.array()?;
     let bytes = body.take(bars.checked_mul(usize::from(width))?)?;
-    let power = power(digits);
     match width {
         4 => {
-            let (cells, _) = bytes.as_chunks::<4>();
-            Some(cells.iter().map(|cell| f64::from(u32::from_le_bytes(*cell)) / power).collect())
+            let ticks = bytes.as_chunks::<4>().0.iter().map(|cell| i32::from_le_bytes(*cell));
+            Some(Column::Ticks(ticks.collect()))
         }
         8 => {
-            let (cells, _) = bytes.as_chunks::<8>();
-            Some(cells.iter().map(|cell| f64::from_le_bytes(*cell)).collect())
+            let values = bytes.as_chunks::<8>().0.iter().map(|cell| f64::from_le_bytes(*cell));
+            Some(Column::Values(values.collect()))
         }
         _ => None,
     }

@@ -44,7 +44,7 @@ pub fn columns(
     let read = parallel::map(&files, |(_, file)| {
         let before = cache.look(file);
         let (series, hash) = files::read(file, table::series)?;
-        Ok((series, before.read(hash)))
+        Ok((series.packed(), before.read(hash)))
     });
     for ((symbol, file), read) in files.iter().zip(read) {
         let (series, look) = read?;
@@ -53,7 +53,7 @@ pub fn columns(
     let whole = parts.into_iter().map(|(symbol, parts)| {
         let (parts, looks): (Vec<_>, Vec<_>) =
             parts.into_iter().map(|(file, series, look)| ((file, series), look)).unzip();
-        let series = joined(parts)?;
+        let series = joined(parts)?.packed();
         if !series.is_exact() {
             return Err(ArchiveError::Folder { dir: dir.to_owned(), problem: too_fine(symbol, &series) });
         }

@@ -8,16 +8,16 @@ use crate::domain::num::{Notional, Price, Qty, Rate};
 pub struct Holding {
     /// Base units held.
     pub qty: Qty,
-    /// Paid for purchases less received for sales, without fees.
-    pub spent: Notional,
-    /// Fees paid.
-    pub fees: Notional,
+    /// Paid for purchases, without fees.
+    pub bought: Notional,
+    /// Received for sales, without fees.
+    pub sold: Notional,
     /// Funding received less paid.
     pub funding: Notional,
     /// Executions.
     pub trades: u64,
-    /// Notional of all executions.
-    pub turnover: Notional,
+    /// Of the notional of every execution.
+    fee_rate: Rate,
     entry: Option<Basis>,
 }
 
@@ -30,10 +30,34 @@ struct Basis {
 }
 
 impl Holding {
-    /// A holding that knows its entry price: it costs a division per purchase, and few strategies ask.
+    /// Nothing, of which every execution will cost this part of its notional.
     #[must_use]
-    pub fn with_entry() -> Holding {
-        Holding { entry: Some(Basis::default()), ..Holding::default() }
+    pub fn new(fee_rate: Rate) -> Holding {
+        Holding { fee_rate, ..Holding::default() }
+    }
+
+    /// The same, knowing its entry price: that costs a division per purchase, and few strategies ask.
+    #[must_use]
+    pub fn with_entry(fee_rate: Rate) -> Holding {
+        Holding { entry: Some(Basis::default()), ..Holding::new(fee_rate) }
+    }
+
+    /// Paid for purchases less received for sales, without fees.
+    #[must_use]
+    pub fn spent(&self) -> Notional {
+        self.bought - self.sold
+    }
+
+    /// Notional of all executions.
+    #[must_use]
+    pub fn turnover(&self) -> Notional {
+        self.bought + self.sold
+    }
+
+    /// Fees paid.
+    #[must_use]
+    pub fn fees(&self) -> Notional {
+        self.turnover() * self.fee_rate
     }
 
     /// Average entry price; `None` when flat, and where nobody wants to know it.
@@ -54,25 +78,27 @@ impl Holding {
     #[must_use]
     pub fn net_profit(&self, price: Option<Price>) -> Notional {
         let worth = price.map_or(Notional::ZERO, |price| self.qty * price);
-        worth - self.spent - self.fees + self.funding
+        worth - self.spent() - self.fees() + self.funding
     }
 
     /// Buys (positive) or sells base units at a price. Returns what the cash gains, fee included.
     /// Only long positions exist here, and nothing is sold that is not held.
-    pub fn trade(&mut self, qty: Qty, price: Price, fee_rate: Rate) -> Notional {
-        let qty = qty.max(-self.qty);
-        let notional = qty * price;
-        let size = notional.abs();
-        let fee = size * fee_rate;
-        self.fees += fee;
+    pub fn trade(&mut self, qty: Qty, price: Price) -> Notional {
         self.trades += 1;
-        self.turnover += size;
-        self.spent += notional;
-        if let Some(basis) = self.entry.filter(|_| qty.is_positive()) {
+        if qty.is_negative() {
+            let qty = qty.max(-self.qty);
+            let notional = -qty * price;
+            self.sold += notional;
+            self.qty += qty;
+            return notional - notional * self.fee_rate;
+        }
+        let notional = qty * price;
+        self.bought += notional;
+        if let Some(basis) = self.entry {
             self.entry = Some(Basis { bought: self.qty + qty, cost: self.cost(basis) + notional });
         }
         self.qty += qty;
-        -(notional + fee)
+        -(notional + notional * self.fee_rate)
     }
 
     /// Settles funding: longs pay where the rate is positive. Returns what the cash gains.
@@ -94,8 +120,8 @@ pub(super) struct Books {
 }
 
 impl Books {
-    pub(super) fn new(equity: Notional, coins: usize, with_entries: bool) -> Books {
-        let holding = if with_entries { Holding::with_entry() } else { Holding::default() };
+    pub(super) fn new(equity: Notional, coins: usize, fee_rate: Rate, with_entries: bool) -> Books {
+        let holding = if with_entries { Holding::with_entry(fee_rate) } else { Holding::new(fee_rate) };
         Books { cash: equity, holdings: vec![holding; coins] }
     }
 
@@ -134,29 +160,28 @@ mod tests {
     /// 2 at 10, 2 at 20: average 15. 1 sold at 18: profit 3. Funding 0.1 % of 3 × 18, fees 0.1 %.
     #[test]
     fn the_average_stays_when_a_part_is_sold() {
-        let mut holding = Holding::with_entry();
-        let fee = num("0.001");
-        assert_eq!(holding.trade(num("2"), num("10"), fee), num("-20.02"));
-        assert_eq!(holding.trade(num("2"), num("20"), fee), num("-40.04"));
+        let mut holding = Holding::with_entry(num("0.001"));
+        assert_eq!(holding.trade(num("2"), num("10")), num("-20.02"));
+        assert_eq!(holding.trade(num("2"), num("20")), num("-40.04"));
         assert_eq!(holding.entry(), Some(num("15")));
-        assert_eq!(holding.trade(num("-1"), num("18"), fee), num("17.982"));
-        assert_eq!((holding.entry(), holding.spent), (Some(num("15")), num("42")));
+        assert_eq!(holding.trade(num("-1"), num("18")), num("17.982"));
+        assert_eq!((holding.entry(), holding.spent()), (Some(num("15")), num("42")));
         assert_eq!(holding.settle(num("18"), num("0.001")), num("-0.054"));
         assert_eq!(holding.net_profit(Some(num("16"))), num("3") + num("3") - num("0.078") - num("0.054"));
         // Bought again, at an average of (45 + 35) / 4.
-        holding.trade(num("1"), num("35"), fee);
+        holding.trade(num("1"), num("35"));
         assert_eq!(holding.entry(), Some(num("20")));
-        holding.trade(num("-4"), num("15"), fee);
+        holding.trade(num("-4"), num("15"));
         assert_eq!((holding.qty, holding.entry()), (Qty::ZERO, None));
-        holding.trade(num("1"), num("7"), fee);
+        holding.trade(num("1"), num("7"));
         assert_eq!(holding.entry(), Some(num("7")));
     }
 
     #[test]
     fn nothing_is_sold_that_is_not_held() {
         let mut holding = Holding::default();
-        holding.trade(num("2"), num("10"), Rate::ZERO);
-        assert_eq!(holding.trade(num("-3"), num("10"), Rate::ZERO), num("20"));
-        assert_eq!((holding.qty, holding.spent), (Qty::ZERO, Notional::ZERO));
+        holding.trade(num("2"), num("10"));
+        assert_eq!(holding.trade(num("-3"), num("10")), num("20"));
+        assert_eq!((holding.qty, holding.spent()), (Qty::ZERO, Notional::ZERO));
     }
 }

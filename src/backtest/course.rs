@@ -3,6 +3,7 @@
 //! Every bar is valued in doubles, to find where the extremes are; what is shown of it is then valued exactly.
 
 use crate::backtest::account::Books;
+use crate::backtest::columns::{BARS, Lanes};
 use crate::backtest::market::Market;
 use crate::backtest::run::{Ending, Outcome, Sample, Terms};
 use crate::domain::num::{Notional, Rate};
@@ -39,23 +40,14 @@ pub struct Course {
     pub mean_leverage: f64,
 }
 
-/// What an account is worth at a close, in doubles.
+/// An account at a close, in doubles.
 #[derive(Clone, Copy, Debug)]
 struct Look {
     equity: f64,
-    exposure: f64,
-    peak: f64,
-}
-
-impl Look {
-    fn drawdown(&self) -> f64 {
-        1.0 - self.equity / self.peak
-    }
-
-    /// No more than nothing is owned: a debt has no leverage.
-    fn leverage(&self) -> f64 {
-        if self.equity > 0.0 { self.exposure / self.equity } else { 0.0 }
-    }
+    /// The part of the peak that is lost.
+    drawdown: f64,
+    /// What is held over equity. No more than nothing is owned: a debt has no leverage.
+    leverage: f64,
 }
 
 impl Course {
@@ -67,8 +59,8 @@ impl Course {
         looks.iter().enumerate().for_each(|(bar, look)| under.see(bar, look));
         let bars = looks.len();
         let chosen = chosen(&looks, stretches);
-        let leverage = |bar: usize| looks.get(bar).map_or(0.0, Look::leverage);
-        let drawdown = |bar: usize| looks.get(bar).map_or(0.0, Look::drawdown);
+        let leverage = |bar: usize| looks.get(bar).map_or(0.0, |look| look.leverage);
+        let drawdown = |bar: usize| looks.get(bar).map_or(0.0, |look| look.drawdown);
         let most = most_of(0..bars, leverage);
         Course {
             samples: exact(market, terms, outcome, &chosen, &peaks),
@@ -92,7 +84,7 @@ struct UnderWater {
 
 impl UnderWater {
     fn see(&mut self, bar: usize, look: &Look) {
-        if look.drawdown() > DRY {
+        if look.drawdown > DRY {
             self.bars += 1;
             return;
         }
@@ -123,6 +115,7 @@ fn looks(market: &Market, terms: &Terms<'_>, outcome: &Outcome) -> (Vec<Look>, V
     let mut settlements = market.settlements.iter().peekable();
     let (fee, mut peak, mut peak_bar) = (terms.taker_fee.approx(), cash, usize::MAX);
     let (mut looks, mut peaks) = (Vec::with_capacity(outcome.bars), Vec::with_capacity(outcome.bars));
+    let (mut worth, mut valued): (Lanes, _) = ([0.0; BARS], None);
     for bar in 0..outcome.bars {
         while let Some(settled) = settlements.next_if(|settled| settled.bar <= bar) {
             let qty: f64 = held.get(settled.coin).copied().unwrap_or(0.0);
@@ -130,16 +123,18 @@ fn looks(market: &Market, terms: &Terms<'_>, outcome: &Outcome) -> (Vec<Look>, V
                 cash -= qty * settled.price.nearly() * settled.rate.nearly();
             }
         }
-        let worth = |(coin, qty): (usize, &f64)| match *qty {
-            0.0 => 0.0,
-            qty => qty * market.columns.last(bar, coin).unwrap_or(0.0),
-        };
-        let exposure: f64 = held.iter().enumerate().map(worth).sum();
+        let (tile, lane) = (bar / BARS, bar % BARS);
+        if valued != Some(tile) {
+            worth = market.columns.worth(tile, &held).unwrap_or_default();
+            valued = Some(tile);
+        }
+        let exposure = worth.get(lane).copied().unwrap_or_default();
         let equity = cash + exposure;
         if equity > peak {
             (peak, peak_bar) = (equity, bar);
         }
-        looks.push(Look { equity, exposure, peak });
+        let leverage = if equity > 0.0 { exposure / equity } else { 0.0 };
+        looks.push(Look { equity, drawdown: 1.0 - equity / peak, leverage });
         peaks.push(peak_bar);
         while let Some(fill) = fills.next_if(|fill| fill.bar <= bar) {
             let (qty, price) = (fill.qty.nearly(), fill.price.nearly());
@@ -149,6 +144,7 @@ fn looks(market: &Market, terms: &Terms<'_>, outcome: &Outcome) -> (Vec<Look>, V
                 // What is left of adding and taking away is nothing where it is the last digit of a double.
                 *held = if left.abs() < qty.abs() * DRY { 0.0 } else { left };
             }
+            valued = None;
         }
     }
     (looks, peaks)
@@ -163,8 +159,8 @@ fn chosen(looks: &[Look], stretches: usize) -> Vec<usize> {
         let of = |figure: fn(&Look) -> f64| move |bar: usize| looks.get(bar).map_or(0.0, figure);
         bars.push(most_of(stretch(), of(|look| look.equity)));
         bars.push(most_of(stretch(), of(|look| -look.equity)));
-        bars.push(most_of(stretch(), of(Look::drawdown)));
-        bars.push(most_of(stretch(), of(Look::leverage)));
+        bars.push(most_of(stretch(), of(|look| look.drawdown)));
+        bars.push(most_of(stretch(), of(|look| look.leverage)));
     }
     bars.sort_unstable();
     bars.dedup();
@@ -197,7 +193,7 @@ fn exact(
     wanted.retain(|bar| *bar < outcome.bars);
     wanted.sort_unstable();
     wanted.dedup();
-    let mut books = Books::new(terms.equity, market.coins(), false);
+    let mut books = Books::new(terms.equity, market.coins(), terms.taker_fee, false);
     let mut fills = outcome.fills.iter().peekable();
     let mut settlements = market.settlements.iter().peekable();
     let (mut peak, mut samples) = (terms.equity, Vec::with_capacity(chosen.len()));
@@ -211,7 +207,7 @@ fn exact(
                     holding.map_or(Notional::ZERO, |holding| holding.settle(settled.price, settled.rate));
             } else if let Some(fill) = fills.next_if(|fill| fill.bar < bar) {
                 let holding = books.holdings.get_mut(fill.coin);
-                let paid = holding.map(|holding| holding.trade(fill.qty, fill.price, terms.taker_fee));
+                let paid = holding.map(|holding| holding.trade(fill.qty, fill.price));
                 books.cash += paid.unwrap_or_default();
             } else {
                 break;

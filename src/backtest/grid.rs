@@ -1,21 +1,17 @@
 //! Columns of coins become one market: a row per time at which any of them has a bar.
 
 use std::collections::BTreeMap;
-use std::num::NonZero;
-use std::thread;
 use std::time::Duration;
 
+use crate::backtest::columns::{Columns, Line, Stretch};
 use crate::backtest::market::{Contract, Market, Settlement};
-use crate::domain::num::Rate;
+use crate::domain::num::{Price, Rate};
 use crate::domain::series::Series;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
-use crate::sim::Listed;
 
 /// Settlements are stamped milliseconds before or after the open of the bar that they belong to.
 const GIVE_OR_TAKE: Duration = Duration::from_secs(1);
-/// Rows written at once: few enough to stay in the processor's cache while each coin fills its column.
-const BLOCK: usize = 512;
 
 /// What was recorded of some coins.
 #[derive(Clone, Copy, Debug)]
@@ -24,12 +20,35 @@ pub struct Recording<'a> {
     pub interval: Duration,
     /// Bars of each coin.
     pub series: &'a BTreeMap<Symbol, Series>,
-    /// Settled funding of each coin, ascending; a coin may have none.
-    pub funding: &'a BTreeMap<Symbol, Vec<(Time, Rate)>>,
-    /// Trading rules of each coin; one without rules is left out.
-    pub listed: &'a BTreeMap<Symbol, Listed>,
-    /// Whether the coins are bought and paid for instead of carried on margin.
-    pub on_spot: bool,
+    /// What was settled on each coin, ascending; a coin may have nothing.
+    pub charges: &'a BTreeMap<Symbol, Vec<Charge>>,
+    /// Each coin's trading rules; one without rules is left out.
+    pub contracts: &'a BTreeMap<Symbol, Contract>,
+}
+
+/// One settlement of funding, found in a coin's series.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Charge {
+    /// The bar of the series whose open it is.
+    pub bar: usize,
+    /// Longs pay when positive.
+    pub rate: Rate,
+    /// That bar's open.
+    pub price: Price,
+}
+
+impl Charge {
+    /// Settled rates, ascending, each with the bar around it; without those that have none.
+    #[must_use]
+    pub fn all(series: &Series, interval: Duration, rates: &[(Time, Rate)]) -> Vec<Charge> {
+        let charge = |(stamp, rate): &(Time, Rate)| {
+            let stamp = *stamp + GIVE_OR_TAKE;
+            let bar = series.before(stamp + Duration::from_millis(1)).checked_sub(1)?;
+            let inside = stamp.since(series.times_from(bar).next()?) < interval;
+            inside.then_some(Charge { bar, rate: *rate, price: series.open(bar)? })
+        };
+        rates.iter().filter_map(charge).collect()
+    }
 }
 
 impl Recording<'_> {
@@ -39,19 +58,14 @@ impl Recording<'_> {
         let coins: Vec<Coin<'_>> =
             self.series.iter().filter_map(|found| self.coin(found, from, to)).collect();
         let opens = union(&coins);
-        let closes = closes(&coins, &opens);
-        let mut settlements: Vec<Settlement> = coins
-            .iter()
-            .enumerate()
-            .flat_map(|(number, coin)| self.settlements(number, coin, &opens))
-            .collect();
+        let lines: Vec<Line<'_>> = coins.iter().map(|coin| coin.line(&opens)).collect();
+        let settled = coins.iter().zip(&lines).enumerate();
+        let mut settlements: Vec<Settlement> =
+            settled.flat_map(|(number, (coin, line))| self.settlements(number, coin, line)).collect();
         settlements.sort_by_key(|settlement| (settlement.bar, settlement.coin));
-        let contracts = coins.iter().map(|coin| {
-            let (rules, brackets) = (coin.listed.rules.clone(), coin.listed.brackets.clone());
-            let contract = Contract { rules, brackets, digits: coin.series.digits() };
-            if self.on_spot { contract.on_spot() } else { contract }
-        });
-        Market::new(self.interval, opens, contracts.collect(), closes, settlements)
+        let columns = Columns::new(opens.len(), &lines);
+        let contracts = coins.iter().map(|coin| coin.contract.clone()).collect();
+        Market::new(self.interval, opens, contracts, columns, settlements)
     }
 
     fn coin<'a>(
@@ -68,21 +82,18 @@ impl Recording<'_> {
                 false => series.before(to - self.interval + Duration::from_millis(1)),
             };
         let end = to.map_or(series.len(), after_last).max(begin);
-        Some(Coin { symbol, series, listed: self.listed.get(symbol)?, begin, end })
+        Some(Coin { symbol, series, contract: self.contracts.get(symbol)?, begin, end })
     }
 
-    fn settlements(&self, number: usize, coin: &Coin<'_>, opens: &[Time]) -> Vec<Settlement> {
-        let bar_of = |stamp: Time| {
-            let at = coin.series.before(stamp + Duration::from_millis(1)).checked_sub(1)?;
-            let time = coin.series.times_from(at).next()?;
-            let inside = (coin.begin..coin.end).contains(&at) && stamp.since(time) < self.interval;
-            inside.then_some((at, opens.binary_search(&time).ok()?))
+    fn settlements(&self, number: usize, coin: &Coin<'_>, line: &Line<'_>) -> Vec<Settlement> {
+        let settled = |charge: &Charge| {
+            let after = line.stretches.partition_point(|stretch| stretch.at <= charge.bar);
+            let stretch = line.stretches.get(after.checked_sub(1)?)?;
+            let bar = stretch.bars.start + (charge.bar - stretch.at);
+            let Charge { rate, price, .. } = *charge;
+            stretch.bars.contains(&bar).then_some(Settlement { bar, coin: number, rate, price })
         };
-        let settled = |(stamp, rate): &(Time, Rate)| {
-            let (at, bar) = bar_of(*stamp + GIVE_OR_TAKE)?;
-            Some(Settlement { bar, coin: number, rate: *rate, price: coin.series.open(at)? })
-        };
-        self.funding.get(coin.symbol).into_iter().flatten().filter_map(settled).collect()
+        self.charges.get(coin.symbol).into_iter().flatten().filter_map(settled).collect()
     }
 }
 
@@ -90,14 +101,46 @@ impl Recording<'_> {
 struct Coin<'a> {
     symbol: &'a Symbol,
     series: &'a Series,
-    listed: &'a Listed,
+    contract: &'a Contract,
     begin: usize,
     end: usize,
 }
 
-impl Coin<'_> {
+impl<'a> Coin<'a> {
     fn times(&self) -> impl Iterator<Item = Time> + '_ {
         self.series.times_from(self.begin).take(self.end - self.begin)
+    }
+
+    /// Where its bars are among all times.
+    fn line(&self, opens: &[Time]) -> Line<'a> {
+        let mut stretches: Vec<Stretch> = Vec::new();
+        let (mut at, mut from) = (0, 0);
+        for run in self.series.runs() {
+            let (begin, end) = (at.max(self.begin), (at + run.bars).min(self.end));
+            let skipped = begin.saturating_sub(at);
+            at += run.bars;
+            if begin >= end {
+                continue;
+            }
+            let times = || run.times_from(skipped).take(end - begin);
+            let place = |time: Time, from: usize| {
+                from + opens.get(from..).unwrap_or_default().partition_point(|open| *open < time)
+            };
+            let (Some(first), Some(last)) = (times().next(), times().last()) else { continue };
+            let (start, stop) = (place(first, from), place(last, from) + 1);
+            if stop - start == end - begin {
+                stretches.push(Stretch { bars: start..stop, at: begin });
+            } else {
+                // Others have bars between these.
+                for (number, time) in times().enumerate() {
+                    let bar = place(time, from);
+                    stretches.push(Stretch { bars: bar..bar + 1, at: begin + number });
+                    from = bar;
+                }
+            }
+            from = stop;
+        }
+        Line { series: self.series, stretches }
     }
 }
 
@@ -132,50 +175,12 @@ fn merged(all: &[Time], coin: &Coin<'_>) -> Vec<Time> {
     both
 }
 
-/// Closes row by row, NaN where a coin has no bar; the rows are shared out to all cores.
-fn closes(coins: &[Coin<'_>], opens: &[Time]) -> Vec<f64> {
-    let mut cells = vec![0.0; opens.len() * coins.len()];
-    let workers = thread::available_parallelism().map_or(1, NonZero::get);
-    let share = opens.len().div_ceil(workers).next_multiple_of(BLOCK);
-    let width = share * coins.len();
-    if width == 0 {
-        return cells;
-    }
-    thread::scope(|scope| {
-        for (cells, opens) in cells.chunks_mut(width).zip(opens.chunks(share)) {
-            scope.spawn(|| fill(coins, opens, cells));
-        }
-    });
-    cells
-}
-
-fn fill(coins: &[Coin<'_>], opens: &[Time], cells: &mut [f64]) {
-    for (cells, opens) in cells.chunks_mut(BLOCK * coins.len()).zip(opens.chunks(BLOCK)) {
-        cells.fill(f64::NAN);
-        let Some(first) = opens.first() else { continue };
-        for (number, coin) in coins.iter().enumerate() {
-            let begin = coin.series.before(*first).max(coin.begin);
-            let bars = coin
-                .series
-                .times_from(begin)
-                .zip(coin.series.closes().get(begin..coin.end).unwrap_or_default());
-            let mut bars = bars.peekable();
-            let column = cells.iter_mut().skip(number).step_by(coins.len());
-            for (cell, open) in column.zip(opens) {
-                if let Some((_, close)) = bars.next_if(|(time, _)| time == open) {
-                    *cell = *close;
-                }
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::num::Price;
+    use crate::domain::rules::tests::plain;
     use crate::domain::series::Cell;
-    use crate::sim::listing;
     use proptest::prelude::*;
 
     const MINUTE: i64 = 60_000;
@@ -202,11 +207,15 @@ mod tests {
         let rates = |stamps: &[(i64, &str)]| {
             stamps.iter().map(|(ms, rate)| (Time::clamped(at(0).ms() + ms), rate.parse().unwrap())).collect()
         };
-        let funding = funding.iter().enumerate().map(|(n, stamps)| (symbol(n), rates(stamps))).collect();
-        let listed =
-            series.keys().map(|symbol| (symbol.clone(), listing::derived(symbol, Price::ONE))).collect();
         let interval = Duration::from_secs(300);
-        Recording { interval, series: &series, funding: &funding, listed: &listed, on_spot: false }
+        let charges = |n: usize, stamps: &[(i64, &str)]| {
+            let rates: Vec<(Time, Rate)> = rates(stamps);
+            (symbol(n), Charge::all(&series[&symbol(n)], interval, &rates))
+        };
+        let charges = funding.iter().enumerate().map(|(n, stamps)| charges(n, stamps)).collect();
+        let contract = |symbol: &Symbol| Contract { rules: plain(symbol.as_str()), brackets: Vec::new() };
+        let contracts = series.keys().map(|symbol| (symbol.clone(), contract(symbol))).collect();
+        Recording { interval, series: &series, charges: &charges, contracts: &contracts }
             .market(from.map(at), to.map(at))
     }
 

@@ -17,8 +17,6 @@ pub struct Contract {
     pub rules: Rules,
     /// Tiers of maintenance margin, ascending.
     pub brackets: Vec<Bracket>,
-    /// Digits after the point of its prices: they read back exactly from the column.
-    pub digits: u32,
 }
 
 impl Contract {
@@ -67,18 +65,14 @@ pub struct Market {
 }
 
 impl Market {
-    /// A market of `closes`, bar by bar: `closes[bar × coins + coin]`, NaN where a coin has no bar; as many
-    /// rows as `opens`. Settlements in the order of their bars; spot has none. The closes are
-    /// rearranged in place.
-    #[must_use]
-    pub fn new(
+    /// Settlements in the order of their bars; spot has none.
+    pub(super) fn new(
         interval: Duration,
         opens: Vec<Time>,
         contracts: Vec<Contract>,
-        closes: Vec<f64>,
+        columns: Columns,
         settlements: Vec<Settlement>,
     ) -> Market {
-        let columns = Columns::new(contracts.len(), opens.len(), closes);
         let settlements = if contracts.iter().any(Contract::is_spot) { Vec::new() } else { settlements };
         Market { interval, opens, contracts, settlements, columns }
     }
@@ -110,8 +104,7 @@ impl Market {
     /// The exact close of a coin in a bar, or its last one before; before its first one, that one.
     #[must_use]
     pub fn last_close(&self, bar: usize, coin: usize) -> Option<Price> {
-        let digits = self.contracts.get(coin)?.digits;
-        Price::read_back(self.columns.last(bar, coin)?, digits)
+        self.columns.last_price(bar, coin)
     }
 
     /// In how many of the first `bars` bars a coin has no price.

@@ -24,7 +24,7 @@ mod walk;
 
 pub use account::Holding;
 pub use course::{Course, Dive};
-pub use grid::Recording;
+pub use grid::{Charge, Recording};
 pub use looks::{Looks, Refused};
 pub use market::{Contract, Market, Settlement};
 pub use run::{Ending, Fill, Keep, Outcome, Sample, Terms, run};

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::backtest::columns::{Columns, Line, Stretch};
 use crate::backtest::{Contract, Keep, Market, Outcome, Settlement, Terms, run};
 use crate::decide::plan::Execution;
 use crate::decide::risk::Limits;
@@ -9,6 +10,7 @@ use crate::domain::account::Bracket;
 use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::rules::tests::plain;
 use crate::domain::rules::{Lot, Rules};
+use crate::domain::series::{Cell, Series};
 use crate::domain::time::Time;
 use crate::strategy::basket::{Basket, OnExit, RebalanceTo, Sizing};
 
@@ -48,7 +50,6 @@ pub(crate) fn market(closes: &[Vec<f64>], funding: Rate) -> Market {
             maint_rate: Rate::new(1, 2),
             cum: Notional::ZERO,
         }],
-        digits: 4,
     };
     let contracts = NAMES.iter().take(coins).map(contract).collect();
     let mut settlements = Vec::new();
@@ -59,7 +60,33 @@ pub(crate) fn market(closes: &[Vec<f64>], funding: Rate) -> Market {
         }
     }
     settlements.retain(|one| !one.rate.is_zero());
-    Market::new(HOUR, opens, contracts, closes.concat(), settlements)
+    of_rows(opens, contracts, &closes.concat(), settlements)
+}
+
+/// A market of hourly closes, bar by bar: `closes[bar × coins + coin]`, NaN where a coin has no bar.
+pub(crate) fn of_rows(
+    opens: Vec<Time>,
+    contracts: Vec<Contract>,
+    closes: &[f64],
+    settlements: Vec<Settlement>,
+) -> Market {
+    let coins = contracts.len();
+    let line = |coin: usize| {
+        let (mut series, mut stretches) = (Series::default(), Vec::new());
+        for (bar, close) in
+            closes.iter().skip(coin).step_by(coins).enumerate().filter(|(_, close)| close.is_finite())
+        {
+            let cell = Cell::of(close.to_string().parse().unwrap()).unwrap();
+            stretches.push(Stretch { bars: bar..bar + 1, at: series.len() });
+            series.push(opens[bar], cell, cell);
+        }
+        (series.packed(), stretches)
+    };
+    let lines: Vec<(Series, Vec<Stretch>)> = (0..coins).map(line).collect();
+    let lines: Vec<Line<'_>> =
+        lines.iter().map(|(series, stretches)| Line { series, stretches: stretches.clone() }).collect();
+    let columns = Columns::new(opens.len(), &lines);
+    Market::new(HOUR, opens, contracts, columns, settlements)
 }
 
 /// A basket of everything in `market`, at a band of 5 %.

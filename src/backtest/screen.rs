@@ -15,21 +15,32 @@
 
 use std::ops::Range;
 
-use crate::backtest::columns::{BARS, Lanes, Tile};
+use crate::backtest::columns::{BARS, Cell, Cells, Lanes, Tile, Tiles, sums};
 use crate::backtest::market::Market;
 use crate::backtest::run::{Ending, Terms};
-use crate::backtest::sure::{Edges, Limits, Place, Size, Sure, Trades};
+use crate::backtest::sure::{Edges, Exact, Limits, Place, Size, Sure, Trades};
 use crate::backtest::walk::Walk;
-use crate::domain::num::{Notional, Qty};
+use crate::domain::num::{Notional, Qty, Rate};
 use crate::strategy::{Band, Prices, Quiet, Whole};
 
 /// How much wider than computed an edge is taken to be, of itself.
 const EDGE: f64 = 1e-12;
+/// Edges that no close is outside of.
+const NEVER: (f64, f64) = (0.0, f64::MAX);
+/// Trades that a tile takes before its sums are made anew: each adds up to `5u·S` to what they are off by.
+const MOST_LEGS: u32 = 4;
 
 /// Walks to the end, exact only where the screen cannot rule something out.
 pub(super) fn walk(walk: &mut Walk<'_>) -> Ending {
+    match &walk.market.columns.tiles {
+        Cells::Ticks(tiles) => walk_over(walk, tiles),
+        Cells::Values(tiles) => walk_over(walk, tiles),
+    }
+}
+
+fn walk_over<T: Cell>(walk: &mut Walk<'_>, tiles: &Tiles<T>) -> Ending {
     let bars = walk.market.bars();
-    let mut screen = Screen::new(walk.market, walk.terms);
+    let mut screen = Screen::new(walk.market, tiles, walk.terms);
     // The first bar buys.
     let mut must = 0;
     let mut bar = 0;
@@ -69,15 +80,22 @@ enum Attention {
 }
 
 /// Figures of the account between two trades, and what has to be looked at.
-pub(super) struct Screen<'a> {
+pub(super) struct Screen<'a, T> {
     market: &'a Market,
+    tiles: &'a Tiles<T>,
     /// The account in doubles.
     place: Place<'a>,
     trades: Trades,
-    /// By coin: a close times this above the whole may be a sale …
+    /// By coin, what is held times what a cell is worth.
+    held: Vec<f64>,
+    /// By coin: a cell times this above the whole may be a sale …
     over: Vec<f64>,
     /// … and times this below it a purchase.
     under: Vec<f64>,
+    /// The same where the whole is a constant: cells above this …
+    above: Vec<T>,
+    /// … and below this.
+    below: Vec<T>,
     /// The bands in force, by column; empty where the screen knows prices only.
     bands: Vec<Option<Edges>>,
     /// What closes are compared with: (equity − less) × times, or a constant.
@@ -88,16 +106,48 @@ pub(super) struct Screen<'a> {
     stops_at: f64,
     flat: bool,
     records: Records,
+    open: Open,
+}
+
+/// The tile that was looked at last, as long as the account is the one it was valued for.
+#[derive(Debug)]
+struct Open {
+    /// Its number; none has the largest one.
+    number: usize,
+    /// Equity at its closes.
+    equity: Lanes,
+    /// Whether it is known who leaves.
+    is_known: bool,
+    /// Coins outside their edges.
+    leaving: Vec<Leaving>,
+    /// Trades taken into its figures one by one.
+    legs: u32,
+}
+
+/// A coin outside its edges.
+#[derive(Clone, Copy, Debug)]
+struct Leaving {
+    coin: usize,
+    /// In which bars of the tile, a bit each.
+    lanes: u8,
+}
+
+impl Open {
+    fn close(&mut self) {
+        self.number = usize::MAX;
+    }
 }
 
 /// What bands are parts of, in doubles.
 #[derive(Clone, Copy, Debug)]
 enum Doubled {
-    /// And exact, where it is a strategy's.
-    Fixed(f64, Option<Notional>),
+    /// And exact.
+    Fixed(f64, Notional),
     Equity {
         less: f64,
         times: f64,
+        /// Both.
+        exact: (Notional, Rate),
     },
 }
 
@@ -117,12 +167,13 @@ struct Records {
     floor_at: Option<usize>,
 }
 
-impl<'a> Screen<'a> {
-    fn new(market: &'a Market, terms: &'a Terms<'a>) -> Screen<'a> {
+impl<'a, T: Cell> Screen<'a, T> {
+    fn new(market: &'a Market, tiles: &'a Tiles<T>, terms: &'a Terms<'a>) -> Screen<'a, T> {
         let coins = market.coins();
         let sizes = market.contracts.iter().map(|contract| Size::new(contract, terms)).collect();
         Screen {
             market,
+            tiles,
             place: Place {
                 market,
                 terms: Limits::new(terms, market.is_spot()),
@@ -134,14 +185,24 @@ impl<'a> Screen<'a> {
                 shares: 0.0,
             },
             trades: Trades::default(),
+            held: vec![0.0; coins],
             over: vec![0.0; coins],
             under: vec![f64::MAX; coins],
+            above: vec![T::at_most(f64::MAX); coins],
+            below: vec![T::at_least(0.0); coins],
             bands: Vec::new(),
-            whole: Doubled::Fixed(1.0, None),
+            whole: Doubled::Fixed(1.0, Notional::ONE),
             guard: (coins as f64 + 16.0) * 2_f64.powi(-50),
             stops_at: 1.0 - terms.limits.max_drawdown.nearly(),
             flat: true,
             records: Records::default(),
+            open: Open {
+                number: usize::MAX,
+                equity: [0.0; BARS],
+                is_known: false,
+                leaving: Vec::with_capacity(coins),
+                legs: 0,
+            },
         }
     }
 
@@ -150,6 +211,7 @@ impl<'a> Screen<'a> {
         if walk.next_settlement() <= bar {
             self.resolve(walk);
             walk.settle(bar);
+            self.open.close();
             self.place.cash = walk.books.cash.nearly();
         }
         if walk.next_sample(bar) == bar {
@@ -174,13 +236,17 @@ impl<'a> Screen<'a> {
     /// Takes over the account after an exact look. Returns the next bar that needs one whatever prices do.
     fn renew(&mut self, walk: &mut Walk<'_>, bar: usize) -> usize {
         self.records = Records::of(walk);
+        self.open.close();
         self.place.cash = walk.books.cash.nearly();
         for coin in 0..self.market.coins() {
-            self.place.take_qty(coin, walk.books.qty(coin));
+            self.take_qty(coin, walk);
         }
         self.bands.clear();
+        self.whole = Doubled::Fixed(1.0, Notional::ONE);
         self.over.fill(0.0);
         self.under.fill(f64::MAX);
+        self.above.fill(T::at_most(f64::MAX));
+        self.below.fill(T::at_least(0.0));
         let turn = self.market.columns.next_turn(bar + 1);
         if let Some(until) = walk.halted_until {
             self.reload(bar);
@@ -197,7 +263,6 @@ impl<'a> Screen<'a> {
                 walk.calendar_due_at().map_or(usize::MAX, |at| self.market.first_closing_at(at))
             }
             Quiet::BetweenPrices { coins, until } => {
-                self.whole = Doubled::Fixed(1.0, None);
                 coins.iter().for_each(|prices| self.take_prices(prices));
                 until.map_or(usize::MAX, |at| self.market.first_closing_at(at))
             }
@@ -206,10 +271,24 @@ impl<'a> Screen<'a> {
         turn.min(walk.next_decision(due.max(bar + 1)))
     }
 
+    /// Takes over what is held of a coin; returns how much more it is than before, times what a cell is worth.
+    fn take_qty(&mut self, coin: usize, walk: &Walk<'_>) -> f64 {
+        self.place.take_qty(coin, walk.books.qty(coin));
+        let now = self.place.qty.get(coin).copied().unwrap_or_default() * self.unit(coin);
+        self.held.get_mut(coin).map_or(0.0, |held| now - std::mem::replace(held, now))
+    }
+
+    /// What a cell of a coin is worth.
+    fn unit(&self, coin: usize) -> f64 {
+        self.market.columns.units().get(coin).copied().unwrap_or(1.0)
+    }
+
     fn take_bands(&mut self, whole: Whole, bands: Vec<Band>) {
         self.whole = match whole {
-            Whole::Fixed(whole) => Doubled::Fixed(whole.nearly(), Some(whole)),
-            Whole::Equity { less, times } => Doubled::Equity { less: less.nearly(), times: times.nearly() },
+            Whole::Fixed(whole) => Doubled::Fixed(whole.nearly(), whole),
+            Whole::Equity { less, times } => {
+                Doubled::Equity { less: less.nearly(), times: times.nearly(), exact: (less, times) }
+            }
         };
         self.bands.resize(self.market.coins(), None);
         for band in bands {
@@ -223,10 +302,8 @@ impl<'a> Screen<'a> {
 
     fn take_prices(&mut self, prices: &Prices) {
         let Some(coin) = self.market.column(&prices.symbol) else { return };
-        if let (Some(over), Some(under)) = (self.over.get_mut(coin), self.under.get_mut(coin)) {
-            *over = prices.high.map_or(0.0, |high| (1.0 + EDGE) / high.nearly());
-            *under = (1.0 - EDGE) / prices.low.nearly();
-        }
+        let over = prices.high.map_or(0.0, |high| 1.0 / high.nearly());
+        self.set_edges(coin, (over, 1.0 / prices.low.nearly()));
     }
 
     /// Finds the edges anew, for the prices that there are from `bar` on.
@@ -235,10 +312,8 @@ impl<'a> Screen<'a> {
             self.reload_coin(coin);
         }
         for coin in 0..self.market.coins() {
-            if !self.market.columns.is_there(bar, coin)
-                && let (Some(over), Some(under)) = (self.over.get_mut(coin), self.under.get_mut(coin))
-            {
-                (*over, *under) = (0.0, f64::MAX);
+            if !self.market.columns.is_there(bar, coin) {
+                self.set_edges(coin, NEVER);
             }
         }
         self.flat = self.place.qty.iter().all(|qty| *qty == 0.0);
@@ -253,9 +328,27 @@ impl<'a> Screen<'a> {
         };
         let Some(Some(band)) = self.bands.get(coin) else { return };
         let (Some(size), Some(qty)) = (self.place.sizes.get(coin), self.place.qty.get(coin)) else { return };
-        let (over, under) = size.edges(*qty, band, fixed);
-        if let (Some(to_over), Some(to_under)) = (self.over.get_mut(coin), self.under.get_mut(coin)) {
-            (*to_over, *to_under) = (over * (1.0 + EDGE), under * (1.0 - EDGE));
+        let edges = size.edges(*qty, band, fixed);
+        self.set_edges(coin, edges);
+    }
+
+    /// A close times the first may be a sale where it is above the whole, times the second a purchase where it is
+    /// below; both are widened.
+    fn set_edges(&mut self, coin: usize, (over, under): (f64, f64)) {
+        let unit = self.unit(coin);
+        let (over, under) = (over * (1.0 + EDGE) * unit, under * (1.0 - EDGE) * unit);
+        match self.whole {
+            Doubled::Fixed(whole, _) => {
+                if let (Some(above), Some(below)) = (self.above.get_mut(coin), self.below.get_mut(coin)) {
+                    let limit = if over > 0.0 { whole / over } else { f64::MAX };
+                    (*above, *below) = (T::at_most(limit), T::at_least(whole / under));
+                }
+            }
+            Doubled::Equity { .. } => {
+                if let (Some(to_over), Some(to_under)) = (self.over.get_mut(coin), self.under.get_mut(coin)) {
+                    (*to_over, *to_under) = (over, under);
+                }
+            }
         }
     }
 
@@ -264,9 +357,9 @@ impl<'a> Screen<'a> {
         let mut bar = range.start;
         while bar < range.end {
             let number = bar / BARS;
-            let tile = self.market.columns.tile(number)?;
+            let tile = self.tiles.get(number)?;
             let lanes = bar % BARS..BARS.min(range.end - number * BARS);
-            if let Some((lane, attention)) = self.look(walk, number * BARS, tile, lanes) {
+            if let Some((lane, attention)) = self.look(walk, number, tile, lanes) {
                 return Some((number * BARS + lane, attention));
             }
             bar = (number + 1) * BARS;
@@ -279,15 +372,23 @@ impl<'a> Screen<'a> {
     fn look(
         &mut self,
         walk: &mut Walk<'_>,
-        first_bar: usize,
-        tile: Tile<'_>,
+        number: usize,
+        tile: Tile<'_, T>,
         lanes: Range<usize>,
     ) -> Option<(usize, Attention)> {
-        let equity = equities(tile.closes, &self.place.qty, self.place.cash);
-        let (low, high) = extremes(equity.get(lanes.clone()).unwrap_or_default());
+        if self.open.number != number {
+            self.open.number = number;
+            self.open.legs = 0;
+            self.open.is_known = false;
+            self.open.equity = sums(tile.closes, self.held.iter().copied(), self.place.cash);
+        }
+        let equity = self.open.equity;
+        let all = extremes(&equity);
+        let (low, high) = if lanes.len() == BARS { all } else { extremes(equity.get(lanes.clone())?) };
         let cash = self.place.cash;
-        let guard = self.guard * (cash.abs() + high - cash);
-        let mut found = self.leaves(&tile, &equity, (low, high), guard, lanes.clone(), first_bar, walk);
+        let guard = self.guard * (cash.abs() + all.1 - cash);
+        let first_bar = number * BARS;
+        let mut found = self.first_outside(&tile, all, guard, lanes.clone(), first_bar, walk);
         if !self.flat && low <= self.danger(high, guard) {
             let upto = found.map_or(lanes.end, |(lane, _)| lane + 1);
             let endangered =
@@ -315,88 +416,126 @@ impl<'a> Screen<'a> {
         if gross <= up_to { stop.max(rate * gross + 2.0 * guard) } else { f64::MAX }
     }
 
-    /// The first lane at which a decision may trade a coin.
-    #[expect(clippy::too_many_arguments, reason = "the figures of one tile, all of them in registers")]
+    /// What the whole may be off by.
+    fn whole_off(&self, guard: f64) -> f64 {
+        match self.whole {
+            Doubled::Fixed(..) => 0.0,
+            Doubled::Equity { less, times, .. } => (2.0 * guard + EDGE * less.abs()) * times,
+        }
+    }
+
+    /// The least and the most that the whole may be, where equity is between these two.
+    fn between(&self, low: f64, high: f64, guard: f64) -> (f64, f64) {
+        match self.whole {
+            Doubled::Fixed(whole, _) => (whole, whole),
+            Doubled::Equity { less, times, .. } => {
+                let off = self.whole_off(guard);
+                ((low - less) * times - off, (high - less) * times + off)
+            }
+        }
+    }
+
+    /// The first lane at which a decision may trade a coin; `low` and `high` are those of the whole tile.
     #[inline]
-    fn leaves(
+    fn first_outside(
         &mut self,
-        tile: &Tile<'_>,
-        equity: &Lanes,
+        tile: &Tile<'_, T>,
         (low, high): (f64, f64),
         guard: f64,
         lanes: Range<usize>,
         first_bar: usize,
         walk: &Walk<'_>,
     ) -> Option<(usize, Attention)> {
-        let (least, most) = match self.whole {
-            Doubled::Fixed(whole, _) => (whole, whole),
-            Doubled::Equity { less, times } => {
-                let off = 2.0 * guard + EDGE * less.abs();
-                ((low - less - off) * times, (high - less + off) * times)
+        if !self.open.is_known {
+            self.open.is_known = true;
+            self.open.leaving.clear();
+            match self.whole {
+                Doubled::Fixed(..) => self.find_beyond(tile),
+                Doubled::Equity { .. } => self.find_outside(tile, self.between(low, high, guard), guard),
             }
-        };
-        let mut outside = false;
-        let edges = self.over.iter().zip(&self.under);
-        for ((highest, lowest), (over, under)) in tile.highest.iter().zip(tile.lowest).zip(edges) {
-            outside |= (highest * over > least) | (lowest * under < most);
         }
-        if !outside {
+        if self.open.leaving.is_empty() {
             return None;
         }
-        if least <= 0.0 {
-            // Nothing is left to divide: the strategy itself knows what that means.
-            let lane = lanes.into_iter().find(|lane| walk.decides_at(first_bar + lane))?;
-            return Some((lane, Attention::Exact));
-        }
-        self.first_outside(tile, equity, guard, (least, most), lanes, first_bar, walk)
+        let (least, _) = self.between(low, high, guard);
+        self.first_leaving(least, guard, lanes, first_bar, walk)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "the figures of one tile, all of them in registers")]
-    fn first_outside(
+    /// Finds the coins that have a cell beyond its limits in the open tile, and where.
+    #[inline]
+    fn find_beyond(&mut self, tile: &Tile<'_, T>) {
+        let mut outside = false;
+        let limits = self.above.iter().zip(&self.below);
+        for ((highest, lowest), (above, below)) in tile.highest.iter().zip(tile.lowest).zip(limits) {
+            outside |= (highest > above) | (lowest < below);
+        }
+        if !outside {
+            return;
+        }
+        let extremes = tile.highest.iter().zip(tile.lowest).zip(self.above.iter().zip(&self.below));
+        for (coin, (((highest, lowest), (above, below)), closes)) in extremes.zip(tile.closes).enumerate() {
+            if (highest > above) | (lowest < below) {
+                self.open.leaving.push(Leaving { coin, lanes: beyond(closes, above, below) });
+            }
+        }
+    }
+
+    /// Finds the coins that are outside their edges somewhere in the open tile, and where, where the whole moves.
+    #[inline]
+    fn find_outside(&mut self, tile: &Tile<'_, T>, (least, most): (f64, f64), guard: f64) {
+        let mut is_out = false;
+        let edges = self.over.iter().zip(&self.under);
+        for ((highest, lowest), (over, under)) in tile.highest.iter().zip(tile.lowest).zip(edges) {
+            is_out |= (highest.nearly() * over > least) | (lowest.nearly() * under < most);
+        }
+        if !is_out {
+            return;
+        }
+        let wholes = self.wholes(guard);
+        let extremes = tile.highest.iter().zip(tile.lowest).zip(self.over.iter().zip(&self.under));
+        for (coin, (((highest, lowest), (over, under)), closes)) in extremes.zip(tile.closes).enumerate() {
+            if (highest.nearly() * over > least) | (lowest.nearly() * under < most) {
+                let lanes = outside(closes, (*over, *under), &wholes);
+                self.open.leaving.push(Leaving { coin, lanes });
+            }
+        }
+    }
+
+    /// The least and the most that the whole may be, lane by lane of the open tile.
+    fn wholes(&self, guard: f64) -> (Lanes, Lanes) {
+        match self.whole {
+            Doubled::Fixed(whole, _) => ([whole; BARS], [whole; BARS]),
+            Doubled::Equity { less, times, .. } => {
+                let off = self.whole_off(guard);
+                let whole = self.open.equity.map(|equity| (equity - less) * times);
+                (whole.map(|whole| whole - off), whole.map(|whole| whole + off))
+            }
+        }
+    }
+
+    /// The first of some lanes at which a coin is outside its edges and a decision is due.
+    fn first_leaving(
         &mut self,
-        tile: &Tile<'_>,
-        equity: &Lanes,
+        least: f64,
         guard: f64,
-        (least, most): (f64, f64),
         lanes: Range<usize>,
         first_bar: usize,
         walk: &Walk<'_>,
     ) -> Option<(usize, Attention)> {
-        let mut wholes = [(least, most); BARS];
-        if let Doubled::Equity { less, times } = self.whole {
-            let off = 2.0 * guard + EDGE * less.abs();
-            for (whole, now) in wholes.iter_mut().zip(equity) {
-                *whole = ((now - less - off) * times, (now - less + off) * times);
-            }
+        let due = walk.deciding_of_8(first_bar) & bits(&lanes);
+        if least <= 0.0 {
+            // Nothing is left to divide: the strategy itself knows what that means.
+            return first(due).map(|lane| (lane, Attention::Exact));
         }
-        let mut first = lanes.end;
+        let lane = first(due & self.open.leaving.iter().fold(0, |all, leaving| all | leaving.lanes))?;
+        let leaving = self.open.leaving.iter().filter(|leaving| leaving.lanes & (1 << lane) != 0);
         self.trades.outside.clear();
-        let extremes = tile.highest.iter().zip(tile.lowest).zip(self.over.iter().zip(&self.under));
-        for (coin, (((highest, lowest), (over, under)), closes)) in extremes.zip(tile.closes).enumerate() {
-            if !((highest * over > least) | (lowest * under < most)) {
-                continue;
-            }
-            let is_out = |lane: &usize| {
-                let (Some(close), Some((least, most))) = (closes.get(*lane), wholes.get(*lane)) else {
-                    return false;
-                };
-                (close * over > *least || close * under < *most) && walk.decides_at(first_bar + lane)
-            };
-            let Some(lane) = (lanes.start..lanes.end.min(first + 1)).find(is_out) else { continue };
-            if lane < first {
-                first = lane;
-                self.trades.outside.clear();
-            }
-            self.trades.outside.push(coin);
-        }
-        self.trades.equity = equity.get(first).copied().unwrap_or_default();
+        self.trades.outside.extend(leaving.map(|leaving| leaving.coin));
+        self.trades.equity = self.open.equity.get(lane).copied().unwrap_or_default();
         self.trades.guard = guard;
-        self.trades.whole_off = match self.whole {
-            Doubled::Fixed(..) => 0.0,
-            Doubled::Equity { less, times } => (2.0 * guard + EDGE * less.abs()) * times,
-        };
+        self.trades.whole_off = self.whole_off(guard);
         let attention = if self.bands.is_empty() { Attention::Exact } else { Attention::Coins };
-        (first < lanes.end).then_some((first, attention))
+        Some((lane, attention))
     }
 
     /// Takes note of the equity of a bar, as far as it is a record.
@@ -425,11 +564,17 @@ impl<'a> Screen<'a> {
 
     /// Trades the coins that are outside their bands, where that is sure; whether it is.
     fn decide(&mut self, walk: &mut Walk<'_>, bar: usize) -> bool {
-        let (whole, fixed) = match self.whole {
-            Doubled::Fixed(whole, exact) => (whole, exact),
-            Doubled::Equity { less, times } => ((self.trades.equity - less) * times, None),
+        let sure = match self.whole {
+            Doubled::Fixed(whole, exact) => {
+                self.place.decide(bar, whole, Exact::Fixed(exact), &self.bands, &mut self.trades)
+            }
+            Doubled::Equity { less, times, exact } => {
+                let whole = (self.trades.equity - less) * times;
+                let exact = || (walk.books.equity(self.market, bar) - exact.0) * exact.1;
+                self.place.decide(bar, whole, Exact::Moving(&exact), &self.bands, &mut self.trades)
+            }
         };
-        match self.place.decide(bar, whole, fixed, &self.bands, &mut self.trades) {
+        match sure {
             Sure::Nothing => return true,
             Sure::Unknown => return false,
             Sure::Trades => {}
@@ -441,14 +586,43 @@ impl<'a> Screen<'a> {
             if !walk.fill(bar, coin, leg.qty, leg.reason) {
                 break;
             }
-            self.place.take_qty(coin, walk.books.qty(coin));
+            let traded = self.take_qty(coin, walk);
             self.reload_coin(coin);
+            self.revalue(coin, traded);
         }
-        self.place.cash = walk.books.cash.nearly();
+        let cash = walk.books.cash.nearly();
+        let paid = cash - self.place.cash;
+        self.open.equity.iter_mut().for_each(|equity| *equity += paid);
+        self.place.cash = cash;
         self.flat = false;
         let gross = self.trades.equity - self.place.cash;
         self.place.take_gross(gross);
         true
+    }
+
+    /// Takes a trade of a coin into the figures of the open tile.
+    fn revalue(&mut self, coin: usize, traded: f64) {
+        let open = &mut self.open;
+        if open.number == usize::MAX {
+            return;
+        }
+        let Some(closes) = self.tiles.get(open.number).and_then(|tile| tile.closes.get(coin)) else { return };
+        for (equity, close) in open.equity.iter_mut().zip(closes) {
+            *equity += traded * close.nearly();
+        }
+        open.legs += 1;
+        match self.whole {
+            _ if open.legs > MOST_LEGS => open.close(),
+            Doubled::Equity { .. } => open.is_known = false,
+            Doubled::Fixed(..) => {
+                let leaving = open.leaving.iter_mut().find(|leaving| leaving.coin == coin);
+                if let (Some(leaving), Some(above), Some(below)) =
+                    (leaving, self.above.get(coin), self.below.get(coin))
+                {
+                    leaving.lanes = beyond(closes, above, below);
+                }
+            }
+        }
     }
 }
 
@@ -474,18 +648,6 @@ impl Records {
     }
 }
 
-/// Equity at the eight closes of a tile.
-#[inline]
-fn equities(closes: &[Lanes], qty: &[f64], cash: f64) -> Lanes {
-    let mut sums = [cash; BARS];
-    for (closes, qty) in closes.iter().zip(qty) {
-        for (sum, close) in sums.iter_mut().zip(closes) {
-            *sum += qty * close;
-        }
-    }
-    sums
-}
-
 #[inline]
 fn extremes(values: &[f64]) -> (f64, f64) {
     let mut ends = (f64::MAX, f64::MIN);
@@ -494,4 +656,36 @@ fn extremes(values: &[f64]) -> (f64, f64) {
         ends.1 = if *value > ends.1 { *value } else { ends.1 };
     }
     ends
+}
+
+/// The lanes at which a close is outside its edges, a bit each.
+#[inline]
+fn outside<T: Cell>(closes: &[T; BARS], (over, under): (f64, f64), (least, most): &(Lanes, Lanes)) -> u8 {
+    let mut bits = 0;
+    for (lane, ((close, least), most)) in closes.iter().zip(least).zip(most).enumerate() {
+        let close = close.nearly();
+        bits |= u8::from((close * over > *least) | (close * under < *most)) << lane;
+    }
+    bits
+}
+
+/// The lanes at which a cell is beyond its limits, a bit each.
+#[inline]
+fn beyond<T: Cell>(closes: &[T; BARS], above: &T, below: &T) -> u8 {
+    let mut bits = 0;
+    for (lane, close) in closes.iter().enumerate() {
+        bits |= u8::from((close > above) | (close < below)) << lane;
+    }
+    bits
+}
+
+/// A bit for each of some lanes.
+fn bits(lanes: &Range<usize>) -> u8 {
+    let below = |lane: usize| (1_u16 << lane) - 1;
+    (below(lanes.end) & !below(lanes.start)) as u8
+}
+
+/// The lane of the lowest bit.
+fn first(lanes: u8) -> Option<usize> {
+    (lanes != 0).then_some(lanes.trailing_zeros() as usize)
 }

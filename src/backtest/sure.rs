@@ -21,8 +21,19 @@ const FEW: f64 = 1e-14;
 const CLEAR: f64 = 1e-9;
 /// Drifts closer than this may be in any order: a decision rounds them to six digits.
 const DRIFTS: f64 = 3e-6;
+/// A part of a step: closer to a whole one nothing is called.
+const CLOSE: f64 = 1e-6;
 /// Steps are counted exactly up to here.
 const MOST_STEPS: f64 = 1e15;
+
+/// What bands are parts of, exact.
+#[derive(Clone, Copy)]
+pub(super) enum Exact<'a> {
+    /// The strategy's own figure.
+    Fixed(Notional),
+    /// What follows equity, but for what its last digits are rounded to.
+    Moving(&'a dyn Fn() -> Notional),
+}
 
 /// What a decision does, as far as doubles can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -250,14 +261,29 @@ impl Size {
 
     /// Whether the smallest opening order is within the target; `None` where that is not sure.
     fn is_feasible(&self, price: f64, target: f64) -> Option<bool> {
-        let at_least = self.min_notional.max(self.least * price);
-        if at_least > target * (1.0 + CLEAR) {
+        let worth = self.least_open(price)? * price;
+        if worth > target * (1.0 + CLEAR) {
             Some(false)
-        } else if at_least + self.step_approx * price < target * (1.0 - CLEAR) {
+        } else if worth < target * (1.0 - CLEAR) {
             Some(true)
         } else {
             None
         }
+    }
+
+    /// The smallest quantity of an opening order; `None` where it may be a step more or less.
+    fn least_open(&self, price: f64) -> Option<f64> {
+        let by_worth = self.min_notional / price;
+        if by_worth < self.least * (1.0 - CLEAR) || self.step.is_zero() {
+            return Some(by_worth.max(self.least));
+        }
+        let steps = by_worth / self.step_approx;
+        let whole = (steps as i64) as f64;
+        let part = steps - whole;
+        let off = FEW * steps;
+        // What is a whole number of steps at the smallest value stays one.
+        let is_sure = steps < MOST_STEPS && part > off && part + off < 1.0;
+        is_sure.then(|| ((whole + 1.0) * self.step_approx).max(self.least))
     }
 }
 
@@ -321,7 +347,7 @@ impl Place<'_> {
         &self,
         bar: usize,
         whole: f64,
-        fixed: Option<Notional>,
+        exact: Exact<'_>,
         bands: &[Option<Edges>],
         trades: &mut Trades,
     ) -> Sure {
@@ -329,10 +355,10 @@ impl Place<'_> {
         if !self.terms.known || trades.equity <= trades.guard {
             return Sure::Unknown;
         }
-        let off = if fixed.is_some() { 0.0 } else { trades.whole_off };
+        let off = trades.whole_off;
         for coin in &trades.outside {
             let Some(Some(edges)) = bands.get(*coin) else { return Sure::Unknown };
-            match self.leg(bar, *coin, (whole, off), fixed, edges) {
+            match self.leg(bar, *coin, (whole, off), exact, edges) {
                 Ok(Some(leg)) => trades.legs.push(leg),
                 Ok(None) => {}
                 Err(Unknown) => return Sure::Unknown,
@@ -356,7 +382,7 @@ impl Place<'_> {
         bar: usize,
         coin: usize,
         (whole, off): (f64, f64),
-        fixed: Option<Notional>,
+        exact: Exact<'_>,
         edges: &Edges,
     ) -> Result<Option<SureLeg>, Unknown> {
         let size = self.sizes.get(coin).filter(|size| size.known && size.opens).ok_or(Unknown)?;
@@ -382,9 +408,17 @@ impl Place<'_> {
         }
         let wanted = to * target / price;
         let wanted_off = 2.0 * target_off / price + FEW * (wanted + held);
-        let change = match fixed {
-            Some(whole) if size.step.is_zero() => self.any(bar, coin, edges.ends_at(whole, reason)),
-            _ => size.in_steps((wanted - held).abs(), wanted_off),
+        let change = match (size.in_steps((wanted - held).abs(), wanted_off), exact) {
+            (Change::Unknown, Exact::Fixed(whole)) if size.step.is_zero() => {
+                self.any(bar, coin, edges.ends_at(whole, reason))
+            }
+            (Change::Unknown, Exact::Fixed(whole)) => {
+                self.counted(bar, coin, edges.ends_at(whole, reason), size)
+            }
+            (Change::Unknown, Exact::Moving(whole)) => {
+                self.counted(bar, coin, edges.ends_at(whole(), reason), size)
+            }
+            (sure, _) => sure,
         };
         let (amount, qty) = match change {
             Change::None => return Ok(None),
@@ -396,6 +430,26 @@ impl Place<'_> {
         }
         let (notional, qty) = if buys { (amount * price, qty) } else { (-amount * price, -qty) };
         Ok(Some(SureLeg { coin, qty, reason, price, notional, drift: value / target - 1.0 }))
+    }
+
+    /// The change in steps too fine for doubles, counted in whole numbers. What the coin should be worth may be
+    /// off in its last digits, so that nothing is called that is close to a step.
+    fn counted(&self, bar: usize, coin: usize, to: Notional, size: &Size) -> Change {
+        let steps = || {
+            let price = self.market.last_close(bar, coin)?;
+            let (steps, part) = to.over_price_in_steps(price, size.step)?;
+            let held = self.held.get(coin)?.in_steps(size.step)?;
+            let change = if steps >= held { steps - held } else { held - steps - 1 };
+            (part > CLOSE && part < 1.0 - CLOSE).then_some(change)
+        };
+        match steps() {
+            Some(0) => Change::None,
+            Some(steps) => {
+                let qty = size.step * Rate::new(steps, 0);
+                size.allowed(qty.nearly(), qty)
+            }
+            None => Change::Unknown,
+        }
     }
 
     /// The exact change where any quantity can be traded.
@@ -465,14 +519,21 @@ impl Size {
         if !is_sure {
             return Change::Unknown;
         }
-        let size = steps * self.step_approx;
-        if steps == 0.0 || size < self.least * (1.0 - CLEAR) {
+        if steps == 0.0 {
             return Change::None;
         }
-        if size * (1.0 + CLEAR) > self.most {
-            return Change::Unknown;
+        self.allowed(steps * self.step_approx, self.step * Rate::new(steps as i64, 0))
+    }
+
+    /// A change, if an order of that size is allowed.
+    fn allowed(&self, size: f64, qty: Qty) -> Change {
+        if size < self.least * (1.0 - CLEAR) {
+            Change::None
+        } else if size * (1.0 + CLEAR) > self.most {
+            Change::Unknown
+        } else {
+            Change::To { size, qty }
         }
-        Change::To { size, qty: self.step * Rate::new(steps as i64, 0) }
     }
 }
 

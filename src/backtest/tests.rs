@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::{Just, ProptestConfig, any, prop_assert_eq, prop_oneof, proptest};
 use proptest::strategy::Strategy as Strategies;
 
+use crate::backtest::samples::of_rows;
 use crate::backtest::{Contract, Ending, Keep, Market, Outcome, Settlement, Terms, looks, run};
 use crate::decide::plan::Execution;
 use crate::decide::risk::Limits;
@@ -61,7 +62,7 @@ struct Under {
 
 fn made() -> impl Strategies<Value = Made> {
     let size = (any::<u64>(), 1..7_usize, 1..260_usize, prop_oneof![Just(20), Just(200), Just(800)]);
-    let step = prop_oneof![Just(None), (0..4_u32).prop_map(Some)];
+    let step = prop_oneof![Just(None), (0..4_u32).prop_map(Some), (10..14_u32).prop_map(Some)];
     let rules = (step, prop_oneof![Just(0), Just(5), Just(40)], 1..5_u32);
     (size, rules, any::<(bool, bool, bool)>(), prop_oneof![Just(false), Just(false), Just(true)]).prop_map(
         |((seed, coins, bars, volatility), (step, min_notional, tick), (funding, gaps, tiers), spot)| Made {
@@ -147,7 +148,7 @@ fn contract(made: &Made, coin: usize) -> Contract {
     } else {
         vec![tier(0, 50_000, 50, 1, 0)]
     };
-    let contract = Contract { rules: rules(made, coin), brackets, digits: made.tick };
+    let contract = Contract { rules: rules(made, coin), brackets };
     if made.spot { contract.on_spot() } else { contract }
 }
 
@@ -176,7 +177,7 @@ fn market(made: &Made) -> Market {
     }
     let contracts = (0..made.coins).map(|coin| contract(made, coin)).collect();
     let opens = (0..made.bars).map(|bar| Time::default() + HOUR * u32::try_from(bar).unwrap()).collect();
-    Market::new(HOUR, opens, contracts, closes, settlements)
+    of_rows(opens, contracts, &closes, settlements)
 }
 
 const EQUITY: u32 = 300;
@@ -272,7 +273,7 @@ fn the_random_markets_hold_what_they_are_for() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let (mut endings, mut reasons, mut ruled_out, mut sure, mut restarted) = ([0; 3], [0; 8], 0, 0, 0);
     let mut limits = std::collections::BTreeMap::new();
-    for _ in 0..600 {
+    for _ in 0..900 {
         let made = made().new_tree(&mut runner).unwrap().current();
         let under = under().new_tree(&mut runner).unwrap().current();
         let (screened, exact) = both(&made, &under);

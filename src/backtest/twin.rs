@@ -24,8 +24,8 @@ impl HoldTwin {
         let mut first: BTreeMap<usize, (usize, Holding)> = BTreeMap::new();
         for fill in outcome.fills.iter().filter(|fill| fill.qty.is_positive()) {
             first.entry(fill.coin).or_insert_with(|| {
-                let mut holding = Holding::default();
-                holding.trade(fill.qty, fill.price, terms.taker_fee);
+                let mut holding = Holding::new(terms.taker_fee);
+                holding.trade(fill.qty, fill.price);
                 (fill.bar, holding)
             });
         }

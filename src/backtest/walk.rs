@@ -52,7 +52,7 @@ impl<'a> Walk<'a> {
         Walk {
             market,
             terms,
-            books: Books::new(terms.equity, market.coins(), terms.strategy.has_entries()),
+            books: Books::new(terms.equity, market.coins(), terms.taker_fee, terms.strategy.has_entries()),
             sells_at: Rate::ONE - terms.slippage,
             buys_at: Rate::ONE + terms.slippage,
             highs: Highs::new(terms.equity),
@@ -129,23 +129,28 @@ impl<'a> Walk<'a> {
         if self.halted_until.take().is_some() {
             self.highs.armed = Some(equity);
         }
-        if !self.decides_at(bar) {
-            return None;
-        }
         let drawdown = self.highs.standing(equity);
-        if drawdown < self.terms.limits.max_drawdown {
+        if drawdown >= self.terms.limits.max_drawdown {
+            self.sell_all(bar);
+            let Some(after) = self.terms.resume_after else { return Some(Ending::Stopped(bar)) };
+            self.halted_until = Some(self.market.closes_at(bar) + after);
+        } else if self.decides_at(bar) {
             self.decide(bar, equity, drawdown);
-            return None;
         }
-        self.sell_all(bar);
-        let Some(after) = self.terms.resume_after else { return Some(Ending::Stopped(bar)) };
-        self.halted_until = Some(self.market.closes_at(bar) + after);
         None
     }
 
     /// Whether a decision is due at the close of a bar, as the interval wants it.
     pub(super) fn decides_at(&self, bar: usize) -> bool {
         (bar + 1).is_multiple_of(self.terms.every_bars.max(1))
+    }
+
+    /// Of the eight bars from `bar` on those at whose close a decision is due, a bit each.
+    pub(super) fn deciding_of_8(&self, bar: usize) -> u8 {
+        match self.terms.every_bars {
+            0 | 1 => u8::MAX,
+            _ => (0..8).fold(0, |bits, lane| bits | u8::from(self.decides_at(bar + lane)) << lane),
+        }
     }
 
     /// The first bar from `bar` on at which a decision is due.
@@ -246,7 +251,7 @@ impl<'a> Walk<'a> {
             return false;
         }
         let Some(holding) = self.books.holdings.get_mut(coin) else { return true };
-        self.books.cash += holding.trade(qty, price, self.terms.taker_fee);
+        self.books.cash += holding.trade(qty, price);
         if self.terms.keep.fills {
             self.fills.push(Fill { bar, coin, qty, price, reason });
         }

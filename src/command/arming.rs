@@ -1,9 +1,8 @@
 //! `rebal init --arm-live`: real money is traded once a person has said so, for one account.
 
-use crate::config::words::{Mode, Venue as Market};
+use crate::config::words::Mode;
 use crate::domain::time::Time;
 use crate::error::{CommandError, Kind};
-use crate::exchange::binance::{spot, usdm};
 use crate::exchange::{Exchange, ExchangeError};
 use crate::ledger::Ledger;
 use crate::render;
@@ -144,10 +143,8 @@ fn agree(context: &Context, found: &Found, confirm: Option<&str>) -> Result<(), 
 
 /// The host that is spoken to, with its port where it has one.
 fn host(context: &Context) -> &str {
-    let official = match context.config.venue {
-        Market::BinanceUsdm => usdm::LIVE_URL,
-        Market::BinanceSpot => spot::LIVE_URL,
-    };
-    let url = context.config.exchange.base_url.as_ref().map_or(official, |url| url.host());
+    let config = &context.config;
+    let official = venue::official(config.venue, config.mode);
+    let url = config.exchange.base_url.as_ref().map_or(official, |url| url.host());
     url.split_once("://").map_or(url, |(_, host)| host)
 }

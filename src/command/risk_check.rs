@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::config::words::Mode;
 use crate::decide::stops::Comparison;
 use crate::domain::num::Notional;
+use crate::domain::scope::Scope;
 use crate::error::{CommandError, Kind};
 use crate::exchange::paper::PAPER_ACCOUNT;
 use crate::exchange::{self, Exchange};
@@ -262,7 +263,7 @@ async fn resume<E: Exchange>(
     };
     confirm(desk.context, args, &halt)?;
     connect(exchange, desk).await?;
-    refuse_unfinished(exchange, desk.context, &halt).await?;
+    refuse_unfinished(exchange, desk, &halt).await?;
     let resumed = stop::resume(exchange, desk.ledger, desk.folder, settings).await;
     let (prepared, old_peak) = desk.heed(exchange, resumed).await?;
     let mut report = report(exchange, desk, settings, &prepared, None).await?;
@@ -275,16 +276,17 @@ async fn resume<E: Exchange>(
 /// Trading on with a position that was to be closed is a decision of its own.
 async fn refuse_unfinished<E: Exchange>(
     exchange: &E,
-    context: &Context,
+    desk: &mut Desk<'_>,
     halt: &Halt,
 ) -> Result<(), CommandError> {
-    if halt.flat_at.is_some() || context.yes {
+    if halt.flat_at.is_some() || desk.context.yes {
         return Ok(());
     }
+    let scope = stop::meant(exchange, desk.ledger, &halt.scope).await?.unwrap_or_else(Scope::nothing);
     let left = exchange.exposed().await?.positions;
     let left: Vec<String> = left
         .values()
-        .filter(|position| halt.scope.covers(&position.symbol))
+        .filter(|position| scope.covers(&position.symbol))
         .map(|position| format!("{} {}", position.symbol, position.qty))
         .collect();
     let left = if left.is_empty() { "what was to be closed".to_owned() } else { left.join(", ") };

@@ -5,6 +5,7 @@ pub(super) mod paper;
 use std::time::Duration;
 
 use crate::config::secrets;
+use crate::config::sections::Config;
 use crate::config::words::{Mode, Prices, Venue as Market};
 use crate::error::{CommandError, Kind};
 use crate::exchange::binance::SetupError;
@@ -55,21 +56,30 @@ pub(super) async fn open(context: &Context, ledger: &mut Ledger) -> Result<Venue
     }
 }
 
+/// Where Binance itself answers; paper trades at real prices.
+pub(super) fn official(market: Market, mode: Mode) -> &'static str {
+    match (market, mode) {
+        (Market::BinanceUsdm, Mode::Testnet) => usdm::TESTNET_URL,
+        (Market::BinanceSpot, Mode::Testnet) => spot::TESTNET_URL,
+        (Market::BinanceUsdm, Mode::Live | Mode::Paper) => usdm::LIVE_URL,
+        (Market::BinanceSpot, Mode::Live | Mode::Paper) => spot::LIVE_URL,
+    }
+}
+
+/// The address that is spoken to: the configured one, or Binance's own.
+pub(super) fn address(config: &Config) -> &str {
+    let configured = config.exchange.base_url.as_ref();
+    configured.map_or(official(config.venue, config.mode), |url| url.as_str())
+}
+
 /// How Binance is reached; with credentials where an account is meant, without for public prices.
 fn binance(context: &Context, account: bool) -> Result<Settings, CommandError> {
     let config = &context.config;
-    let (mode, official) = match (config.mode, config.venue) {
-        (Mode::Testnet, Market::BinanceUsdm) => ("testnet", usdm::TESTNET_URL),
-        (Mode::Testnet, Market::BinanceSpot) => ("testnet", spot::TESTNET_URL),
-        (Mode::Live | Mode::Paper, Market::BinanceUsdm) => (config.mode.as_str(), usdm::LIVE_URL),
-        (Mode::Live | Mode::Paper, Market::BinanceSpot) => (config.mode.as_str(), spot::LIVE_URL),
-    };
-    let base_url = config.exchange.base_url.as_ref().map_or(official, |url| url.as_str());
     let place = config.exchange.base_url.as_ref().map_or("official", |url| url.host());
     let credentials = account.then(|| credentials(context)).transpose()?;
     Ok(Settings {
-        base_url: base_url.to_owned(),
-        environment: format!("{mode} {} at {place}", config.venue.as_str()),
+        base_url: address(config).to_owned(),
+        environment: format!("{} {} at {place}", config.mode.as_str(), config.venue.as_str()),
         credentials,
         recv_window: Duration::from_millis(config.exchange.recv_window_ms),
         timeout: Duration::from_millis(config.exchange.timeout_ms),
@@ -94,4 +104,21 @@ fn credentials(context: &Context) -> Result<(secrecy::SecretString, Signer), Com
         CommandError::new(Kind::Config, format!("credentials.api_secret: {error}"), "nothing was sent")
     })?;
     Ok((key, signer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_testnet_is_elsewhere_than_real_prices() {
+        for (market, real, play) in [
+            (Market::BinanceUsdm, "https://fapi.binance.com", "https://demo-fapi.binance.com"),
+            (Market::BinanceSpot, "https://api.binance.com", "https://testnet.binance.vision"),
+        ] {
+            let [live, paper, testnet] =
+                [Mode::Live, Mode::Paper, Mode::Testnet].map(|mode| official(market, mode));
+            assert_eq!((live, paper, testnet), (real, real, play));
+        }
+    }
 }

@@ -10,6 +10,7 @@ use crate::pass::act::{Acted, Sent};
 use crate::pass::stop::{Closed, STOPPED};
 use crate::pass::stops::{self, Changed};
 use crate::pass::{self, Prepared, Settings, record};
+use crate::report::fees::Fees;
 use crate::report::flatten::{self, FlattenReport, Remaining};
 use crate::report::pass::{self as report, OrderOutcome, OrderReport, PassReport, ShareRow, StopReport};
 use crate::report::plan::{PlanFigures, PlanReport};
@@ -72,16 +73,16 @@ pub(super) fn pass_report(
         "traded" => report::Outcome::Traded,
         _ => report::Outcome::NothingToDo,
     };
-    let at = prepared.seen.snapshot.at;
+    let (at, quote) = (prepared.seen.snapshot.at, context.config.quote.as_str());
     let mut report = PassReport::new(context.heading(at), &acted.pass_id.to_string(), outcome, exit_code);
     let before = prepared.seen.snapshot.balance.equity;
     report.plan = Some(plan);
-    report.orders = acted.sent.iter().map(sent_order).collect();
+    report.orders = acted.sent.iter().map(|sent| sent_order(sent, quote)).collect();
     report.stops = acted.stops.iter().map(stop_report).collect();
     let orders = &report.orders;
     report.shares = report.plan.as_ref().map_or_else(Vec::new, |plan| ShareRow::of(plan, orders));
-    report.settled =
-        prepared.settled.resolved.iter().map(|(intent, outcome)| settled_order(intent, outcome)).collect();
+    let resolved = prepared.settled.resolved.iter();
+    report.settled = resolved.map(|(intent, outcome)| settled_order(intent, outcome, quote)).collect();
     report.equity_before = Some(before);
     report.equity_after = match &acted.after {
         Some(after) => Some(after.balance.equity),
@@ -110,7 +111,7 @@ pub(super) fn stopped_report(context: &Context, at: Time, halt: &Halt, closed: &
     let mut report = PassReport::new(context.heading(at), &pass_id, outcome, exit_code);
     report.halted = true;
     report.halt_id = Some(halt.id.clone());
-    report.orders = tries(closed);
+    report.orders = tries(closed, &context.config.quote);
     report.remaining = remaining(closed);
     report.notes = vec![halt.reason.clone()];
     report.notes.extend(closed.notes.iter().cloned());
@@ -119,8 +120,8 @@ pub(super) fn stopped_report(context: &Context, at: Time, halt: &Halt, closed: &
 
 /// Every order that did something, and of those that did nothing the last one per contract: thirty rows
 /// of the same refusal hide what matters. The ledger has them all.
-fn tries(closed: &Closed) -> Vec<OrderReport> {
-    let orders: Vec<OrderReport> = closed.sent.iter().map(sent_order).collect();
+fn tries(closed: &Closed, quote: &str) -> Vec<OrderReport> {
+    let orders: Vec<OrderReport> = closed.sent.iter().map(|sent| sent_order(sent, quote)).collect();
     let idle = |order: &OrderReport| order.filled_qty.is_zero() && order.status != OrderOutcome::Unknown;
     let mut shown: Vec<OrderReport> = Vec::new();
     for (at, order) in orders.iter().enumerate() {
@@ -155,14 +156,11 @@ pub(super) fn flatten_report(
     halt: Option<&Halt>,
     closed: &Closed,
 ) -> FlattenReport {
-    let orders: Vec<OrderReport> = closed.sent.iter().map(sent_order).collect();
-    let mut report = FlattenReport::new(
-        context.heading(at),
-        &context.config.quote,
-        flatten::Closed::of(&orders),
-        remaining(closed),
-    )
-    .under(halt.map(|halt| halt.id.clone()));
+    let quote = context.config.quote.as_str();
+    let orders: Vec<OrderReport> = closed.sent.iter().map(|sent| sent_order(sent, quote)).collect();
+    let mut report =
+        FlattenReport::new(context.heading(at), quote, flatten::Closed::of(&orders), remaining(closed))
+            .under(halt.map(|halt| halt.id.clone()));
     let symbols: Vec<Symbol> = match scope {
         Scope::All => Vec::new(),
         Scope::Symbols(symbols) => symbols.iter().cloned().collect(),
@@ -192,7 +190,7 @@ fn stop_report(changed: &Changed) -> StopReport {
     }
 }
 
-fn sent_order(sent: &Sent) -> OrderReport {
+fn sent_order(sent: &Sent, quote: &str) -> OrderReport {
     let leg = &sent.leg;
     order(
         OrderReport {
@@ -203,15 +201,16 @@ fn sent_order(sent: &Sent) -> OrderReport {
             ..blank(&leg.symbol, leg.side)
         },
         &sent.outcome,
+        quote,
     )
 }
 
-fn settled_order(intent: &Intent, outcome: &Outcome) -> OrderReport {
+fn settled_order(intent: &Intent, outcome: &Outcome, quote: &str) -> OrderReport {
     // A stop that closed the position asked for whatever there was.
     let whole = outcome.order.as_ref().filter(|_| intent.is_stop()).map(|order| order.filled_qty);
     let qty = whole.unwrap_or(intent.qty);
     let asked = OrderReport { reason: intent.reason.clone(), qty, ..blank(&intent.symbol, intent.side) };
-    order(asked, outcome)
+    order(asked, outcome, quote)
 }
 
 fn blank(symbol: &crate::domain::symbol::Symbol, side: crate::domain::order::Side) -> OrderReport {
@@ -224,15 +223,14 @@ fn blank(symbol: &crate::domain::symbol::Symbol, side: crate::domain::order::Sid
         qty: Qty::ZERO,
         filled_qty: Qty::ZERO,
         avg_price: None,
-        fee: Notional::ZERO,
-        fee_asset: String::new(),
+        fees: Fees::default(),
         realized_pnl: Notional::ZERO,
         error: None,
     }
 }
 
 /// What was asked for, completed by what became of it.
-fn order(asked: OrderReport, outcome: &Outcome) -> OrderReport {
+fn order(asked: OrderReport, outcome: &Outcome, quote: &str) -> OrderReport {
     let filled = outcome.order.as_ref().map_or(Qty::ZERO, |order| order.filled_qty);
     let status = match (&outcome.state, &outcome.order) {
         (IntentState::Done, Some(order)) => OrderOutcome::of(&order.status, order.qty, filled),
@@ -252,8 +250,7 @@ fn order(asked: OrderReport, outcome: &Outcome) -> OrderReport {
             .as_ref()
             .and_then(|order| order.avg_price)
             .filter(|price| price.is_positive()),
-        fee: outcome.fills.iter().map(|fill| fill.fee).sum(),
-        fee_asset: outcome.fills.first().map(|fill| fill.fee_asset.clone()).unwrap_or_default(),
+        fees: Fees::of(&outcome.fills, quote),
         realized_pnl: outcome.fills.iter().map(|fill| fill.realized).sum(),
         error: outcome.error.clone(),
         ..asked

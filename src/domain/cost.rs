@@ -22,13 +22,6 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// A coin that came from elsewhere (a deposit, a trade by hand) counts as bought at what it is worth
-    /// when it is first seen.
-    #[must_use]
-    pub fn taken_over(qty: Qty, mark: Price) -> Cost {
-        Cost { qty, paid: qty * mark }
-    }
-
     /// The average entry price; `None` where nothing is held, or it cost nothing that we know of.
     #[must_use]
     pub fn entry(&self) -> Option<Price> {
@@ -169,7 +162,8 @@ mod tests {
     #[test]
     fn what_was_never_bought_here_earns_nothing_and_has_no_price() {
         let more = fill(Side::Sell, "3", "10", "0", "USDT");
-        let (cost, realized) = Cost::taken_over(Qty::from(2), Price::from(8)).after(&more, "BTC");
+        let (two, _) = Cost::default().brought_to(Qty::from(2), Price::from(8));
+        let (cost, realized) = two.after(&more, "BTC");
         assert_eq!((cost.qty, cost.paid, realized), (-Qty::from(1), Notional::ZERO, Notional::from(4)));
         assert_eq!((cost.entry(), Cost::default().entry()), (None, None));
         let given = Cost { qty: Qty::from(2), paid: Notional::ZERO };

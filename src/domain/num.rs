@@ -101,13 +101,13 @@ impl<K> Amount<K> {
     /// Whether it is above zero.
     #[must_use]
     pub fn is_positive(&self) -> bool {
-        self.value > Decimal::ZERO
+        self.value.is_sign_positive() && !self.value.is_zero()
     }
 
     /// Whether it is below zero.
     #[must_use]
     pub fn is_negative(&self) -> bool {
-        self.value < Decimal::ZERO
+        self.value.is_sign_negative() && !self.value.is_zero()
     }
 
     /// The absolute value.
@@ -165,7 +165,7 @@ impl<K> Amount<K> {
     #[must_use]
     pub fn nearly(&self) -> f64 {
         let mantissa = self.value.mantissa();
-        let whole = i64::try_from(mantissa).map_or(mantissa as f64, |small| small as f64);
+        let whole = i64::try_from(mantissa).map_or_else(|_| mantissa as f64, |small| small as f64);
         match POWERS_OF_TEN.get(self.value.scale() as usize) {
             Some(power) => whole / power,
             None => self.approx(),
@@ -202,6 +202,10 @@ impl<K> Amount<K> {
     }
 }
 
+fn ten(power: u32) -> Option<u128> {
+    10_u128.checked_pow(power)
+}
+
 impl<K> From<u32> for Amount<K> {
     fn from(value: u32) -> Self {
         Self::wrap(Decimal::from(value))
@@ -213,6 +217,22 @@ impl Notional {
     #[must_use]
     pub fn over_price(self, price: Price) -> Option<Qty> {
         Qty::ratio_of(self, price)
+    }
+
+    /// How many whole steps of a quantity this buys at `price`, and what part of a step is left; `None` where
+    /// something is negative, or too large to be counted.
+    #[must_use]
+    pub fn over_price_in_steps(self, price: Price, step: Qty) -> Option<(i64, f64)> {
+        let whole = |value: Decimal| u128::try_from(value.mantissa()).ok();
+        let (value, unit) = (whole(self.value)?, whole(price.value)?.checked_mul(whole(step.value)?)?);
+        let (above, below) = (price.value.scale() + step.value.scale(), self.value.scale());
+        let (value, unit) = if above >= below {
+            (value.checked_mul(ten(above - below)?)?, unit)
+        } else {
+            (value, unit.checked_mul(ten(below - above)?)?)
+        };
+        let steps = i64::try_from(value.checked_div(unit)?).ok()?;
+        Some((steps, (value % unit) as f64 / unit as f64))
     }
 
     /// The price at which `qty` base units are worth this.
@@ -249,6 +269,13 @@ impl Price {
 }
 
 impl Qty {
+    /// How many steps it is; `None` where it is not a whole number of them, or negative.
+    #[must_use]
+    pub fn in_steps(self, step: Qty) -> Option<i64> {
+        let (steps, part) = Notional::wrap(self.value).over_price_in_steps(Price::ONE, step)?;
+        (part == 0.0).then_some(steps)
+    }
+
     /// `self / other`.
     #[must_use]
     pub fn over(self, other: Qty) -> Option<Rate> {
@@ -437,6 +464,28 @@ mod tests {
 
     fn qty(text: &str) -> Qty {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn steps_are_counted_exactly() {
+        let count = |value: &str, price: &str, step: &str| {
+            let value: Notional = value.parse().unwrap();
+            value.over_price_in_steps(price.parse().unwrap(), step.parse().unwrap())
+        };
+        assert_eq!(count("200", "0.3", "0.1"), Some((6666, 2.0 / 3.0)));
+        assert_eq!(count("200", "0.25", "0.1"), Some((8000, 0.0)));
+        assert_eq!(count("19.999999999999999999999999", "2", "0.000001"), Some((9_999_999, 1.0 - 1e-18)));
+        assert_eq!(count("1", "7", "0.002"), Some((71, 3.0 / 7.0)));
+        for none in
+            [("-1", "1", "1"), ("1", "0", "1"), ("1", "1", "0"), ("99999999999999", "0.0000001", "0.0000001")]
+        {
+            assert_eq!(count(none.0, none.1, none.2), None);
+        }
+        let steps = |qty: &str, step: &str| qty.parse::<Qty>().unwrap().in_steps(step.parse().unwrap());
+        assert_eq!(
+            [steps("1.50", "0.1"), steps("0", "0.1"), steps("1.55", "0.1"), steps("-1", "1")],
+            [Some(15), Some(0), None, None]
+        );
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Recorded prices of one contract as columns.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::domain::num::Price;
@@ -27,6 +28,11 @@ impl Run {
     fn at(&self, bar: usize) -> Time {
         let steps = i64::try_from(bar).unwrap_or(i64::MAX);
         Time::clamped(self.first.ms().saturating_add(self.step_ms.saturating_mul(steps)))
+    }
+
+    /// When each of its bars begins, from the given one on.
+    pub fn times_from(&self, bar: usize) -> impl Iterator<Item = Time> + '_ {
+        (bar..self.bars).map(|bar| self.at(bar))
     }
 
     /// How many of its bars begin before `time`.
@@ -67,12 +73,115 @@ fn fits(value: f64, digits: u32) -> bool {
     left.is_some_and(|left| value.abs() < 10_f64.powi(left))
 }
 
+/// Prices of one kind, bar by bar.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Column {
+    /// Whole numbers of the last digit, where 31 bits hold every one of them: half the memory, and read in
+    /// half the time.
+    Ticks(Vec<i32>),
+    /// The `f64` nearest to each.
+    Values(Vec<f64>),
+}
+
+impl Default for Column {
+    fn default() -> Column {
+        Column::Values(Vec::new())
+    }
+}
+
+impl Column {
+    /// How many prices.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        match self {
+            Column::Ticks(ticks) => ticks.len(),
+            Column::Values(values) => values.len(),
+        }
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn price(&self, bar: usize, digits: u32) -> Option<Price> {
+        match self {
+            Column::Ticks(ticks) => Some(Price::new(i64::from(*ticks.get(bar)?), digits)),
+            Column::Values(values) => Price::from_approx(*values.get(bar)?, digits),
+        }
+    }
+
+    /// The `f64` nearest to each price.
+    #[must_use]
+    pub fn values(&self, digits: u32) -> Cow<'_, [f64]> {
+        match self {
+            Column::Ticks(ticks) => {
+                let power = power(digits);
+                ticks.iter().map(|tick| f64::from(*tick) / power).collect::<Vec<f64>>().into()
+            }
+            Column::Values(values) => values.as_slice().into(),
+        }
+    }
+
+    fn unpacked(self, digits: u32) -> Vec<f64> {
+        match self {
+            Column::Values(values) => values,
+            Column::Ticks(_) => self.values(digits).into_owned(),
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, value: f64, digits: u32) {
+        if let Column::Values(values) = self {
+            values.push(value);
+            return;
+        }
+        *self = Column::Values(std::mem::take(self).unpacked(digits));
+        self.push(value, digits);
+    }
+
+    fn packed(self, digits: u32) -> Column {
+        let Column::Values(values) = &self else { return self };
+        let power = power(digits);
+        let whole = |value: &f64| {
+            let whole = (value * power).round();
+            let same = (0.0..=f64::from(i32::MAX)).contains(&whole) && whole / power == *value;
+            same.then_some(whole as i32)
+        };
+        values.iter().map(whole).collect::<Option<Vec<i32>>>().map_or(self, Column::Ticks)
+    }
+
+    fn append(&mut self, other: Column, digits: u32, other_digits: u32) {
+        match (&mut *self, other) {
+            (Column::Ticks(ticks), Column::Ticks(more)) if digits == other_digits => ticks.extend(more),
+            (_, other) => {
+                let mut values = std::mem::take(self).unpacked(digits);
+                values.extend(other.values(other_digits).iter());
+                *self = Column::Values(values);
+            }
+        }
+    }
+
+    fn largest(&self, digits: u32) -> f64 {
+        match self {
+            Column::Ticks(ticks) => f64::from(ticks.iter().copied().max().unwrap_or(0)) / power(digits),
+            Column::Values(values) => values.iter().copied().fold(0.0, f64::max),
+        }
+    }
+}
+
+/// Exact up to 22; with more digits no whole number gives the same `f64` back, or it does so all the same.
+fn power(digits: u32) -> f64 {
+    10_f64.powi(i32::try_from(digits.min(22)).unwrap_or(0))
+}
+
 /// Opens and closes of one contract in ascending time. What is not there has no row.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
     runs: Vec<Run>,
-    opens: Vec<f64>,
-    closes: Vec<f64>,
+    opens: Column,
+    closes: Column,
     digits: u32,
 }
 
@@ -80,12 +189,13 @@ impl Series {
     /// An empty one with room for so many bars.
     #[must_use]
     pub fn with_capacity(bars: usize) -> Series {
-        Series { opens: Vec::with_capacity(bars), closes: Vec::with_capacity(bars), ..Series::default() }
+        let room = || Column::Values(Vec::with_capacity(bars));
+        Series { opens: room(), closes: room(), ..Series::default() }
     }
 
     /// Columns that were taken apart before; `None` where they do not belong together.
     #[must_use]
-    pub fn from_parts(runs: Vec<Run>, opens: Vec<f64>, closes: Vec<f64>, digits: u32) -> Option<Series> {
+    pub fn from_parts(runs: Vec<Run>, opens: Column, closes: Column, digits: u32) -> Option<Series> {
         let bars = runs.iter().try_fold(0_usize, |bars, run| bars.checked_add(run.bars))?;
         let whole = runs.iter().all(|run| run.bars == 1 || (run.bars > 1 && run.step_ms > 0));
         let ascending = runs.windows(2).all(|pair| match pair {
@@ -99,9 +209,9 @@ impl Series {
     /// One more bar, which must begin after the last.
     #[inline]
     pub fn push(&mut self, time: Time, open: Cell, close: Cell) {
+        self.opens.push(open.value, self.digits);
+        self.closes.push(close.value, self.digits);
         self.digits = self.digits.max(open.digits).max(close.digits);
-        self.opens.push(open.value);
-        self.closes.push(close.value);
         if let Some(run) = self.runs.last_mut() {
             let distance = time.ms() - run.last().ms();
             if run.bars == 1 || distance == run.step_ms {
@@ -115,9 +225,9 @@ impl Series {
 
     /// Another one that begins after this one ends.
     pub fn append(&mut self, other: Series) {
+        self.opens.append(other.opens, self.digits, other.digits);
+        self.closes.append(other.closes, self.digits, other.digits);
         self.digits = self.digits.max(other.digits);
-        self.opens.extend(other.opens);
-        self.closes.extend(other.closes);
         for next in other.runs {
             match self.runs.last_mut() {
                 Some(run)
@@ -151,13 +261,13 @@ impl Series {
 
     /// First prices, bar by bar.
     #[must_use]
-    pub fn opens(&self) -> &[f64] {
+    pub fn opens(&self) -> &Column {
         &self.opens
     }
 
     /// Last prices, bar by bar.
     #[must_use]
-    pub fn closes(&self) -> &[f64] {
+    pub fn closes(&self) -> &Column {
         &self.closes
     }
 
@@ -183,20 +293,31 @@ impl Series {
     /// they take more digits than an `f64` has.
     #[must_use]
     pub fn is_exact(&self) -> bool {
-        let largest = |column: &[f64]| column.iter().copied().fold(0.0, f64::max);
-        fits(largest(&self.opens).max(largest(&self.closes)), self.digits)
+        fits(self.opens.largest(self.digits).max(self.closes.largest(self.digits)), self.digits)
     }
 
-    /// The exact open of a bar.
+    /// The same in as little memory as it takes.
+    #[must_use]
+    pub fn packed(self) -> Series {
+        let (opens, closes) = (self.opens.packed(self.digits), self.closes.packed(self.digits));
+        Series { opens, closes, ..self }
+    }
+
+    /// Forgets the opens, which few need once settlements know theirs.
+    pub fn forget_opens(&mut self) {
+        self.opens = Column::default();
+    }
+
+    /// The exact open of a bar; `None` where opens were forgotten.
     #[must_use]
     pub fn open(&self, bar: usize) -> Option<Price> {
-        Price::from_approx(*self.opens.get(bar)?, self.digits)
+        self.opens.price(bar, self.digits)
     }
 
     /// The exact close of a bar.
     #[must_use]
     pub fn close(&self, bar: usize) -> Option<Price> {
-        Price::from_approx(*self.closes.get(bar)?, self.digits)
+        self.closes.price(bar, self.digits)
     }
 
     /// How many bars begin before `time`: the number of the first that does not.
@@ -218,7 +339,7 @@ impl Series {
         self.runs.iter().flat_map(move |run| {
             let from = skip.min(run.bars);
             skip -= from;
-            (from..run.bars).map(|bar| run.at(bar))
+            run.times_from(from)
         })
     }
 
@@ -291,14 +412,56 @@ mod tests {
     #[test]
     fn columns_that_do_not_belong_together_are_refused() {
         let run = |first: i64, step_ms, bars| Run { first: Time::clamped(BEGIN + first), step_ms, bars };
-        let two = || vec![1.0, 2.0];
+        let two = || Column::Values(vec![1.0, 2.0]);
         assert!(Series::from_parts(vec![run(0, 60, 2)], two(), two(), 1).is_some());
         for runs in
             [vec![run(0, 60, 3)], vec![run(0, 0, 2)], vec![run(5, 0, 1), run(5, 0, 1)], vec![run(0, 60, 0)]]
         {
             assert!(Series::from_parts(runs.clone(), two(), two(), 1).is_none(), "{runs:?}");
         }
-        assert!(Series::from_parts(vec![run(0, 60, 2)], two(), vec![1.0], 1).is_none());
+        assert!(Series::from_parts(vec![run(0, 60, 2)], two(), Column::Values(vec![1.0]), 1).is_none());
+    }
+
+    #[test]
+    fn a_packed_series_tells_the_same_prices() {
+        let made = |prices: &[&str]| {
+            let mut series = Series::default();
+            for (minute, price) in prices.iter().enumerate() {
+                series.push(Time::clamped(BEGIN + minute as i64 * 60_000), cell("1"), cell(price));
+            }
+            series.packed()
+        };
+        let prices = |series: &Series| {
+            (0..series.len()).map(|bar| series.close(bar).unwrap().to_string()).collect::<Vec<_>>()
+        };
+        for (first, second, is_packed) in [
+            (&["0.3", "0.10"][..], &["7", "0.7"][..], true),
+            // Digits differ.
+            (&["0.3", "100"], &["0.07", "0.0000123"], true),
+            (&["2147483647"], &["1"], true),
+            // 32 bits, with the digits that the other one brings.
+            (&["2147483648"], &["1"], false),
+            (&["214748364.7"], &["0.01"], false),
+            (&["25.12345678"], &["0.00000001"], false),
+        ] {
+            let mut both = made(first);
+            both.append(made(second));
+            let all: Vec<String> =
+                [first, second].concat().iter().map(|text| cell(text).value.to_string()).collect();
+            assert_eq!(prices(&both), all);
+            let mut packed = both.packed();
+            assert_eq!(prices(&packed), all);
+            assert_eq!(matches!(packed.closes(), Column::Ticks(_)), is_packed, "{first:?} {second:?}");
+            assert_eq!(
+                packed.closes().values(packed.digits()).iter().map(f64::to_string).collect::<Vec<_>>(),
+                all
+            );
+            // More can be pushed all the same.
+            packed.push(Time::clamped(BEGIN + 600_000), cell("1"), cell("0.123"));
+            assert_eq!(prices(&packed), [all, vec!["0.123".to_owned()]].concat());
+            packed.forget_opens();
+            assert_eq!((packed.open(0), packed.close(0).is_some()), (None, true));
+        }
     }
 
     #[test]

@@ -317,16 +317,6 @@ impl Ledger {
         rows.iter().map(|row| self.intent(row)).collect()
     }
 
-    /// Every intent of one pass, in the order of its legs.
-    pub async fn intents_of(&mut self, pass_id: i64) -> Result<Vec<Intent>, LedgerError> {
-        let rows = sqlx::query("SELECT * FROM intent WHERE pass_id = ? ORDER BY client_id")
-            .bind(pass_id)
-            .fetch_all(&mut self.db)
-            .await
-            .map_err(|source| database(&self.path, source))?;
-        rows.iter().map(|row| self.intent(row)).collect()
-    }
-
     /// The state of the intent with this id; `None` where this ledger never made it.
     pub async fn intent_state(&mut self, client_id: &str) -> Result<Option<IntentState>, LedgerError> {
         let row = sqlx::query("SELECT state FROM intent WHERE client_id = ?")

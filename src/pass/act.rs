@@ -428,24 +428,36 @@ impl<'a, E: Exchange> Sending<'a, E> {
 
     /// Writes down the answers of a wave before the next one leaves.
     async fn note(&mut self, replies: Vec<(String, Reply)>) -> Result<(), PassError> {
-        let outcomes: Vec<Outcome> =
-            replies.into_iter().map(|(client_id, reply)| classify(&client_id, reply)).collect();
+        let outcomes: Vec<Outcome> = replies
+            .into_iter()
+            .map(|(client_id, reply)| {
+                classify(&client_id, reply, |order| (IntentState::Accepted, Some(order)))
+            })
+            .collect();
         self.ledger.book(&outcomes, self.exchange.state().as_deref()).await?;
         self.outcomes.extend(outcomes.into_iter().map(|outcome| (outcome.client_id.clone(), outcome)));
         Ok(())
     }
 }
 
-fn classify(client_id: &str, reply: Reply) -> Outcome {
-    let outcome = |state| Outcome::state(client_id, state);
+/// What the answer to the intent `client_id` says of it; `taken` tells the state of what the exchange took, and
+/// its order where one was born.
+pub(super) fn classify<T>(
+    client_id: &str,
+    reply: Reply<T>,
+    taken: impl FnOnce(T) -> (IntentState, Option<Order>),
+) -> Outcome {
+    let of = |state, error| Outcome { error, ..Outcome::state(client_id, state) };
     match reply {
-        Reply::Accepted(order) => Outcome { order: Some(order), ..outcome(IntentState::Accepted) },
-        Reply::Rejected { code, msg } => {
-            let error = Some(format!("{msg} ({code})"));
-            Outcome { error, code: Some(code), ..outcome(IntentState::Rejected) }
+        Reply::Accepted(it) => {
+            let (state, order) = taken(it);
+            Outcome { order, ..of(state, None) }
         }
-        Reply::NotSent(why) => Outcome { error: Some(why), ..outcome(IntentState::NotSent) },
-        Reply::Unknown(why) => Outcome { error: Some(why), ..outcome(IntentState::Unknown) },
+        Reply::Rejected { code, msg } => {
+            Outcome { code: Some(code), ..of(IntentState::Rejected, Some(format!("{msg} ({code})"))) }
+        }
+        Reply::NotSent(why) => of(IntentState::NotSent, Some(why)),
+        Reply::Unknown(why) => of(IntentState::Unknown, Some(why)),
     }
 }
 

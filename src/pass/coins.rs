@@ -20,6 +20,9 @@ use super::{Mode, PassError, STANDING_GAP};
 
 /// Interest and the like come in small change: worth no more than this, it is taken over at once.
 const SMALL: Notional = Notional::ONE;
+/// What to do where something left.
+pub(super) const IF_NOT_YOURS: &str =
+    "if nobody of yours moved it, lock the account and its keys at the exchange";
 /// Digits kept of an average entry price.
 const PRICE_DIGITS: u32 = 16;
 
@@ -152,13 +155,12 @@ impl Seen {
         if let Some(expected) = &mut self.expected {
             expected.wallet += taken.entries.iter().map(amount).sum();
         }
+        let coin = self.snapshot.coins.get(&taken.symbol);
+        let is_listed = coin.is_some_and(|coin| coin.rules.is_some());
         self.warnings.push(Warning {
             code: "unexplained_transfer".into(),
             symbol: Some(taken.symbol.clone()),
-            detail: format!(
-                "{} came and no trade explains it; after an hour it is taken for a transfer of {worth:.2} {}",
-                taken.change.qty, self.quote
-            ),
+            detail: in_words(&taken, is_listed, worth, &self.quote),
         });
         self.unbooked.extend(taken.entries.iter().cloned());
         self.moved.taken.push(taken);
@@ -174,6 +176,23 @@ impl Moved {
     /// What is taken over, as differences to our books.
     pub(super) fn changes(&self) -> Vec<(Symbol, Cost)> {
         self.taken.iter().map(|taken| (taken.symbol.clone(), taken.change)).collect()
+    }
+}
+
+/// What is taken over, as which transfer of `worth`, and what to do about it.
+fn in_words(taken: &Taken, is_listed: bool, worth: Notional, quote: &str) -> String {
+    let what = format!("{} {}", taken.change.qty.abs(), taken.symbol.coin(quote));
+    let worth = format!("{:.2} {quote}", worth.abs());
+    match taken.change.qty.is_positive() {
+        true => format!(
+            "{what} came and no trade explains it; after an hour it is taken for a deposit of {worth}"
+        ),
+        false if is_listed => format!(
+            "{what} left and no trade explains it; after an hour it is taken for a withdrawal of {worth}; {IF_NOT_YOURS}"
+        ),
+        false => format!(
+            "{what} have no pair any more; after an hour they are out of the account's worth, by {worth}; convert or withdraw them at the exchange"
+        ),
     }
 }
 
@@ -346,6 +365,25 @@ mod tests {
         assert_eq!(traded("AUSDT", "4", "5", &twice), told("5 for 30", &[]));
         assert_eq!(traded("AUSDT", "4", "7", &twice), told("7 for 50", &[]), "the last is not in this look");
         assert_eq!(traded("AUSDT", "4", "9.5", &twice), None);
+    }
+
+    #[test]
+    fn what_came_and_what_left_are_told_apart() {
+        let told = |change: &str, is_listed| {
+            let change = Cost { qty: change.parse().unwrap(), paid: Notional::ZERO };
+            let (symbol, qty) = ("SOLUSDT".parse().unwrap(), (Qty::ZERO, Qty::ZERO));
+            let taken = Taken { symbol, qty, change, entries: Vec::new() };
+            in_words(&taken, is_listed, change.qty * Price::from(10), "USDT")
+        };
+        let came =
+            "5 SOL came and no trade explains it; after an hour it is taken for a deposit of 50.00 USDT";
+        assert_eq!(told("5", true), came);
+        let left = "2.5 SOL left and no trade explains it; after an hour it is taken for a withdrawal of 25.00 USDT; \
+                    if nobody of yours moved it, lock the account and its keys at the exchange";
+        assert_eq!(told("-2.5", true), left);
+        let delisted = "2 SOL have no pair any more; after an hour they are out of the account's worth, by 20.00 USDT; \
+                        convert or withdraw them at the exchange";
+        assert_eq!(told("-2", false), delisted);
     }
 
     #[test]

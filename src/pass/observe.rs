@@ -74,14 +74,17 @@ impl Seen {
             tran_id: 0,
             trade_id: String::new(),
         });
-        self.warnings.push(Warning {
-            code: "unexplained_transfer".into(),
-            symbol: None,
-            detail: format!(
-                "the wallet holds {amount:.2} {} that no trade and no income row explains; after an hour it is taken for a transfer",
-                self.quote
+        let gap = format!("{:.2} {}", amount.abs(), self.quote);
+        let detail = match amount.is_positive() {
+            true => format!(
+                "the wallet holds {gap} that no trade and no income row explains; after an hour it is taken for a deposit"
             ),
-        });
+            false => format!(
+                "the wallet lacks {gap} that no trade and no income row explains; after an hour it is taken for a withdrawal; {}",
+                coins::IF_NOT_YOURS
+            ),
+        };
+        self.warnings.push(Warning { code: "unexplained_transfer".into(), symbol: None, detail });
     }
 
     /// Deposits and withdrawals since the last reading at `last`.

@@ -347,6 +347,19 @@ pub async fn until_flat<E: Exchange>(
     Ok(closing.closed)
 }
 
+/// What `scope` means on this exchange: on spot everything is what the ledger manages, and whatever an order of
+/// ours may still buy. `None` where the ledger does not know: what is not named is not sold.
+pub async fn meant<E: Exchange>(
+    exchange: &E,
+    ledger: &mut Ledger,
+    scope: &Scope,
+) -> Result<Option<Scope>, LedgerError> {
+    if *scope != Scope::All || exchange.kind() == Kind::Futures {
+        return Ok(Some(scope.clone()));
+    }
+    Ok(managed(ledger).await?.map(Scope::Symbols))
+}
+
 /// The coins that orders of ours bought or may still buy; `None` where the ledger is not the account's own.
 async fn managed(ledger: &mut Ledger) -> Result<Option<BTreeSet<Symbol>>, LedgerError> {
     if ledger.forgets() {
@@ -468,18 +481,15 @@ impl<E: Exchange> Closing<'_, '_, E> {
         self.cancel_waiting().await == Some(0) && !self.is_doubtful(exposed).await
     }
 
-    /// On spot everything is what the ledger manages, and whatever an order of ours may still buy. False
-    /// where that is not known: what is not named is not sold.
+    /// Brings what is to be closed in line with the books, which learn of it while it is closed; what was meant
+    /// before stays meant. False where they do not know.
     async fn find_scope(&mut self) -> bool {
-        if !self.is_all || self.hands.exchange.kind() == Kind::Futures || self.closed.unrecorded {
+        if !self.is_all || self.closed.unrecorded {
             return true;
         }
-        match managed(self.hands.ledger).await {
-            Ok(Some(mut symbols)) => {
-                if let Scope::Symbols(before) = &self.scope {
-                    symbols.extend(before.iter().cloned());
-                }
-                self.scope = Scope::Symbols(symbols);
+        match meant(self.hands.exchange, self.hands.ledger, &Scope::All).await {
+            Ok(Some(now)) => {
+                self.scope = if self.scope == Scope::All { now } else { self.scope.and(&now) };
                 true
             }
             Ok(None) => {

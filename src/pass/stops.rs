@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use futures_util::future::join_all;
 use futures_util::stream::{self, StreamExt};
 
 use crate::decide::stops::{self as decided, ApprovedStop, Comparison, Placing};
@@ -16,7 +17,7 @@ use crate::exchange::{Exchange, ExchangeError, Observation, Reply};
 use crate::ledger::{Intent, IntentState, Ledger, LedgerError, Outcome};
 use crate::strategy::Strategy;
 
-use super::act::Sent;
+use super::act::{self, Sent};
 use super::settle::{ABSENT_OVER, ABSENT_VOTES, Found, Settled, complete};
 use super::{Mode, PassError, Prepared, Settings, alarm};
 
@@ -63,8 +64,8 @@ pub(super) async fn concern(ledger: &mut Ledger, settings: &Settings) -> Result<
     Ok(settings.strategy.rests_stops() || !ledger.resting().await?.is_empty())
 }
 
-/// Asks what became of stops that are not among the `listed` ones, or whose position `moved`, and books
-/// it. Returns whether one of them traded: the look is older than that.
+/// Asks, of all at once, what became of stops that are not among the `listed` ones, or whose position `moved`,
+/// and books it. Returns whether one of them traded: the look is older than that.
 ///
 /// A stop that the list lacks and the exchange still knows as waiting joins the list.
 pub(super) async fn settle<E: Exchange>(
@@ -79,9 +80,12 @@ pub(super) async fn settle<E: Exchange>(
     let resting = ledger.resting().await?;
     let asked: Vec<Intent> =
         resting.into_iter().filter(|intent| !is_listed(intent) || moved.contains(&intent.symbol)).collect();
+    let found =
+        join_all(asked.iter().map(|intent| ask(exchange, intent, moved.contains(&intent.symbol)))).await;
+    let found: Vec<Became> = found.into_iter().collect::<Result<_, ExchangeError>>()?;
     let mut ended = Vec::new();
-    for intent in asked {
-        match ask(exchange, &intent, moved.contains(&intent.symbol)).await? {
+    for (intent, became) in asked.into_iter().zip(found) {
+        match became {
             Became::Waiting(stop) => {
                 if listed.iter().all(|listed| listed.client_id != stop.client_id) {
                     listed.push(*stop);
@@ -387,7 +391,14 @@ impl<'a, E: Exchange> Keeper<'a, E> {
         let exchange = self.exchange;
         let one = |stop: &ApprovedStop| {
             let stop = stop.clone();
-            async move { classify(&stop, exchange.place_stop(&stop, stamp).await) }
+            async move {
+                let reply = in_words(exchange.place_stop(&stop, stamp).await);
+                // One that went off at once is asked for by the next pass, which books what it did.
+                act::classify(&stop.request().client_id, reply, |placed| match placed.status {
+                    StopStatus::Waiting => (IntentState::Resting, None),
+                    _ => (IntentState::Accepted, None),
+                })
+            }
         };
         let waiting = approved.iter().map(one);
         let outcomes: Vec<Outcome> =
@@ -397,32 +408,21 @@ impl<'a, E: Exchange> Keeper<'a, E> {
     }
 }
 
-fn classify(stop: &ApprovedStop, reply: Reply<Conditional>) -> Outcome {
-    let outcome = |state| Outcome::state(&stop.request().client_id, state);
-    match reply {
-        Reply::Accepted(placed) if placed.status == StopStatus::Waiting => outcome(IntentState::Resting),
-        // It went off at once: the next pass books what it did.
-        Reply::Accepted(_) => outcome(IntentState::Accepted),
-        Reply::Rejected { code, msg } => {
-            let msg = match code {
-                AT_ONCE => "the price is at its stop already, the next pass sells it".to_owned(),
-                NO_ROOM => format!("{msg} An account may have 200 conditional orders, others' included"),
-                _ => msg,
-            };
-            Outcome {
-                error: Some(format!("{msg} ({code})")),
-                code: Some(code),
-                ..outcome(IntentState::Rejected)
-            }
-        }
-        Reply::NotSent(why) => Outcome { error: Some(why), ..outcome(IntentState::NotSent) },
-        Reply::Unknown(why) => Outcome { error: Some(why), ..outcome(IntentState::Unknown) },
-    }
+/// The answer to a stop, with what the exchange's refusal means for it.
+fn in_words(reply: Reply<Conditional>) -> Reply<Conditional> {
+    let Reply::Rejected { code, msg } = reply else { return reply };
+    let msg = match code {
+        AT_ONCE => "the price is at its stop already, the next pass sells it".to_owned(),
+        NO_ROOM => format!("{msg} An account may have 200 conditional orders, others' included"),
+        _ => msg,
+    };
+    Reply::Rejected { code, msg }
 }
 
-/// The coins as they stand after the orders: by the second look where there was one. A coin that an
-/// order of this pass traded and the look does not show so yet is not known for sure; those of which
-/// something should be held are named.
+/// The coins as they stand after the orders: by the second look where it shows what the fills of this pass
+/// explain, and by the first one otherwise, blocked, since nothing follows from it. Answers that forget every
+/// position have been seen: a coin that nobody touched would read as flat, and lose its stop. Those that the
+/// pass traded, and of which something should be held, are named.
 pub(super) fn coins_after(
     coins: &BTreeMap<Symbol, Coin>,
     sent: &[Sent],
@@ -435,17 +435,25 @@ pub(super) fn coins_after(
             sent.iter().filter(|sent| sent.leg.symbol == *symbol).map(|sent| &sent.outcome).collect();
         let orders = of_coin.iter().filter_map(|outcome| outcome.order.as_ref());
         let expected = coin.qty() + orders.map(|order| order.side.signed(order.filled_qty)).sum();
-        if let Some(after) = after {
-            coin.position = after.positions.get(symbol).filter(|position| !position.qty.is_zero()).cloned();
-            coin.market = after.markets.get(symbol).copied().or(coin.market);
-        }
         let ended = of_coin.iter().all(|outcome| {
             !matches!(outcome.state, IntentState::Sending | IntentState::Unknown | IntentState::Accepted)
         });
-        let shown = after.is_some() && ended && coin.qty() == expected;
-        if coin.block.is_none() && !of_coin.is_empty() && !shown {
+        let shown = match after {
+            Some(after) => {
+                coin.market = after.markets.get(symbol).copied().or(coin.market);
+                let position = after.positions.get(symbol).filter(|position| !position.qty.is_zero());
+                let is_explained = position.map_or(Qty::ZERO, |position| position.qty) == expected;
+                if is_explained {
+                    coin.position = position.cloned();
+                }
+                is_explained && ended
+            }
+            None => of_coin.is_empty(),
+        };
+        // What is blocked for these two reasons is not touched either way, and they say more.
+        if !shown && !matches!(coin.block, Some(Block::Unresolved { .. } | Block::Isolated)) {
             coin.block = Some(Block::Stale);
-            if !expected.is_zero() {
+            if !of_coin.is_empty() && !expected.is_zero() {
                 unread.insert(symbol.clone());
             }
         }

@@ -4,6 +4,7 @@
 use crate::domain::num::{Amount, Notional};
 use crate::domain::order::Side;
 use crate::domain::time::Time;
+use crate::render::fees;
 use crate::render::text::clean;
 use crate::report::backtest::BacktestReport;
 use crate::report::backtest::coin::{CoinResult, Trade};
@@ -63,7 +64,7 @@ const PLAN: [&str; 13] = [
 ];
 
 /// Columns of a pass; `when` is `now` or `settled`.
-const PASS: [&str; 15] = [
+const PASS: [&str; 16] = [
     "at",
     "pass_id",
     "when",
@@ -79,6 +80,7 @@ const PASS: [&str; 15] = [
     "fee_asset",
     "realized_pnl",
     "error",
+    "other_fees",
 ];
 
 /// Columns of a risk check.
@@ -88,8 +90,19 @@ const RISK: [&str; 8] = ["at", "name", "status", "value", "bound", "limit", "sub
 const DOCTOR: [&str; 7] = ["at", "group", "name", "status", "found", "needed", "fix"];
 
 /// Columns of a flatten; `what` is `closed` or `remaining`.
-const FLATTEN: [&str; 10] =
-    ["at", "what", "symbol", "side", "qty", "avg_price", "realized_pnl", "fee", "fee_asset", "reason"];
+const FLATTEN: [&str; 11] = [
+    "at",
+    "what",
+    "symbol",
+    "side",
+    "qty",
+    "avg_price",
+    "realized_pnl",
+    "fee",
+    "fee_asset",
+    "reason",
+    "other_fees",
+];
 
 /// Columns of a scan; `what` is `chosen` or `rejected`.
 const SCAN: [&str; 14] = [
@@ -227,6 +240,7 @@ pub fn doctor(report: &DoctorReport) -> String {
 pub fn flatten(report: &FlattenReport) -> String {
     let at = report.heading.at.to_string();
     let closed = |row: &Closed| {
+        let (fee, fee_asset) = fees::first(&row.fees);
         vec![
             at.clone(),
             "closed".to_owned(),
@@ -235,9 +249,10 @@ pub fn flatten(report: &FlattenReport) -> String {
             row.qty.to_string(),
             maybe(row.avg_price),
             row.realized_pnl.to_string(),
-            row.fee.to_string(),
-            row.fee_asset.clone(),
+            fee,
+            fee_asset,
             String::new(),
+            fees::others(&row.fees),
         ]
     };
     let remaining = |row: &Remaining| {
@@ -245,6 +260,7 @@ pub fn flatten(report: &FlattenReport) -> String {
         cells.push(row.qty.to_string());
         cells.extend(vec![String::new(); 4]);
         cells.push(row.reason.clone());
+        cells.push(String::new());
         cells
     };
     table(&FLATTEN, report.closed.iter().map(closed).chain(report.remaining.iter().map(remaining)))
@@ -470,6 +486,7 @@ pub fn sweep(report: &SweepReport) -> String {
 }
 
 fn pass_row(report: &PassReport, when: &str, order: &OrderReport) -> Vec<String> {
+    let (fee, fee_asset) = fees::first(&order.fees);
     vec![
         report.heading.at.to_string(),
         report.pass_id.clone(),
@@ -482,10 +499,11 @@ fn pass_row(report: &PassReport, when: &str, order: &OrderReport) -> Vec<String>
         order.qty.to_string(),
         order.filled_qty.to_string(),
         maybe(order.avg_price),
-        order.fee.to_string(),
-        order.fee_asset.clone(),
+        fee,
+        fee_asset,
         order.realized_pnl.to_string(),
         order.error.clone().unwrap_or_default(),
+        fees::others(&order.fees),
     ]
 }
 

@@ -8,6 +8,7 @@ mod courses;
 pub mod csv;
 
 mod earnings;
+mod fees;
 mod figures;
 mod glance;
 mod grid;

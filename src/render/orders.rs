@@ -2,9 +2,10 @@
 
 use crate::domain::num::Notional;
 use crate::domain::order::Side;
+use crate::render::fees;
 use crate::render::grid::{Align, Grid};
 use crate::render::remarks::tone;
-use crate::render::text::{clean, fee, money, price};
+use crate::render::text::{clean, money, price};
 use crate::render::words;
 use crate::report::pass::{OrderOutcome, OrderReport};
 
@@ -82,19 +83,11 @@ impl Column {
             Filled => order.filled_qty.to_string(),
             Price => order.avg_price.map_or_else(String::new, price),
             Worth if some => money(order.filled_notional()),
-            Fee if some => fee_of(order, quote),
+            Fee if some => fees::of(&order.fees, quote),
             Realised if order.realized_pnl != Notional::ZERO => format!("{:+.2}", order.realized_pnl),
             Worth | Fee | Realised => String::new(),
             Result => words::status(order.status).to_owned(),
             Why => words::order_reason(&clean(&order.reason)),
         }
-    }
-}
-
-/// In another asset than the quote, the asset is named and every digit kept.
-fn fee_of(order: &OrderReport, quote: &str) -> String {
-    match order.fee_asset.as_str() {
-        asset if asset == quote || asset.is_empty() => fee(order.fee),
-        asset => format!("{} {}", order.fee, clean(asset)),
     }
 }

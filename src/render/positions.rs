@@ -2,10 +2,11 @@
 
 use crate::domain::num::Notional;
 use crate::domain::order::Side;
+use crate::render::fees;
 use crate::render::grid::{Align, Grid};
 use crate::render::paint::Tone;
 use crate::render::remarks::Remark;
-use crate::render::text::{clean, count, fee, money, price};
+use crate::render::text::{clean, count, money, price};
 use crate::report::flatten::{Closed, FlattenReport, Remaining};
 
 /// Positions that are left are said before everything else; `None` where there are none.
@@ -59,7 +60,7 @@ pub(crate) fn closed(report: &FlattenReport) -> Vec<Grid> {
             row.qty.to_string(),
             row.avg_price.map_or_else(String::new, price),
             row.avg_price.map_or_else(String::new, |price| money(row.qty * price)),
-            fee_of(row, quote),
+            fees::of(&row.fees, quote),
             format!("{:+.2}", row.realized_pnl),
         ]
     };
@@ -102,12 +103,11 @@ pub(crate) fn totals(report: &FlattenReport) -> Vec<Remark> {
         return Vec::new();
     }
     let profit: Notional = report.closed.iter().map(|row| row.realized_pnl).sum();
-    let in_quote = |row: &&Closed| row.fee_asset == report.quote || row.fee_asset.is_empty();
-    let fees: Notional = report.closed.iter().filter(in_quote).map(|row| row.fee).sum();
+    let (in_quote, others) = fees::total(report.closed.iter().map(|row| &row.fees));
     let row = |label: &str, text: String| (Tone::Plain, label.to_owned(), text);
     vec![
         row("profit", format!("{profit:+.2} {} realised, without fees", report.quote)),
-        row("fees", format!("{} {}", fee(fees), report.quote)),
+        row("fees", format!("{in_quote} {}{others}", report.quote)),
     ]
 }
 
@@ -115,13 +115,5 @@ fn verb(side: Side) -> &'static str {
     match side {
         Side::Buy => "buy",
         Side::Sell => "sell",
-    }
-}
-
-/// In another asset than the quote, the asset is named and every digit kept.
-fn fee_of(row: &Closed, quote: &str) -> String {
-    match row.fee_asset.as_str() {
-        asset if asset == quote || asset.is_empty() => fee(row.fee),
-        asset => format!("{} {}", row.fee, clean(asset)),
     }
 }

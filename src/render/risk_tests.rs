@@ -12,6 +12,7 @@ use crate::domain::order::Side;
 use crate::domain::time::Time;
 use crate::render::grid::width_of;
 use crate::report::check::{Bound, Check, Figure, Status};
+use crate::report::fees::tests::paid;
 use crate::report::flatten::{Closed, Remaining};
 use crate::report::risk::Resumed;
 use crate::report::samples::{calm, troubled};
@@ -38,8 +39,7 @@ fn closed(name: &str, qty: &str, price: &str, pnl: i64) -> Closed {
         qty,
         avg_price: Some(price),
         realized_pnl: Notional::new(pnl, 2),
-        fee: qty * price * Rate::new(5, 4),
-        fee_asset: "USDT".into(),
+        fees: sample::in_usdt(name, qty * price * Rate::new(5, 4)),
     }
 }
 
@@ -297,12 +297,12 @@ fn a_flatten_as_csv_tells_what_is_left_last() {
     check(
         &flatten(&not_flat(), Format::Csv, &style(80)).unwrap(),
         "
-at,what,symbol,side,qty,avg_price,realized_pnl,fee,fee_asset,reason
-2026-11-20T08:29:39.973Z,closed,1000PEPEUSDT,SELL,2541,0.0078271,-0.41,0.00994433055,USDT,
-2026-11-20T08:29:39.973Z,closed,BTCUSDT,SELL,0.0003,60120.123456,1.25,0.0090180185184,USDT,
-2026-11-20T08:29:39.973Z,closed,币安人生USDT,SELL,12,1.62,0,0.00972,USDT,
-2026-11-20T08:29:39.973Z,remaining,WIFUSDT,,12.5,,,,,the exchange refused it: -4131 PERCENT_PRICE[2J filter
-2026-11-20T08:29:39.973Z,remaining,OLDUSDT,,-3,,,,,not open for trading
+at,what,symbol,side,qty,avg_price,realized_pnl,fee,fee_asset,reason,other_fees
+2026-11-20T08:29:39.973Z,closed,1000PEPEUSDT,SELL,2541,0.0078271,-0.41,0.00994433055,USDT,,
+2026-11-20T08:29:39.973Z,closed,BTCUSDT,SELL,0.0003,60120.123456,1.25,0.0090180185184,USDT,,
+2026-11-20T08:29:39.973Z,closed,币安人生USDT,SELL,12,1.62,0,0.00972,USDT,,
+2026-11-20T08:29:39.973Z,remaining,WIFUSDT,,12.5,,,,,the exchange refused it: -4131 PERCENT_PRICE[2J filter,
+2026-11-20T08:29:39.973Z,remaining,OLDUSDT,,-3,,,,,not open for trading,
 ",
     );
 }
@@ -557,7 +557,7 @@ proptest! {
         let report = RiskReport { checks, notes: vec![text.clone()], halt_id: Some(text.clone()), ..calm() };
         let mut left = not_flat();
         left.remaining[0].reason.clone_from(&text);
-        left.closed[0].fee_asset.clone_from(&text);
+        left.closed[0].fees = paid("AUSDT", &[("1", "0.1", &text), ("1", "0.1", "BNB"), ("1", "0.1", "A")]);
         left.notes.push(text);
         let style = Style { width, color: false, unicode };
         let shown = risk(&report, Format::Table, &style).unwrap() + &flatten(&left, Format::Table, &style).unwrap();

@@ -4,6 +4,8 @@ use crate::domain::num::{Notional, Price, Qty, Rate};
 use crate::domain::order::Side;
 use crate::domain::plan::{Held, Leg, Plan, Reason, SkipReason, Skipped, Standing, Warning};
 use crate::domain::symbol::Symbol;
+use crate::report::fees::Fees;
+use crate::report::fees::tests::paid;
 use crate::report::heading::Heading;
 use crate::report::pass::{OrderOutcome, OrderReport, Outcome, PassReport};
 use crate::report::plan::{PlanFigures, PlanReport};
@@ -157,6 +159,11 @@ pub(crate) fn plan_report(mode: &str) -> PlanReport {
     PlanReport::new(heading(mode), figures(), &five())
 }
 
+/// One fee.
+pub(crate) fn in_usdt(name: &str, fee: Notional) -> Fees {
+    paid(name, &[("1", &fee.to_string(), "USDT")])
+}
+
 fn order(name: &str, side: Side, status: OrderOutcome, asked: &str, filled: &str, at: &str) -> OrderReport {
     let filled_qty = qty(filled);
     let some = !filled_qty.is_zero();
@@ -170,8 +177,7 @@ fn order(name: &str, side: Side, status: OrderOutcome, asked: &str, filled: &str
         qty: qty(asked),
         filled_qty,
         avg_price: some.then(|| price(at)),
-        fee: filled_qty * price(at) * Rate::new(5, 4),
-        fee_asset: if some { "USDT".into() } else { String::new() },
+        fees: if some { in_usdt(name, filled_qty * price(at) * Rate::new(5, 4)) } else { Fees::default() },
         realized_pnl: if sold { money("0.25") } else { Notional::ZERO },
         error: None,
     }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::domain::num::{Notional, Price, Rate};
+use crate::domain::num::{Notional, Rate};
 use crate::domain::order::Side;
+use crate::render::fees;
 use crate::render::paint::Tone;
 use crate::render::remarks::Remark;
 use crate::render::text::{clean, count, fee, fixed, money, share, short_percent};
@@ -266,29 +267,12 @@ fn traded(orders: &[OrderReport], quote: &str) -> String {
         orders.iter().filter(|order| order.side == side).map(OrderReport::filled_notional).sum()
     };
     let profit: Notional = orders.iter().map(|order| order.realized_pnl).sum();
+    let (fees, others) = fees::total(orders.iter().map(|order| &order.fees));
     format!(
-        "sold {}, bought {} {quote}; fees {}, realised profit {:+.2}",
+        "sold {}, bought {} {quote}; fees {fees}{others}, realised profit {profit:+.2}",
         money(worth(Side::Sell)),
         money(worth(Side::Buy)),
-        fees(orders, quote),
-        profit
     )
-}
-
-/// Fees in the quote, with those that were taken in the coin that was bought at the price of its purchase;
-/// those in any other asset by themselves.
-fn fees(orders: &[OrderReport], quote: &str) -> String {
-    let (mut all, mut others) = (Notional::ZERO, BTreeMap::<&str, Notional>::new());
-    for order in orders.iter().filter(|order| !order.fee.is_zero()) {
-        let price = order.avg_price.and_then(|price| price.over(Price::ONE));
-        match price.filter(|_| order.fee_asset == order.symbol.coin(quote)) {
-            _ if order.fee_asset == quote => all += order.fee,
-            Some(price) => all += order.fee * price,
-            None => *others.entry(&order.fee_asset).or_default() += order.fee,
-        }
-    }
-    let others = others.iter().map(|(asset, amount)| format!(" and {amount} {}", clean(asset)));
-    format!("{}{}", fee(all), others.collect::<String>())
 }
 
 fn account(plan: &PlanReport) -> Vec<Remark> {
@@ -332,8 +316,9 @@ fn row(label: &str, text: String) -> Remark {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::fees::tests::paid;
 
-    fn bought(symbol: &str, price: u32, (fee, asset): (&str, &str)) -> OrderReport {
+    fn bought(symbol: &str, fees: &[(&str, &str, &str)]) -> OrderReport {
         OrderReport {
             symbol: symbol.parse().unwrap(),
             side: Side::Buy,
@@ -342,21 +327,26 @@ mod tests {
             status: OrderOutcome::Filled,
             qty: 1.into(),
             filled_qty: 1.into(),
-            avg_price: Some(Price::from(price)),
-            fee: fee.parse().unwrap(),
-            fee_asset: asset.into(),
+            avg_price: Some(1.into()),
+            fees: paid(symbol, fees),
             realized_pnl: Notional::ZERO,
             error: None,
         }
     }
 
-    /// 0.001 BTC at 50,000 are 50; 0.002 BNB of another coin's purchase have no price here.
+    /// 0.001 BTC at 50,000 are 50; 0.002 BNB of another coin's purchase have no price here, nor have those that
+    /// paid a part of the first.
     #[test]
     fn fees_in_coins_are_counted_at_what_they_cost() {
-        let btc = bought("BTCUSDT", 50_000, ("0.001", "BTC"));
-        let eth = bought("ETHUSDT", 2000, ("1.5", "USDT"));
-        let sol = bought("SOLUSDT", 100, ("0.002", "BNB"));
-        assert_eq!(fees(&[btc.clone(), eth.clone()], "USDT"), "51.50");
-        assert_eq!(fees(&[eth, sol, btc], "USDT"), "51.50 and 0.002 BNB");
+        let btc = bought("BTCUSDT", &[("40000", "0.004", "BNB"), ("50000", "0.001", "BTC")]);
+        let eth = bought("ETHUSDT", &[("2000", "1.5", "USDT")]);
+        let sol = bought("SOLUSDT", &[("100", "0.002", "BNB")]);
+        let told = |orders: &[OrderReport]| traded(orders, "USDT");
+        let rest = ", realised profit +0.00";
+        assert_eq!(told(std::slice::from_ref(&eth)), format!("sold 0.00, bought 1.00 USDT; fees 1.50{rest}"));
+        assert_eq!(
+            told(&[eth, sol, btc]),
+            format!("sold 0.00, bought 3.00 USDT; fees 51.50 and 0.006 BNB{rest}")
+        );
     }
 }

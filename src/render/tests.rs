@@ -10,6 +10,7 @@ use crate::domain::num::{Notional, Qty, Rate};
 use crate::domain::order::Side;
 use crate::domain::plan::{Leg, Plan, Reason, Setting, SkipReason, Skipped, Standing, Warning};
 use crate::render::grid::width_of;
+use crate::report::fees::tests::paid;
 use crate::report::pass::{OrderOutcome, OrderReport, Outcome, ShareRow};
 
 fn style(width: u16) -> Style {
@@ -336,11 +337,11 @@ fn an_error_is_one_object_with_exactly_the_keys_of_the_contract() {
 #[test]
 fn a_pass_as_csv_has_one_row_per_order() {
     let expected = "
-at,pass_id,when,symbol,side,reason,client_order_id,status,qty,filled_qty,avg_price,fee,fee_asset,realized_pnl,error
-2026-11-20T08:29:39.973Z,1fa3c,settled,币安人生USDT,SELL,above_band,rb17c2e9a0001fa3c00r,expired,12,0,,0,,0,
-2026-11-20T08:29:39.973Z,1fa3c,now,BTCUSDT,SELL,above_band,rb17c2e9a0001fa3c00r,filled,0.00002,0.00002,60120.123456,0.00060120123456,USDT,0.25,
-2026-11-20T08:29:39.973Z,1fa3c,now,1000PEPEUSDT,BUY,below_band,rb17c2e9a0001fa3c00r,partial,741,500,0.0078271,0.001956775,USDT,0,
-2026-11-20T08:29:39.973Z,1fa3c,now,ETHUSDT,BUY,below_band,rb17c2e9a0001fa3c00r,unknown,0.002,0,,0,,0,connection closed before the answer[2J
+at,pass_id,when,symbol,side,reason,client_order_id,status,qty,filled_qty,avg_price,fee,fee_asset,realized_pnl,error,other_fees
+2026-11-20T08:29:39.973Z,1fa3c,settled,币安人生USDT,SELL,above_band,rb17c2e9a0001fa3c00r,expired,12,0,,0,,0,,
+2026-11-20T08:29:39.973Z,1fa3c,now,BTCUSDT,SELL,above_band,rb17c2e9a0001fa3c00r,filled,0.00002,0.00002,60120.123456,0.00060120123456,USDT,0.25,,
+2026-11-20T08:29:39.973Z,1fa3c,now,1000PEPEUSDT,BUY,below_band,rb17c2e9a0001fa3c00r,partial,741,500,0.0078271,0.001956775,USDT,0,,
+2026-11-20T08:29:39.973Z,1fa3c,now,ETHUSDT,BUY,below_band,rb17c2e9a0001fa3c00r,unknown,0.002,0,,0,,0,connection closed before the answer[2J,
 ";
     check(&pass(&sample::troubled_pass(), Format::Csv, &style(80)).unwrap(), expected);
 }
@@ -443,8 +444,7 @@ fn pass_of(plan: &Plan, error: &str) -> PassReport {
         qty: leg.qty,
         filled_qty: leg.qty,
         avg_price: Some(leg.ref_price),
-        fee: leg.est_fee,
-        fee_asset: "BNB".into(),
+        fees: paid(leg.symbol.as_str(), &[("1", &leg.est_fee.to_string(), "BNB"), ("1", "0.1", "USDT")]),
         realized_pnl: leg.notional,
         error: Some(error.to_owned()),
     };

@@ -7,6 +7,7 @@ use serde::Serialize;
 use crate::domain::num::{Notional, Price, Qty};
 use crate::domain::order::Side;
 use crate::domain::symbol::Symbol;
+use crate::report::fees::Fees;
 use crate::report::heading::Heading;
 use crate::report::pass::OrderReport;
 
@@ -23,10 +24,9 @@ pub struct Closed {
     pub avg_price: Option<Price>,
     /// Profit realised, in the quote, without fees.
     pub realized_pnl: Notional,
-    /// Fee paid, in `fee_asset`.
-    pub fee: Notional,
-    /// The asset the fee was taken in.
-    pub fee_asset: String,
+    /// Fees paid.
+    #[serde(flatten)]
+    pub fees: Fees,
 }
 
 impl Closed {
@@ -39,7 +39,7 @@ impl Closed {
                 closed.entry(order.symbol.clone()).or_insert_with(|| (first(order), Notional::ZERO));
             row.qty += order.filled_qty;
             row.realized_pnl += order.realized_pnl;
-            row.fee += order.fee;
+            row.fees.add(&order.fees);
             *notional += order.filled_notional();
             // One order without a price leaves the mean unknown.
             let known = row.avg_price.is_some() && order.avg_price.is_some();
@@ -56,8 +56,7 @@ fn first(order: &OrderReport) -> Closed {
         qty: Qty::ZERO,
         avg_price: order.avg_price,
         realized_pnl: Notional::ZERO,
-        fee: Notional::ZERO,
-        fee_asset: order.fee_asset.clone(),
+        fees: Fees::default(),
     }
 }
 
@@ -147,9 +146,10 @@ impl FlattenReport {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::fees::tests::paid;
     use crate::report::pass::OrderOutcome;
 
-    fn order(name: &str, filled: &str, price: Option<&str>, pnl: i64) -> OrderReport {
+    fn order(name: &str, filled: &str, price: Option<&str>, pnl: i64, fee_asset: &str) -> OrderReport {
         OrderReport {
             symbol: name.parse().unwrap(),
             side: Side::Sell,
@@ -159,26 +159,30 @@ mod tests {
             qty: Qty::from(10),
             filled_qty: filled.parse().unwrap(),
             avg_price: price.map(|price| price.parse().unwrap()),
-            fee: Notional::new(1, 2),
-            fee_asset: "USDT".into(),
+            fees: paid(name, &[("10", "0.01", fee_asset)]),
             realized_pnl: Notional::from(0) + Notional::new(pnl, 0),
             error: None,
         }
     }
 
-    /// 3 at 10 and 1 at 14 are 44 for 4: a mean of 11.
+    /// 3 at 10, 1 at 14 and 1 at 11 are 55 for 5: a mean of 11. Their fees were taken in two assets.
     #[test]
     fn rounds_of_one_contract_are_one_row() {
         let orders = [
-            order("BUSDT", "3", Some("10"), 2),
-            order("AUSDT", "0", None, 0),
-            order("BUSDT", "1", Some("14"), -5),
-            order("CUSDT", "1", None, 0),
+            order("BUSDT", "3", Some("10"), 2, "USDT"),
+            order("AUSDT", "0", None, 0, ""),
+            order("BUSDT", "1", Some("14"), -5, "USDT"),
+            order("BUSDT", "1", Some("11"), 0, "BNB"),
+            order("CUSDT", "1", None, 0, "USDT"),
         ];
         let closed = Closed::of(&orders);
         let [b, c] = closed.as_slice() else { panic!("{closed:?}") };
-        assert_eq!((b.qty, b.avg_price), (Qty::from(4), Some(Price::from(11))));
-        assert_eq!((b.realized_pnl, b.fee), (Notional::new(-3, 0), Notional::new(2, 2)));
+        assert_eq!((b.qty, b.avg_price), (Qty::from(5), Some(Price::from(11))));
+        let fees = b.fees.all().iter().map(|fee| format!("{} {}", fee.amount, fee.asset)).collect::<Vec<_>>();
+        assert_eq!(
+            (b.realized_pnl, fees),
+            (Notional::new(-3, 0), vec!["0.02 USDT".into(), "0.01 BNB".into()])
+        );
         assert_eq!((c.symbol.as_str(), c.avg_price), ("CUSDT", None));
     }
 

@@ -7,6 +7,7 @@ pub mod dashboard;
 pub mod digest;
 pub mod doctor;
 pub mod error;
+pub mod fees;
 pub mod flatten;
 pub mod funding;
 pub mod heading;

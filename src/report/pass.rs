@@ -7,6 +7,7 @@ use crate::domain::order::{OrderStatus, Side};
 use crate::domain::plan::Standing;
 use crate::domain::stop::StopChange;
 use crate::domain::symbol::Symbol;
+use crate::report::fees::Fees;
 use crate::report::flatten::Remaining;
 use crate::report::heading::Heading;
 use crate::report::plan::PlanReport;
@@ -85,10 +86,9 @@ pub struct OrderReport {
     pub filled_qty: Qty,
     /// Mean execution price; `None` where nothing was executed.
     pub avg_price: Option<Price>,
-    /// Fee paid, in `fee_asset`.
-    pub fee: Notional,
-    /// The asset the fee was taken in; empty where nothing was executed.
-    pub fee_asset: String,
+    /// Fees paid; none where nothing was executed.
+    #[serde(flatten)]
+    pub fees: Fees,
     /// Profit realised, in the quote, without fees.
     pub realized_pnl: Notional,
     /// The exchange's or the network's words; absent where all went well.

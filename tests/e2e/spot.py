@@ -146,6 +146,26 @@ def fees_in_bnb():
     two_hundred_passes("BNB fees, BNB held", burn, {"BTC": "0.4", "BNB": "0.3", "SOL": "0.2"}, passes=80)
 
 
+def bnb_runs_out():
+    """Between two executions of one purchase: the rest of its fee is taken in the coin."""
+    sim, home = account(equity="100000", **weights({"XRP": "0.9"}))
+    with sim, home:
+        sim.deposit("BNB", "0.05")
+        sim.call("POST", "/sim/modes", {"spot_bnb_burn": True})
+        code, report = home.json("rebalance")
+        orders = report.get("orders", [])
+        shown, taken = Counter(), Counter()
+        for order in orders:
+            for one in [order, *order.get("other_fees", [])]:
+                shown[one["fee_asset"]] += D(one["fee"])
+        for trade in sim.trades():
+            taken[trade["fee_asset"]] += D(trade["fee"])
+        that("a fee in two assets is told apart, each as it was taken", code == 0 and len(orders) == 1 and set(taken) == {"BNB", "XRP"} and shown == taken, (code, shown, taken, orders))
+        sim.advance()
+        code, _ = home.json("rebalance")
+        that("and the next pass finds the account explained", code == 0, code)
+
+
 def a_lost_answer():
     sim, home = account(**weights())
     with sim, home:
@@ -191,6 +211,7 @@ def too_little_from_sales():
 def locked():
     sim, home = account(**weights())
     with sim, home:
+        sim.deposit("TRX", "500")
         home.json("rebalance")
         qty = sim.held("SOL").quantize(D("0.001"), rounding="ROUND_FLOOR") / 2
         last = next(D(trade["price"]) for trade in sim.trades() if trade["symbol"] == "SOLUSDT")
@@ -207,6 +228,10 @@ def locked():
         that("flatten sells what is free and names what is not", code == 8 and list(left) == ["SOLUSDT"] and "resting orders" in left["SOLUSDT"], (code, left, report.get("notes")))
         open_orders = [order for order in sim.spot()["orders"] if order["open"]]
         that("the owner's order is left alone", [order["client_order_id"] for order in open_orders] == ["mine"], open_orders)
+        code, resumed = home.json("risk-check", "--resume", "--confirm", report["halt_id"])
+        message = resumed.get("message", "")
+        that("the halt is not lifted while something is left to sell, which is named; the owner's other coin is not",
+             code == 2 and "not finished" in message and "SOLUSDT" in message and "TRX" not in message and sim.held("TRX") == 500, (code, resumed))
         sim.signed("DELETE", "/api/v3/order", symbol="SOLUSDT", origClientOrderId="mine")
         code, report = home.json("rebalance")
         that("once it is cancelled the next pass finishes", code in (6, 7) and sim.held("SOL") < 1, (code, report, sim.held("SOL")))
@@ -239,7 +264,7 @@ def deposits():
         sim.advance(2)
         code, report = home.json("rebalance")
         told = [row for row in report.get("plan", {}).get("warnings", []) if row["code"] == "unexplained_transfer"]
-        that("after an hour it is taken over, told, and left alone in that pass", code == 0 and len(told) == 1 and told[0]["symbol"] == "SOLUSDT", (code, str(report)[:500]))
+        that("after an hour it is taken over, told, and left alone in that pass", code == 0 and len(told) == 1 and told[0]["symbol"] == "SOLUSDT" and told[0]["detail"].startswith("5 SOL came "), (code, str(report)[:500]))
         nav = D(report["plan"]["nav"])
         that(f"its worth of {worth:.2f} is a transfer: the value of a unit does not jump (NAV {nav})", abs(nav - 1) < D("0.02") and D(report["plan"]["drawdown"]) < D("0.02"), nav)
         sim.advance()
@@ -250,12 +275,15 @@ def deposits():
         value = sim.value()
         sim.deposit("XRP", "-100")
         gone = value - sim.value()
-        codes = []
+        codes, told = [], []
         for _ in range(14):
             code, report = home.json("rebalance")
             codes.append(code)
+            told += [row["detail"] for row in report.get("plan", {}).get("warnings", []) if row["code"] == "unexplained_transfer"]
             sim.advance()
         that("a withdrawal stands for an hour as well", codes[:11] == [4] * 11 and codes[-1] == 0, codes)
+        that("and is told as one, with what to do where it was somebody else's",
+             len(told) == 1 and told[0].startswith("100 XRP left ") and "a withdrawal of" in told[0] and "lock the account" in told[0], told)
         code, report = home.json("report", "--since", "2026-01-01")
         left = D(report.get("unreconciled", 0)) - (worth - gone)
         that(f"the report shows both as unreconciled, at their marks an hour later ({left:+.2f})", code == 0 and abs(left) < (worth + gone) / 50, (report.get("unreconciled"), worth, gone))
@@ -507,7 +535,7 @@ def bad_input():
         that("and is refused against the exchange itself", code == 2 and "real money" in report.get("message", ""), (code, report))
 
 
-SCENARIOS = [fees_in_base, everything_invested, fees_in_bnb, a_lost_answer, too_little_from_sales, locked, quote_locked, deposits, trades_by_hand,
+SCENARIOS = [fees_in_base, everything_invested, fees_in_bnb, bnb_runs_out, a_lost_answer, too_little_from_sales, locked, quote_locked, deposits, trades_by_hand,
              moonshot_stop, hard_stop, flatten_and_checks, basket, first_allocation, bad_input]
 for scenario in SCENARIOS:
     if scenario.__name__ in sys.argv[2:] or not sys.argv[2:]:

@@ -836,21 +836,28 @@ fn a_deposit_whose_income_row_comes_late_is_no_profit() {
 
 #[test]
 fn a_gap_that_nobody_explains_is_refused_for_an_hour_and_then_taken_for_a_transfer() {
-    run(async {
-        let mut bench = Bench::new(&[]);
-        bench.pass().await.unwrap();
-        bench.desk.advance(60);
-        bench.desk.paper.sim().transfer(Notional::from(400)).unwrap();
-        bench.desk.income_lags.set(true);
-        for _ in 0..12 {
-            assert!(bench.pass().await.is_err());
+    let told = [(400, "holds 400.00 USDT", "a deposit"), (-300, "lacks 300.00 USDT", "a withdrawal")];
+    for (amount, gap, word) in told {
+        run(async move {
+            let mut bench = Bench::new(&[]);
+            bench.pass().await.unwrap();
+            bench.desk.advance(60);
+            bench.desk.paper.sim().transfer(Notional::new(amount, 0)).unwrap();
+            bench.desk.income_lags.set(true);
+            for _ in 0..12 {
+                assert!(bench.pass().await.is_err());
+                bench.desk.advance(300);
+            }
+            let (prepared, _) = bench.pass().await.unwrap();
+            let nav = &prepared.nav;
+            assert!(nav.nav < Notional::new(101, 2) && nav.drawdown() < Rate::new(1, 2), "{nav:?}");
+            let warnings = &prepared.seen.warnings;
+            let told = warnings.iter().find(|warning| warning.code == "unexplained_transfer").unwrap();
+            assert!(told.detail.contains(gap) && told.detail.contains(word), "{}", told.detail);
             bench.desk.advance(300);
-        }
-        let nav = bench.pass().await.unwrap().0.nav;
-        assert!(nav.nav < Notional::new(101, 2) && nav.drawdown() < Rate::new(1, 2), "{nav:?}");
-        bench.desk.advance(300);
-        assert!(bench.pass().await.unwrap().0.nav.drawdown() < Rate::new(1, 2));
-    });
+            assert!(bench.pass().await.unwrap().0.nav.drawdown() < Rate::new(1, 2));
+        });
+    }
 }
 
 #[test]

@@ -30,6 +30,8 @@ struct Desk {
     paper: RefCell<Paper>,
     /// The list of waiting stops shows none.
     list_lags: Cell<bool>,
+    /// No stop is known by its id.
+    forgets_stops: Cell<bool>,
     /// Stops that are placed come to nothing that anybody hears of, and are there all the same.
     answers_lost: Cell<bool>,
     /// Positions as an old read shows them, once.
@@ -136,6 +138,9 @@ impl Exchange for Desk {
         if self.list_lags.get() { Ok(Vec::new()) } else { block(self.paper.borrow().conditionals()) }
     }
     async fn conditional(&self, client_id: &str) -> Result<Option<Conditional>, ExchangeError> {
+        if self.forgets_stops.get() {
+            return Ok(None);
+        }
         block(self.paper.borrow().conditional(client_id))
     }
     async fn place_stop(&self, stop: &ApprovedStop, stamp: Time) -> Reply<Conditional> {
@@ -220,6 +225,7 @@ impl Bench {
         let desk = Desk {
             paper: RefCell::new(paper),
             list_lags: Cell::default(),
+            forgets_stops: Cell::default(),
             answers_lost: Cell::default(),
             frozen: RefCell::default(),
             then: RefCell::default(),
@@ -362,6 +368,24 @@ fn a_stop_whose_answer_was_lost_is_found_by_its_id_and_not_sent_again() {
     });
 }
 
+/// Both positions were changed by hand, so that no stop is believed gone before it was looked for three times
+/// over three seconds: over the same three.
+#[test]
+fn stops_that_are_looked_for_again_and_again_are_looked_for_together() {
+    run(async {
+        let mut bench = Bench::begun(true).await;
+        for name in ["AUSDT", "BUSDT"] {
+            bench.desk.paper.borrow_mut().sim().hand_trade(&symbol(name), -Qty::from(1)).unwrap();
+        }
+        bench.advance(300);
+        bench.desk.list_lags.set(true);
+        bench.desk.forgets_stops.set(true);
+        let begin = tokio::time::Instant::now();
+        pass::prepare(&bench.desk, &mut bench.ledger, &bench.settings, None, Mode::Real).await.unwrap();
+        assert_eq!((begin.elapsed().as_secs(), bench.ledger.resting().await.unwrap().len()), (3, 0));
+    });
+}
+
 /// The look after the orders shows nothing of what was bought yet.
 #[test]
 fn a_purchase_that_is_not_shown_yet_is_named_and_gets_its_stop_from_the_next_pass() {
@@ -378,6 +402,62 @@ fn a_purchase_that_is_not_shown_yet_is_named_and_gets_its_stop_from_the_next_pas
         bench.advance(300);
         let (_, acted, code) = bench.pass().await;
         assert_eq!((code, acted.unguarded.len(), bench.desk.waiting()), (0, 0, 2));
+    });
+}
+
+/// Somebody cancelled a coin's stop, so the pass sells it; the look after that forgets the other coin, which
+/// somebody had sold a part of or had not.
+#[test]
+fn a_look_after_the_orders_that_forgets_a_coin_costs_it_no_stop() {
+    for by_hand in [false, true] {
+        run(async move {
+            let mut bench = Bench::begun(true).await;
+            let stops = block(bench.desk.resting()).unwrap();
+            let of_a = stops.iter().find(|stop| stop.symbol == symbol("AUSDT")).unwrap();
+            block(bench.desk.cancel_resting(of_a)).unwrap();
+            bench.desk.jump(&symbol("AUSDT"), "0.65");
+            if by_hand {
+                bench.desk.paper.borrow_mut().sim().hand_trade(&symbol("BUSDT"), -Qty::from(1)).unwrap();
+            }
+            bench.advance(300);
+            let prepared =
+                pass::prepare(&bench.desk, &mut bench.ledger, &bench.settings, None, Mode::Real).await;
+            *bench.desk.frozen.borrow_mut() = Some(BTreeMap::new());
+            let (watch, stop) = (Silent, Stop::default());
+            let (prepared, settings) = (prepared.unwrap(), &bench.settings);
+            let acted =
+                pass::carry_out(&bench.desk, &mut bench.ledger, settings, &prepared, &watch, &stop).await;
+            let acted = acted.unwrap();
+            let sold: Vec<&str> = acted.sent.iter().map(|sent| sent.leg.symbol.as_str()).collect();
+            assert_eq!((sold, bench.desk.held(&symbol("AUSDT"))), (vec!["AUSDT"], Qty::ZERO));
+            assert!(acted.stops.is_empty() && acted.unguarded.is_empty(), "{by_hand} {acted:?}");
+            let waiting: Vec<Symbol> =
+                block(bench.desk.resting()).unwrap().into_iter().map(|stop| stop.symbol).collect();
+            assert_eq!(waiting, [symbol("BUSDT")], "{by_hand}");
+        });
+    }
+}
+
+/// The same look where the forgotten coin has no stop either: it is named, and gets one from the next pass.
+#[test]
+fn a_coin_without_a_stop_that_the_look_after_the_orders_forgets_is_named() {
+    run(async {
+        let mut bench = Bench::begun(true).await;
+        for stop in block(bench.desk.resting()).unwrap() {
+            block(bench.desk.cancel_resting(&stop)).unwrap();
+        }
+        bench.desk.jump(&symbol("AUSDT"), "0.65");
+        bench.advance(300);
+        let prepared = pass::prepare(&bench.desk, &mut bench.ledger, &bench.settings, None, Mode::Real).await;
+        *bench.desk.frozen.borrow_mut() = Some(BTreeMap::new());
+        let (watch, stop) = (Silent, Stop::default());
+        let (prepared, settings) = (prepared.unwrap(), &bench.settings);
+        let acted = pass::carry_out(&bench.desk, &mut bench.ledger, settings, &prepared, &watch, &stop).await;
+        let named: Vec<_> = acted.unwrap().unguarded;
+        assert_eq!(named, [(symbol("BUSDT"), "its position was not readable yet".to_owned())]);
+        bench.advance(300);
+        let (_, acted, code) = bench.pass().await;
+        assert_eq!((code, acted.unguarded.len(), bench.desk.waiting()), (0, 0, 1));
     });
 }
 

@@ -184,8 +184,6 @@ def simulate(bars, funding, rules, coins, step, equity, strategy, limit=0.3, spo
             if account.time < halted:
                 continue
             halted, armed = None, value
-        if (number + 1) % every:
-            continue
         if 1 - value / armed >= limit:
             for coin in sorted(coins):
                 if account.qty[coin]:
@@ -195,6 +193,8 @@ def simulate(bars, funding, rules, coins, step, equity, strategy, limit=0.3, spo
             if resume is None:
                 return done(account.worth(), deepest)
             halted = account.time + resume
+            continue
+        if (number + 1) % every:
             continue
         wanted = []
         for coin, change in strategy.wishes(account):

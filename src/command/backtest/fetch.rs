@@ -7,15 +7,14 @@ use std::time::Duration;
 use crate::archive::Store;
 use crate::archive::error::ArchiveError;
 use crate::command::context::Context;
-use crate::command::settings;
-use crate::config::words::{Mode, Venue};
+use crate::command::{settings, venue};
+use crate::config::words::Venue;
 use crate::domain::num::Rate;
 use crate::domain::symbol::Symbol;
 use crate::domain::time::{Time, show_span};
 use crate::error::{CommandError, Kind};
 use crate::exchange::ExchangeError;
 use crate::exchange::binance::public::PublicHistory;
-use crate::exchange::binance::{spot, usdm};
 use crate::sim::history::Span;
 use crate::ui::Progress;
 use crate::wire::binance::api::Api;
@@ -89,16 +88,13 @@ fn word(length: Duration) -> Result<&'static str, CommandError> {
 /// The venue of the configuration; on paper that of real prices.
 fn source(context: &Context) -> Result<PublicHistory, CommandError> {
     let config = &context.config;
-    let testnet = config.mode == Mode::Testnet;
-    let (api, official) = match (config.venue, testnet) {
-        (Venue::BinanceUsdm, false) => (Api::Usdm, usdm::LIVE_URL),
-        (Venue::BinanceUsdm, true) => (Api::Usdm, usdm::TESTNET_URL),
-        (Venue::BinanceSpot, false) => (Api::Spot, spot::LIVE_URL),
-        (Venue::BinanceSpot, true) => (Api::Spot, spot::TESTNET_URL),
+    let api = match config.venue {
+        Venue::BinanceUsdm => Api::Usdm,
+        Venue::BinanceSpot => Api::Spot,
     };
-    let url = config.exchange.base_url.as_ref().map_or(official, |url| url.as_str());
     let timeout = Duration::from_millis(config.exchange.timeout_ms);
-    PublicHistory::new(api, url, timeout).map_err(|error| usage(error.to_string(), "see exchange.base_url"))
+    let source = PublicHistory::new(api, venue::address(config), timeout);
+    source.map_err(|error| usage(error.to_string(), "see exchange.base_url"))
 }
 
 struct Fetch<'a> {

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use crate::archive;
 use crate::archive::error::ArchiveError;
-use crate::backtest::{Market, Recording};
+use crate::backtest::{Charge, Contract, Market, Recording};
 use crate::command::context::Context;
 use crate::command::settings;
 use crate::command::venue::paper;
 use crate::config::words::Venue;
-use crate::domain::num::{Notional, Price, Qty, Rate};
+use crate::domain::num::{Notional, Price, Qty};
 use crate::domain::rules::Lot;
 use crate::domain::series::Series;
 use crate::domain::symbol::Symbol;
@@ -21,13 +21,17 @@ use crate::sim::{Listed, listing};
 
 use super::Args;
 
+/// Digits after the point of what the smallest quantity is worth, where no listing says how small it is.
+const FINEST: i32 = 11;
+/// Digits after the point of any quantity.
+const MOST_DIGITS: u32 = 18;
+
 /// What was recorded, before a period is cut out of it.
 pub(super) struct Recorded {
     interval: Duration,
     series: BTreeMap<Symbol, Series>,
-    funding: BTreeMap<Symbol, Vec<(Time, Rate)>>,
-    listed: BTreeMap<Symbol, Listed>,
-    on_spot: bool,
+    charges: BTreeMap<Symbol, Vec<Charge>>,
+    contracts: BTreeMap<Symbol, Contract>,
     /// Whose trading rules these are.
     pub(super) origin: String,
 }
@@ -35,9 +39,8 @@ pub(super) struct Recorded {
 impl Recorded {
     /// The bars of a period on one grid; none where the period is outside of the data.
     pub(super) fn market(&self, from: Option<Time>, to: Option<Time>) -> Market {
-        let Recorded { interval, series, funding, listed, on_spot, .. } = self;
-        let recording = Recording { interval: *interval, series, funding, listed, on_spot: *on_spot };
-        recording.market(from, to)
+        let Recorded { interval, series, charges, contracts, .. } = self;
+        Recording { interval: *interval, series, charges, contracts }.market(from, to)
     }
 }
 
@@ -68,7 +71,7 @@ pub(super) fn read(context: &Context, args: &Args) -> Result<Recorded, CommandEr
         "prices: {} contracts from the cache, {} files parsed",
         columns.cached, columns.parsed
     ));
-    let series = columns.series;
+    let mut series = columns.series;
     let funding = match &args.funding {
         Some(folder) => archive::funding(folder, None).map_err(refuse)?,
         None => BTreeMap::new(),
@@ -84,7 +87,18 @@ pub(super) fn read(context: &Context, args: &Args) -> Result<Recorded, CommandEr
     let (listed, origin) = rules(context, info.as_deref(), &series)?;
     let interval = archive::interval_of(&series).unwrap_or(Duration::from_secs(300));
     let on_spot = context.config.venue == Venue::BinanceSpot;
-    Ok(Recorded { interval, series, funding, listed, on_spot, origin })
+    let contract = |(symbol, listed): (Symbol, Listed)| {
+        let contract = Contract { rules: listed.rules, brackets: listed.brackets };
+        (symbol, if on_spot { contract.on_spot() } else { contract })
+    };
+    let contracts = listed.into_iter().map(contract).collect();
+    let mut charges = BTreeMap::new();
+    for (symbol, series) in &mut series {
+        let rates = funding.get(symbol).map(Vec::as_slice).unwrap_or_default();
+        charges.insert(symbol.clone(), Charge::all(series, interval, rates));
+        series.forget_opens();
+    }
+    Ok(Recorded { interval, series, charges, contracts, origin })
 }
 
 /// A period in which there is nothing, and what there is instead.
@@ -100,6 +114,13 @@ fn outside(series: &BTreeMap<Symbol, Series>, interval: Duration, args: &Args) -
     )
 }
 
+/// The largest power of ten of which one is worth at most a hundred-billionth of the quote: any quantity, as far
+/// as anybody can tell, and yet whole numbers of something.
+fn finest(price: Price) -> Qty {
+    let whole_digits = price.approx().log10().ceil() as i32;
+    Qty::new(1, u32::try_from(FINEST + whole_digits).unwrap_or(0).min(MOST_DIGITS))
+}
+
 /// The trading rules of each coin, and whose they are.
 fn rules(
     context: &Context,
@@ -108,8 +129,9 @@ fn rules(
 ) -> Result<(BTreeMap<Symbol, Listed>, String), CommandError> {
     let Some(file) = info else {
         let free = |(symbol, series): (&Symbol, &Series)| {
-            let mut listed = listing::derived(symbol, series.close(0)?);
-            listed.rules.lot = Lot { min: Qty::ZERO, max: Qty::ZERO, step: Qty::ZERO };
+            let close = series.close(0)?;
+            let mut listed = listing::derived(symbol, close);
+            listed.rules.lot = Lot { min: Qty::ZERO, max: Qty::ZERO, step: finest(close) };
             listed.rules.market_lot = listed.rules.lot;
             listed.rules.min_notional = Notional::ZERO;
             listed.rules.tick = Price::ZERO;

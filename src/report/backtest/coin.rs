@@ -124,14 +124,14 @@ impl Replayed {
             self.wins += u64::from(earned > (qty * fill.price).abs() * fee);
         }
         self.slippage += close.map_or(Notional::ZERO, |close| qty * (fill.price - close));
-        self.books.trade(fill.qty, fill.price, fee);
+        self.books.trade(fill.qty, fill.price);
     }
 }
 
 /// Every coin, the best first.
 pub(super) fn coins(market: &Market, terms: &Terms<'_>, outcome: &Outcome, looks: &Looks) -> Vec<CoinResult> {
     let new = Replayed {
-        books: Holding::with_entry(),
+        books: Holding::with_entry(terms.taker_fee),
         realized: Notional::ZERO,
         slippage: Notional::ZERO,
         reductions: 0,
@@ -147,7 +147,7 @@ pub(super) fn coins(market: &Market, terms: &Terms<'_>, outcome: &Outcome, looks
     let result = |(coin, (holding, replayed)): (usize, (&Holding, Replayed))| {
         let last = market.last_close(end, coin);
         let value = last.map_or(Notional::ZERO, |last| holding.qty * last);
-        let profit = value - holding.spent;
+        let profit = value - holding.spent();
         // A coin that is sold to the last piece has nothing floating, whatever was rounded on the way.
         let realized = if holding.qty.is_zero() { profit } else { replayed.realized };
         Some(CoinResult {
@@ -156,10 +156,10 @@ pub(super) fn coins(market: &Market, terms: &Terms<'_>, outcome: &Outcome, looks
             trades: holding.trades,
             realized,
             unrealized: profit - realized,
-            fees: holding.fees,
+            fees: holding.fees(),
             funding: -holding.funding,
             slippage: replayed.slippage,
-            turnover: holding.turnover,
+            turnover: holding.turnover(),
             reductions: replayed.reductions,
             wins: replayed.wins,
             value,

@@ -6,7 +6,7 @@ pub mod coin;
 use serde::Serialize;
 
 use crate::backtest::twin::HoldTwin;
-use crate::backtest::{Course, Ending, Looks, Market, Outcome, Terms};
+use crate::backtest::{Course, Ending, Holding, Looks, Market, Outcome, Terms};
 use crate::domain::num::{Notional, Rate};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
@@ -247,8 +247,8 @@ impl BacktestReport {
                 .map(|(limit, decisions)| LimitRow { limit: *limit, decisions: *decisions })
                 .collect(),
             // By column, as a sweep adds them: a product may have all 28 digits, and then the order tells.
-            turnover: outcome.holdings.iter().map(|holding| holding.turnover).sum(),
-            fees: outcome.holdings.iter().map(|holding| holding.fees).sum(),
+            turnover: outcome.holdings.iter().map(Holding::turnover).sum(),
+            fees: outcome.holdings.iter().map(Holding::fees).sum(),
             funding: -outcome.holdings.iter().map(|holding| holding.funding).sum::<Notional>(),
             slippage: per_coin.iter().map(|coin| coin.slippage).sum(),
             liquidated_at,
