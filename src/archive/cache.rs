@@ -136,8 +136,9 @@ impl<'a> Cache<'a> {
     pub(crate) fn store(&self, symbol: &Symbol, looks: &[Look], series: &Series) {
         let unchanged =
             |look: &Look| Stat::of(&self.data.join(&look.name)).is_ok_and(|stat| stat == look.stat);
-        if looks.iter().all(unchanged) {
-            let bytes = encoded(looks, series);
+        if looks.iter().all(unchanged)
+            && let Some(bytes) = encoded(looks, series)
+        {
             let _written = self.places.iter().any(|place| write(place, &name_of(symbol), &bytes).is_ok());
         }
     }
@@ -158,7 +159,8 @@ fn write(place: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
-fn encoded(looks: &[Look], series: &Series) -> Vec<u8> {
+/// `None` of a series that does not have all its opens.
+fn encoded(looks: &[Look], series: &Series) -> Option<Vec<u8>> {
     let mut body = Vec::with_capacity(64 + series.len() * 16);
     put_count(&mut body, looks.len());
     for look in looks {
@@ -179,10 +181,10 @@ fn encoded(looks: &[Look], series: &Series) -> Vec<u8> {
         put_count(&mut body, run.bars);
     }
     put_count(&mut body, series.len());
-    put_column(&mut body, series.opens());
+    put_column(&mut body, series.opens()?);
     put_column(&mut body, series.closes());
     let head = [MAGIC.as_slice(), &VERSION.to_le_bytes(), &Hasher::oneshot(&body).to_le_bytes()].concat();
-    [head, body].concat()
+    Some([head, body].concat())
 }
 
 fn put_count(body: &mut Vec<u8>, count: usize) {

@@ -21,7 +21,8 @@ pub struct Columns {
     pub parsed: usize,
 }
 
-/// Opens and closes of each contract, of those named or of all in the folder. What is parsed is kept in a
+/// Opens and closes of each contract, of those named or of all in the folder, each after `trim` has taken away
+/// what nobody needs. What is parsed is kept in a
 /// folder beside the files, or below `spare` where nothing can be written there; where that fails too, nothing
 /// is kept and nothing is said.
 ///
@@ -31,10 +32,17 @@ pub fn columns(
     dir: &Path,
     symbols: Option<&[Symbol]>,
     spare: Option<&Path>,
+    trim: impl Fn(&Symbol, &mut Series) + Sync,
 ) -> Result<Columns, ArchiveError> {
     let found: Vec<(Symbol, Vec<PathBuf>)> = files::find(dir, Kind::Klines, symbols)?.into_iter().collect();
     let cache = Cache::new(dir, spare);
-    let kept = parallel::map(&found, |(symbol, files)| cache.load(symbol, files));
+    let trimmed = |symbol: &Symbol, mut series: Series| {
+        trim(symbol, &mut series);
+        series
+    };
+    let kept = parallel::map(&found, |(symbol, files)| {
+        cache.load(symbol, files).map(|series| trimmed(symbol, series))
+    });
     let missing: Vec<&(Symbol, Vec<PathBuf>)> =
         found.iter().zip(&kept).filter(|(_, kept)| kept.is_none()).map(|(contract, _)| contract).collect();
     let files: Vec<(&Symbol, &PathBuf)> =
@@ -63,7 +71,7 @@ pub fn columns(
     parallel::map(&whole, |(symbol, series, looks)| cache.store(symbol, looks, series));
 
     let parsed = files.len();
-    let fresh = whole.into_iter().map(|(symbol, series, _)| (symbol.clone(), series));
+    let fresh = whole.into_iter().map(|(symbol, series, _)| (symbol.clone(), trimmed(symbol, series)));
     let fresh: BTreeMap<Symbol, Series> = fresh.collect();
     let cached = found.len() - fresh.len();
     let kept = found.iter().zip(kept).filter_map(|((symbol, _), kept)| Some((symbol.clone(), kept?)));

@@ -1,12 +1,13 @@
 //! Columns of coins become one market: a row per time at which any of them has a bar.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::backtest::columns::{Columns, Line, Stretch};
 use crate::backtest::market::{Contract, Market, Settlement};
 use crate::domain::num::{Price, Rate};
-use crate::domain::series::Series;
+use crate::domain::series::{Run, Series};
 use crate::domain::symbol::Symbol;
 use crate::domain::time::Time;
 
@@ -42,13 +43,24 @@ impl Charge {
     #[must_use]
     pub fn all(series: &Series, interval: Duration, rates: &[(Time, Rate)]) -> Vec<Charge> {
         let charge = |(stamp, rate): &(Time, Rate)| {
-            let stamp = *stamp + GIVE_OR_TAKE;
-            let bar = series.before(stamp + Duration::from_millis(1)).checked_sub(1)?;
-            let inside = stamp.since(series.times_from(bar).next()?) < interval;
+            let bar = bar_around(series, *stamp)?;
+            let inside = (*stamp + GIVE_OR_TAKE).since(series.times_from(bar).next()?) < interval;
             inside.then_some(Charge { bar, rate: *rate, price: series.open(bar)? })
         };
         rates.iter().filter_map(charge).collect()
     }
+
+    /// Forgets the opens that no settlement needs.
+    pub fn trim(series: &mut Series, rates: &[(Time, Rate)]) {
+        let mut bars: Vec<usize> = rates.iter().filter_map(|(stamp, _)| bar_around(series, *stamp)).collect();
+        bars.dedup();
+        series.keep_opens(bars.into_iter());
+    }
+}
+
+/// The last bar that begins before a settlement, or with it.
+fn bar_around(series: &Series, stamp: Time) -> Option<usize> {
+    series.before(stamp + GIVE_OR_TAKE + Duration::from_millis(1)).checked_sub(1)
 }
 
 impl Recording<'_> {
@@ -57,7 +69,7 @@ impl Recording<'_> {
     pub fn market(&self, from: Option<Time>, to: Option<Time>) -> Market {
         let coins: Vec<Coin<'_>> =
             self.series.iter().filter_map(|found| self.coin(found, from, to)).collect();
-        let opens = union(&coins);
+        let opens = union(&coins, self.interval);
         let lines: Vec<Line<'_>> = coins.iter().map(|coin| coin.line(&opens)).collect();
         let settled = coins.iter().zip(&lines).enumerate();
         let mut settlements: Vec<Settlement> =
@@ -107,72 +119,70 @@ struct Coin<'a> {
 }
 
 impl<'a> Coin<'a> {
-    fn times(&self) -> impl Iterator<Item = Time> + '_ {
-        self.series.times_from(self.begin).take(self.end - self.begin)
+    /// Each run, and which of its bars are in the period.
+    fn runs(&self) -> impl Iterator<Item = (&'a Run, Range<usize>)> + use<'a> {
+        let (mut at, begin, end) = (0, self.begin, self.end);
+        self.series.runs().iter().filter_map(move |run| {
+            let inside = begin.max(at) - at..end.min(at + run.bars).saturating_sub(at);
+            at += run.bars;
+            (!inside.is_empty()).then_some((run, inside))
+        })
+    }
+
+    /// First and last times in milliseconds, between which there is a bar at every step.
+    fn pieces(&self, step: i64) -> impl Iterator<Item = (i64, i64)> + use<'a> {
+        self.runs().flat_map(move |(run, bars)| {
+            let whole = run.step_ms == step || bars.len() == 1;
+            let parts = if whole { 1 } else { bars.len() };
+            (0..parts).map(move |part| match whole {
+                true => (run.at(bars.start).ms(), run.at(bars.end - 1).ms()),
+                false => (run.at(bars.start + part).ms(), run.at(bars.start + part).ms()),
+            })
+        })
     }
 
     /// Where its bars are among all times.
     fn line(&self, opens: &[Time]) -> Line<'a> {
         let mut stretches: Vec<Stretch> = Vec::new();
-        let (mut at, mut from) = (0, 0);
-        for run in self.series.runs() {
-            let (begin, end) = (at.max(self.begin), (at + run.bars).min(self.end));
-            let skipped = begin.saturating_sub(at);
-            at += run.bars;
-            if begin >= end {
-                continue;
-            }
-            let times = || run.times_from(skipped).take(end - begin);
+        let (mut at, mut from) = (self.begin, 0);
+        for (run, inside) in self.runs() {
             let place = |time: Time, from: usize| {
                 from + opens.get(from..).unwrap_or_default().partition_point(|open| *open < time)
             };
-            let (Some(first), Some(last)) = (times().next(), times().last()) else { continue };
-            let (start, stop) = (place(first, from), place(last, from) + 1);
-            if stop - start == end - begin {
-                stretches.push(Stretch { bars: start..stop, at: begin });
+            let (start, stop) = (place(run.at(inside.start), from), place(run.at(inside.end - 1), from) + 1);
+            if stop - start == inside.len() {
+                stretches.push(Stretch { bars: start..stop, at });
             } else {
                 // Others have bars between these.
-                for (number, time) in times().enumerate() {
-                    let bar = place(time, from);
-                    stretches.push(Stretch { bars: bar..bar + 1, at: begin + number });
+                for (number, bar) in inside.clone().enumerate() {
+                    let bar = place(run.at(bar), from);
+                    stretches.push(Stretch { bars: bar..bar + 1, at: at + number });
                     from = bar;
                 }
             }
+            at += inside.len();
             from = stop;
         }
         Line { series: self.series, stretches }
     }
 }
 
-/// Every time at which a coin has a bar, once.
-fn union(coins: &[Coin<'_>]) -> Vec<Time> {
-    let mut all: Vec<Time> = Vec::new();
-    let mut before: Option<&Coin<'_>> = None;
-    for coin in coins {
-        // Most coins have the bars that the one before has.
-        let same = before.is_some_and(|before| {
-            before.series.runs() == coin.series.runs() && (before.begin, before.end) == (coin.begin, coin.end)
-        });
-        if !same {
-            all = if all.is_empty() { coin.times().collect() } else { merged(&all, coin) };
+/// Every time at which a coin has a bar, once. All lie a whole number of intervals apart.
+fn union(coins: &[Coin<'_>], interval: Duration) -> Vec<Time> {
+    let step = i64::try_from(interval.as_millis()).unwrap_or(i64::MAX).max(1);
+    let mut pieces: Vec<(i64, i64)> = coins.iter().flat_map(|coin| coin.pieces(step)).collect();
+    pieces.sort_unstable();
+    let mut all = Vec::with_capacity(coins.iter().map(|coin| coin.end - coin.begin).max().unwrap_or(0));
+    let mut next = i64::MIN;
+    for (first, last) in pieces {
+        let mut time = next.max(first);
+        while time <= last {
+            all.push(Time::clamped(time));
+            time = time.saturating_add(step);
         }
-        before = Some(coin);
+        next = next.max(time);
     }
     all
-}
-
-fn merged(all: &[Time], coin: &Coin<'_>) -> Vec<Time> {
-    let mut both = Vec::with_capacity(all.len().max(coin.end - coin.begin));
-    let mut all = all.iter().copied().peekable();
-    for time in coin.times() {
-        while let Some(earlier) = all.next_if(|other| *other < time) {
-            both.push(earlier);
-        }
-        all.next_if_eq(&time);
-        both.push(time);
-    }
-    both.extend(all);
-    both
 }
 
 #[cfg(test)]

@@ -62,6 +62,8 @@ pub struct NotANumber(pub String);
 
 /// The most digits accepted before and after the point.
 const MAX_INTEGER_DIGITS: usize = 14;
+/// Digits of which any count fits 64 bits.
+const SAFE_DIGITS: usize = 18;
 /// As many as a quotient can have, so that whatever is written here reads back.
 const MAX_FRACTION_DIGITS: usize = 28;
 
@@ -403,6 +405,12 @@ impl<K> FromStr for Amount<K> {
         }
         // Trailing zeros carry nothing and would use up the mantissa of a large number.
         let fraction = fraction.trim_end_matches('0');
+        if integer.len() + fraction.len() <= SAFE_DIGITS {
+            let digits = integer.bytes().chain(fraction.bytes()).map(|digit| i64::from(digit - b'0'));
+            let whole = digits.fold(0, |whole, digit| whole * 10 + digit);
+            let whole = if text.starts_with('-') { -whole } else { whole };
+            return Ok(Self::new(whole, fraction.len() as u32));
+        }
         let plain = if fraction.is_empty() { integer.to_owned() } else { format!("{integer}.{fraction}") };
         let value = Decimal::from_str_exact(&plain).map_err(|_| refuse())?;
         Ok(Self::wrap(if text.starts_with('-') { -value } else { value }))

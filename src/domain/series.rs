@@ -25,7 +25,8 @@ impl Run {
     }
 
     /// When a bar of it begins.
-    fn at(&self, bar: usize) -> Time {
+    #[must_use]
+    pub fn at(&self, bar: usize) -> Time {
         let steps = i64::try_from(bar).unwrap_or(i64::MAX);
         Time::clamped(self.first.ms().saturating_add(self.step_ms.saturating_mul(steps)))
     }
@@ -180,9 +181,23 @@ fn power(digits: u32) -> f64 {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Series {
     runs: Vec<Run>,
-    opens: Column,
+    opens: Opens,
     closes: Column,
     digits: u32,
+}
+
+/// First prices, of all bars or of some.
+#[derive(Clone, Debug, PartialEq)]
+enum Opens {
+    All(Column),
+    /// Ascending by the number of the bar.
+    Some(Vec<(usize, Price)>),
+}
+
+impl Default for Opens {
+    fn default() -> Opens {
+        Opens::All(Column::default())
+    }
 }
 
 impl Series {
@@ -190,7 +205,7 @@ impl Series {
     #[must_use]
     pub fn with_capacity(bars: usize) -> Series {
         let room = || Column::Values(Vec::with_capacity(bars));
-        Series { opens: room(), closes: room(), ..Series::default() }
+        Series { opens: Opens::All(room()), closes: room(), ..Series::default() }
     }
 
     /// Columns that were taken apart before; `None` where they do not belong together.
@@ -203,13 +218,15 @@ impl Series {
             _ => true,
         });
         let fits = bars == opens.len() && bars == closes.len();
-        (whole && ascending && fits).then_some(Series { runs, opens, closes, digits })
+        (whole && ascending && fits).then_some(Series { runs, opens: Opens::All(opens), closes, digits })
     }
 
     /// One more bar, which must begin after the last.
     #[inline]
     pub fn push(&mut self, time: Time, open: Cell, close: Cell) {
-        self.opens.push(open.value, self.digits);
+        if let Opens::All(opens) = &mut self.opens {
+            opens.push(open.value, self.digits);
+        }
         self.closes.push(close.value, self.digits);
         self.digits = self.digits.max(open.digits).max(close.digits);
         if let Some(run) = self.runs.last_mut() {
@@ -225,7 +242,13 @@ impl Series {
 
     /// Another one that begins after this one ends.
     pub fn append(&mut self, other: Series) {
-        self.opens.append(other.opens, self.digits, other.digits);
+        self.opens = match (std::mem::take(&mut self.opens), other.opens) {
+            (Opens::All(mut opens), Opens::All(more)) => {
+                opens.append(more, self.digits, other.digits);
+                Opens::All(opens)
+            }
+            _ => Opens::Some(Vec::new()),
+        };
         self.closes.append(other.closes, self.digits, other.digits);
         self.digits = self.digits.max(other.digits);
         for next in other.runs {
@@ -259,10 +282,13 @@ impl Series {
         &self.runs
     }
 
-    /// First prices, bar by bar.
+    /// First prices, bar by bar; `None` where not all of them were kept.
     #[must_use]
-    pub fn opens(&self) -> &Column {
-        &self.opens
+    pub fn opens(&self) -> Option<&Column> {
+        match &self.opens {
+            Opens::All(opens) => Some(opens),
+            Opens::Some(_) => None,
+        }
     }
 
     /// Last prices, bar by bar.
@@ -293,25 +319,36 @@ impl Series {
     /// they take more digits than an `f64` has.
     #[must_use]
     pub fn is_exact(&self) -> bool {
-        fits(self.opens.largest(self.digits).max(self.closes.largest(self.digits)), self.digits)
+        let opens = self.opens().map_or(0.0, |opens| opens.largest(self.digits));
+        fits(opens.max(self.closes.largest(self.digits)), self.digits)
     }
 
     /// The same in as little memory as it takes.
     #[must_use]
     pub fn packed(self) -> Series {
-        let (opens, closes) = (self.opens.packed(self.digits), self.closes.packed(self.digits));
-        Series { opens, closes, ..self }
+        let opens = match self.opens {
+            Opens::All(opens) => Opens::All(opens.packed(self.digits)),
+            some @ Opens::Some(_) => some,
+        };
+        Series { opens, closes: self.closes.packed(self.digits), ..self }
     }
 
-    /// Forgets the opens, which few need once settlements know theirs.
-    pub fn forget_opens(&mut self) {
-        self.opens = Column::default();
+    /// Forgets the opens but of these bars, ascending.
+    pub fn keep_opens(&mut self, bars: impl Iterator<Item = usize>) {
+        let kept = bars.filter_map(|bar| Some((bar, self.open(bar)?))).collect();
+        self.opens = Opens::Some(kept);
     }
 
-    /// The exact open of a bar; `None` where opens were forgotten.
+    /// The exact open of a bar; `None` where it was not kept.
     #[must_use]
     pub fn open(&self, bar: usize) -> Option<Price> {
-        self.opens.price(bar, self.digits)
+        match &self.opens {
+            Opens::All(opens) => opens.price(bar, self.digits),
+            Opens::Some(kept) => {
+                let at = kept.binary_search_by_key(&bar, |(bar, _)| *bar).ok()?;
+                kept.get(at).map(|(_, open)| *open)
+            }
+        }
     }
 
     /// The exact close of a bar.
@@ -390,7 +427,8 @@ mod tests {
         {
             let made = series(times);
             assert_eq!((minutes(&made), made.len()), (times.to_vec(), times.len()));
-            let (runs, opens, closes) = (made.runs.clone(), made.opens.clone(), made.closes.clone());
+            let (runs, opens, closes) =
+                (made.runs.clone(), made.opens().unwrap().clone(), made.closes.clone());
             assert_eq!(Series::from_parts(runs, opens, closes, made.digits).as_ref(), Some(&made));
             for cut in 0..=times.len() {
                 let (mut head, tail) = (series(&times[..cut]), series(&times[cut..]));
@@ -459,8 +497,11 @@ mod tests {
             // More can be pushed all the same.
             packed.push(Time::clamped(BEGIN + 600_000), cell("1"), cell("0.123"));
             assert_eq!(prices(&packed), [all, vec!["0.123".to_owned()]].concat());
-            packed.forget_opens();
-            assert_eq!((packed.open(0), packed.close(0).is_some()), (None, true));
+            packed.keep_opens([1, 99].into_iter());
+            assert_eq!(
+                (packed.open(0), packed.open(1), packed.close(0).is_some()),
+                (None, Some(Price::ONE), true)
+            );
         }
     }
 

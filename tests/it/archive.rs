@@ -64,7 +64,7 @@ fn closes(dir: &Path, wanted: Option<&[Symbol]>) -> Result<String, String> {
 /// Columns hold what rows hold.
 fn same_columns(dir: &Path) {
     let bars = archive::klines(dir, None).unwrap();
-    let series = archive::columns(dir, None, None).unwrap().series;
+    let series = archive::columns(dir, None, None, |_, _| {}).unwrap().series;
     assert!(bars.keys().eq(series.keys()));
     for (bars, series) in bars.values().zip(series.values()) {
         assert_eq!(series.len(), bars.len());
@@ -191,7 +191,7 @@ fn damaged_lines_are_named() {
         // Columns are read without highs, lows and volumes, and say the same of all others.
         let unread = ["high", "low", "volume"].iter().any(|name| expected.contains(&format!("3: {name}")));
         if !unread {
-            let said = archive::columns(dir.path(), None, None).unwrap_err().to_string();
+            let said = archive::columns(dir.path(), None, None, |_, _| {}).unwrap_err().to_string();
             assert!(short(dir.path(), &said).starts_with(expected), "wanted {expected:?}, said {said:?}");
         }
     }
@@ -223,7 +223,7 @@ fn damaged_files_are_named() {
         let dir = folder(&[(name, bytes)]);
         let said = closes(dir.path(), None).unwrap_err();
         assert!(said.starts_with(expected), "wanted {expected:?}, said {said:?}");
-        let said = archive::columns(dir.path(), None, None).unwrap_err().to_string();
+        let said = archive::columns(dir.path(), None, None, |_, _| {}).unwrap_err().to_string();
         assert!(short(dir.path(), &said).starts_with(expected), "wanted {expected:?}, said {said:?}");
     }
 }
@@ -276,7 +276,7 @@ fn all_bars_keep_one_grid() {
         let dir = folder(&[("A.csv", five.as_bytes()), ("B.csv", other.as_bytes())]);
         let said = closes(dir.path(), None).map_or_else(|error| error, |_| "accepted".into());
         assert!(said.starts_with(expected), "wanted {expected:?}, said {said:?}");
-        let columns = archive::columns(dir.path(), None, None);
+        let columns = archive::columns(dir.path(), None, None, |_, _| {});
         let columns =
             columns.map_or_else(|error| short(dir.path(), &error.to_string()), |_| "accepted".into());
         assert_eq!(columns, said);

@@ -28,7 +28,7 @@ fn folder(files: &[(&str, String)]) -> TempDir {
 }
 
 fn read(dir: &Path) -> Columns {
-    archive::columns(dir, None, None).unwrap()
+    archive::columns(dir, None, None, |_, _| {}).unwrap()
 }
 
 /// Each symbol with the minutes and closes of its bars.
@@ -142,14 +142,14 @@ fn a_bad_file_fails_whether_or_not_it_was_good_before() {
     let dir = folder(&[("A.csv", row(0, "1.5"))]);
     read(dir.path());
     std::fs::write(dir.path().join("A.csv"), row(0, "1.5") + &row(5, "x")).unwrap();
-    let said = archive::columns(dir.path(), None, None).unwrap_err().to_string();
+    let said = archive::columns(dir.path(), None, None, |_, _| {}).unwrap_err().to_string();
     assert!(said.ends_with("A.csv line 2: close is not a plain number: \"x\""), "{said}");
     std::fs::write(
         dir.path().join("A.csv"),
         row(0, "1.0000000001") + &row(5, "5") + &row(10, "200") + &row(15, "5000") + &row(20, "200000"),
     )
     .unwrap();
-    let said = archive::columns(dir.path(), None, None).unwrap_err().to_string();
+    let said = archive::columns(dir.path(), None, None, |_, _| {}).unwrap_err().to_string();
     assert!(said.contains("A has prices with 10 digits after the point beside"), "{said}");
 }
 
@@ -161,7 +161,8 @@ fn nothing_fails_where_nothing_can_be_written() {
     assert_eq!(look(dir.path()), (0, "A 0:1.5".into()));
     assert_eq!(look(dir.path()), (0, "A 0:1.5".into()));
     let spare = TempDir::new().unwrap();
-    let read = || archive::columns(dir.path(), None, Some(&spare.path().join("columns"))).unwrap().cached;
+    let read =
+        || archive::columns(dir.path(), None, Some(&spare.path().join("columns")), |_, _| {}).unwrap().cached;
     assert_eq!((read(), read()), (0, 1));
     let kept = || std::fs::read_dir(spare.path().join("columns")).unwrap().count();
     assert_eq!(kept(), 1, "one folder per folder of data");

@@ -66,16 +66,20 @@ pub(super) fn read(context: &Context, args: &Args) -> Result<Recorded, CommandEr
     let refuse = |error: ArchiveError| CommandError::new(Kind::Config, error.to_string(), "see --data");
     let folder = args.data()?;
     let spare = context.folders.cache.as_ref().map(|folder| folder.join("columns"));
-    let columns = archive::columns(folder, wanted.as_deref(), spare.as_deref()).map_err(refuse)?;
-    context.ui.detail(&format!(
-        "prices: {} contracts from the cache, {} files parsed",
-        columns.cached, columns.parsed
-    ));
-    let mut series = columns.series;
     let funding = match &args.funding {
         Some(folder) => archive::funding(folder, None).map_err(refuse)?,
         None => BTreeMap::new(),
     };
+    let rates = |symbol: &Symbol| funding.get(symbol).map(Vec::as_slice).unwrap_or_default();
+    let columns = archive::columns(folder, wanted.as_deref(), spare.as_deref(), |symbol, series| {
+        Charge::trim(series, rates(symbol));
+    })
+    .map_err(refuse)?;
+    context.ui.detail(&format!(
+        "prices: {} contracts from the cache, {} files parsed",
+        columns.cached, columns.parsed
+    ));
+    let series = columns.series;
     if args.funding.is_some() {
         let without: Vec<&str> =
             series.keys().filter(|symbol| !funding.contains_key(*symbol)).map(Symbol::as_str).collect();
@@ -92,12 +96,9 @@ pub(super) fn read(context: &Context, args: &Args) -> Result<Recorded, CommandEr
         (symbol, if on_spot { contract.on_spot() } else { contract })
     };
     let contracts = listed.into_iter().map(contract).collect();
-    let mut charges = BTreeMap::new();
-    for (symbol, series) in &mut series {
-        let rates = funding.get(symbol).map(Vec::as_slice).unwrap_or_default();
-        charges.insert(symbol.clone(), Charge::all(series, interval, rates));
-        series.forget_opens();
-    }
+    let charges =
+        |(symbol, series): (&Symbol, &Series)| (symbol.clone(), Charge::all(series, interval, rates(symbol)));
+    let charges = series.iter().map(charges).collect();
     Ok(Recorded { interval, series, charges, contracts, origin })
 }
 
