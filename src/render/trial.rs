@@ -310,7 +310,7 @@ fn stop(report: &BacktestReport) -> String {
             length(at.since(report.from))
         ),
         (None, _) if report.liquidated_at.is_some() => "never: the liquidation came first".to_owned(),
-        (None, _) => format!("never: the drawdown stayed below {limit} at every decision"),
+        (None, _) => format!("never: the drawdown stayed below {limit} at every close"),
     }
 }
 

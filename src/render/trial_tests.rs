@@ -3,11 +3,10 @@
 use roxmltree::{Document, ParsingOptions};
 
 use super::*;
-use crate::backtest::samples::{Made, wandering};
 use crate::domain::num::{Notional, Rate};
 use crate::render::grid::width_of;
 use crate::report::backtest::assumed::Maintenance;
-use crate::report::backtest::samples::{report, runs};
+use crate::report::backtest::samples::{runs, unbought};
 use crate::report::sweep::samples::sweeps;
 
 fn parsed(page: &str) -> Document<'_> {
@@ -122,20 +121,13 @@ fn sales_at_bars_that_are_not_there_are_said() {
 /// Nothing is left out without a word: coins that were never bought have their reason in every format.
 #[test]
 fn what_was_not_bought_is_explained_in_every_format() {
-    let nothing = Made { equity: 200, target: 0, limit: 90 };
-    let mut market = wandering(50, 3, 0.0);
-    for contract in &mut market.contracts {
-        contract.rules.min_notional = Notional::from(5);
-    }
-    let all = report(&market, Made { target: 3, ..nothing });
+    let [all, one] = unbought();
     let style = Style { width: 200, ..Style::default() };
     let table = backtest(&all, Format::Table, &style);
     assert!(
         table.contains("; nothing was bought: target too small.") && table.contains("never bought"),
         "{table}"
     );
-    market.contracts[2].rules.min_notional = Notional::from(500);
-    let one = report(&market, Made { target: 30, ..nothing });
     for format in [Format::Table, Format::Markdown, Format::Html] {
         let shown = backtest(&one, format, &style);
         assert!(

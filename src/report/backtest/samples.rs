@@ -2,6 +2,7 @@
 
 use crate::backtest::Market;
 use crate::backtest::samples::{Made, told, wandering};
+use crate::domain::num::Notional;
 use crate::report::backtest::{About, BacktestReport};
 use crate::report::heading::Heading;
 
@@ -37,4 +38,16 @@ pub(crate) fn runs() -> Vec<BacktestReport> {
         report(&wandering(100_000, 3, 0.3), Made { target: 20, ..made }),
         report(&wandering(1, 2, 0.0), made),
     ]
+}
+
+/// One that buys nothing because every target is too small, and one that buys all but SOL for that reason.
+pub(crate) fn unbought() -> [BacktestReport; 2] {
+    let mut market = wandering(50, 3, 0.0);
+    for contract in &mut market.contracts {
+        contract.rules.min_notional = Notional::from(5);
+    }
+    let made = Made { equity: 200, target: 3, limit: 90 };
+    let all = report(&market, made);
+    market.contracts[2].rules.min_notional = Notional::from(500);
+    [all, report(&market, Made { target: 30, ..made })]
 }
