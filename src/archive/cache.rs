@@ -23,7 +23,7 @@ const BESIDE: &str = ".rebal-cache";
 /// How a file of the cache begins.
 const MAGIC: &[u8; 8] = b"rebalcol";
 /// Changes with the layout, and with what is accepted in a table.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 /// Two changes closer together may bear the same time.
 const SETTLED: Duration = Duration::from_secs(2);
 

@@ -83,7 +83,8 @@ pub fn columns(
 
     let (parsed, cached) = (files.len(), found.len() - whole.len());
     let kept = found.iter().zip(kept).filter_map(|((symbol, _), kept)| Some((symbol, kept?, None)));
-    let fresh = whole.into_iter().map(|(symbol, series, _, interval)| (symbol, trimmed(symbol, series), interval));
+    let fresh =
+        whole.into_iter().map(|(symbol, series, _, interval)| (symbol, trimmed(symbol, series), interval));
     let (mut series, mut known) = (BTreeMap::new(), BTreeMap::new());
     for (symbol, bars, interval) in kept.chain(fresh) {
         known.extend(interval.or_else(|| spacing::of_many(&bars)).map(|own| (symbol.clone(), own)));

@@ -137,6 +137,8 @@ pub(super) struct Limits {
     least_distance: f64,
     buffer: f64,
     room: f64,
+    /// How far from the close an order of the spot market is valued at worst.
+    worst: f64,
     fee: f64,
     set_leverage: f64,
 }
@@ -156,6 +158,7 @@ impl Limits {
             least_distance: limits.min_liquidation_distance.nearly(),
             buffer: limits.margin_buffer.nearly(),
             room: room.nearly(),
+            worst: room.max(Rate::from_bps(limits.max_spread_bps)).nearly(),
             fee: terms.execution.taker_fee.nearly(),
             set_leverage: f64::from(set_leverage),
         }
@@ -490,6 +493,10 @@ impl Place<'_> {
     fn margin_effect(&self, leg: &SureLeg) -> f64 {
         let size = leg.notional.abs();
         let fee = size * self.terms.fee;
+        if self.sizes.get(leg.coin).is_some_and(|rules| rules.is_spot) {
+            let worst = if leg.notional < 0.0 { 1.0 - self.terms.worst } else { 1.0 + self.terms.worst };
+            return -leg.notional * worst - fee;
+        }
         if leg.notional < 0.0 {
             return size / self.terms.set_leverage - fee;
         }

@@ -234,7 +234,7 @@ fn with_terms<R>(market: &Market, under: &Under, then: impl FnOnce(&Terms<'_>) -
     let strategy = strategy(under, market);
     let execution = Execution {
         market_orders: under.market_orders,
-        max_slippage_bps: Rate::from(50),
+        max_slippage_bps: Rate::from(if under.strict { 20 } else { 50 }),
         leverage: 10,
         taker_fee: Rate::new(5, 4),
     };

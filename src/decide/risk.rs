@@ -135,6 +135,9 @@ fn approve(leg: &Leg, purpose: Purpose, install: u32, decision: u32, number: u8)
 /// Digits kept of an estimate that is a part of another.
 const MONEY_DIGITS: u32 = 8;
 
+/// Digits kept of the part of purchases that the cash pays for.
+const PART_DIGITS: u32 = 18;
+
 /// More legs than this have no id of their own, whatever the configuration says.
 pub const MOST_LEGS: usize = 200;
 
@@ -311,7 +314,9 @@ impl Checking<'_> {
         if needed <= there {
             return;
         }
-        let part = there.max(Notional::ZERO).over(needed).unwrap_or_default();
+        // Rounded down, and with room for what products are rounded by: all purchases together must fit.
+        let part =
+            there.max(Notional::ZERO).over(needed).unwrap_or_default().floor_to(Rate::new(1, PART_DIGITS));
         self.plan.warnings.push(Warning {
             code: "short_of_cash".into(),
             symbol: None,
@@ -421,7 +426,7 @@ fn shrunk(leg: &Leg, snapshot: &Snapshot, part: Rate) -> Option<Leg> {
     let valued_at = leg.limit_price.map_or(leg.ref_price, |limit| limit.min(leg.ref_price));
     let qty = rules.rounded(leg.qty * part, valued_at, leg.limit_price.is_none(), false);
     let notional = qty * leg.ref_price;
-    let est_fee = (leg.est_fee * qty.over(leg.qty)?).rounded(MONEY_DIGITS);
+    let est_fee = (leg.est_fee * qty.over(leg.qty)?).floor_to(Notional::new(1, MONEY_DIGITS));
     qty.is_positive().then(|| Leg { qty, notional, est_fee, ..leg.clone() })
 }
 
@@ -548,6 +553,21 @@ mod tests {
     }
 
     /// A sale of 5 units that really brought 9 each pays for 4 units at 10.05 and a fee, not for 8.
+    #[test]
+    fn on_spot_purchases_of_any_quantity_are_cut_and_all_made() {
+        // Prices and shares of which the quotients never end.
+        for available in ["150", "299.7", "33.33", "200.00000001"] {
+            let (mut snapshot, plan) = spot_account(300, &["0", "0"]);
+            for rules in snapshot.coins.values_mut().filter_map(|coin| coin.rules.as_mut()) {
+                (rules.lot.step, rules.lot.min) = (Qty::ZERO, Qty::ZERO);
+                rules.market_lot = rules.lot;
+            }
+            snapshot.balance.available = available.parse().unwrap();
+            let approved = check(plan.clone(), &snapshot, &paid_in_full(), &Standing::default()).unwrap();
+            assert_eq!(approved.plan().legs.len(), 2, "{:?}", approved.plan().skipped);
+        }
+    }
+
     #[test]
     fn on_spot_what_was_sold_pays_for_the_first_purchases() {
         let (mut snapshot, plan) = spot_account(300, &["0", "0"]);

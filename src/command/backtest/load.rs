@@ -21,11 +21,6 @@ use crate::sim::{Listed, listing};
 
 use super::{Args, coverage};
 
-/// Digits after the point of what the smallest quantity is worth, where no listing says how small it is.
-const FINEST: i32 = 11;
-/// Digits after the point of any quantity.
-const MOST_DIGITS: u32 = 18;
-
 /// What was recorded, before a period is cut out of it.
 pub(super) struct Recorded {
     interval: Duration,
@@ -136,13 +131,6 @@ fn outside(series: &BTreeMap<Symbol, Series>, interval: Duration, args: &Args) -
     )
 }
 
-/// The largest power of ten of which one is worth at most a hundred-billionth of the quote: any quantity, as far
-/// as anybody can tell, and yet whole numbers of something.
-fn finest(price: Price) -> Qty {
-    let whole_digits = price.approx().log10().ceil() as i32;
-    Qty::new(1, u32::try_from(FINEST + whole_digits).unwrap_or(0).min(MOST_DIGITS))
-}
-
 /// The trading rules of each coin, and whose they are.
 fn rules(
     context: &Context,
@@ -151,9 +139,8 @@ fn rules(
 ) -> Result<(BTreeMap<Symbol, Listed>, String), CommandError> {
     let Some(file) = info else {
         let free = |(symbol, series): (&Symbol, &Series)| {
-            let close = series.close(0)?;
-            let mut listed = listing::derived(symbol, close);
-            listed.rules.lot = Lot { min: Qty::ZERO, max: Qty::ZERO, step: finest(close) };
+            let mut listed = listing::derived(symbol, series.close(0)?);
+            listed.rules.lot = Lot { min: Qty::ZERO, max: Qty::ZERO, step: Qty::ZERO };
             listed.rules.market_lot = listed.rules.lot;
             listed.rules.min_notional = Notional::ZERO;
             listed.rules.tick = Price::ZERO;
