@@ -166,13 +166,11 @@ with World() as world:
     that("begun", ok, seen)
     qty = D(str(world.held()["ADAUSDT"]["qty"]))
     stop = world.stops("ADAUSDT")[0]
+    # Between two passes: a sale at the very time of the reading would be taken for a part of it.
+    world.sim.advance()
     world.sim.price("ADAUSDT", "0.4")
     that("a gap of -60 % between two passes is sold by the exchange at once", "ADAUSDT" not in world.held() and len(world.sales()) == 1, world.sales())
     code, plan = world.go("plan", "--dry-run")
-    if code == 4:
-        # The exchange's clock is known to half a round trip. A sale younger than that may be in the wallet and
-        # dated after the look: then nothing is believed, and the next look agrees.
-        code, plan = world.go("plan", "--dry-run")
     that("plan looks at it and sends nothing", code == 0 and not any(leg["symbol"] == "ADAUSDT" for leg in plan["legs"]), (code, plan))
     code, report = world.next()
     settled = [(row["symbol"], row["reason"], row["status"], D(row["filled_qty"])) for row in report.get("settled", [])]
